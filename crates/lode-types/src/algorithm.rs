@@ -1,0 +1,124 @@
+//! What an algorithm says of itself: its task, parameters, inputs by role, outputs.
+//!
+//! A plugin gives this as JSON when it is asked to describe itself; the engine checks jobs
+//! against it before anything runs. Unknown fields are ignored, so that it can grow.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::ColumnType;
+use crate::Role;
+use crate::TagKind;
+
+/// An algorithm's description.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlgorithmSpec {
+    /// `family.name`, e.g. `churn.logistic`.
+    pub id: String,
+    /// Version of the algorithm, e.g. `1.0`; grows when its results change.
+    pub version: String,
+    /// One line for people.
+    pub title: String,
+    /// A paragraph for people.
+    pub description: String,
+    /// What it is for; decides how the engine evaluates it.
+    pub task: Task,
+    /// JSON Schema 2020-12 of the parameters object, as text.
+    pub params_schema: String,
+    /// The tables it takes.
+    pub inputs: Vec<InputSpec>,
+    /// The tables it makes.
+    pub outputs: Vec<OutputSpec>,
+    /// Format number of its model bytes; none when it makes no model.
+    pub model_format: Option<u32>,
+}
+
+/// What an algorithm is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Groups of customers.
+    Segmentation,
+    /// Items for customers.
+    Recommendation,
+    /// Who will leave: a binary outcome.
+    Churn,
+}
+
+impl Task {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Segmentation => "segmentation",
+            Self::Recommendation => "recommendation",
+            Self::Churn => "churn",
+        }
+    }
+
+    /// Whether it learns a label, so that the engine evaluates it on rows it did not see.
+    pub fn is_supervised(self) -> bool {
+        matches!(self, Self::Churn)
+    }
+}
+
+/// A table that an algorithm takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// e.g. `events`.
+    pub name: String,
+    /// Whether a job may leave it out.
+    pub optional: bool,
+    /// For people.
+    pub description: String,
+    /// The columns it looks for, by role.
+    pub columns: Vec<InputColumn>,
+    /// What happens to the other columns.
+    pub features: Features,
+}
+
+/// A column that an algorithm looks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputColumn {
+    /// Its role.
+    pub role: Role,
+    /// Whether a table may lack it.
+    pub optional: bool,
+    /// Types it takes.
+    pub types: Vec<ColumnType>,
+    /// For people.
+    pub description: String,
+}
+
+/// What an algorithm does with columns that have none of its roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// They are not read.
+    Ignored,
+    /// Numbers and booleans are features.
+    Numeric,
+    /// Numbers, booleans and text (as categories) are features.
+    All,
+}
+
+/// A table that an algorithm makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// e.g. `scores`.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// table, bar, line, heatmap or scatter.
+    pub chart_hint: String,
+    /// What of it a job may write back onto customers; the table then has a column of role `customer_id`.
+    pub write_back: Vec<WriteBack>,
+}
+
+/// One column of an output that can be written back onto customers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteBack {
+    /// Column of the output.
+    pub column: String,
+    /// What it becomes.
+    pub kind: TagKind,
+}

@@ -1,0 +1,256 @@
+//! The parent's side: start a worker, talk to it, end it, and say how it ended.
+//!
+//! Workers are started from one thread that lives as long as the [`Spawner`]: the kernel
+//! ties a worker's life (PR_SET_PDEATHSIG) to the *thread* that started it. Nothing runs
+//! between fork and exec, so that the cheap vfork path is taken; limits are set by the
+//! worker itself in [`crate::enter`], before it touches anything foreign.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use crate::Channel;
+use crate::Error;
+use crate::Result;
+
+/// Environment variable that carries the memory limit, in bytes.
+pub(crate) const MEMORY_VARIABLE: &str = "LODE_WORKER_MEMORY_BYTES";
+/// Environment variable that carries the parent's process id.
+pub(crate) const PARENT_VARIABLE: &str = "LODE_WORKER_PARENT";
+
+/// Bytes of standard error that are kept.
+const STDERR_BYTES: usize = 8 << 10;
+
+/// What a worker may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of private memory (RLIMIT_DATA): heap and stacks, not mapped files.
+    pub memory_bytes: u64,
+}
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct WorkerCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+type Job = (Command, mpsc::SyncSender<std::io::Result<Child>>);
+
+/// The thread that starts workers.
+#[derive(Debug)]
+pub struct Spawner {
+    jobs: Mutex<mpsc::Sender<Job>>,
+}
+
+impl Spawner {
+    /// Starts the thread. When the spawner is dropped the thread ends, and with it every
+    /// worker that is still alive.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start() -> Result<Self> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("worker-spawner".to_owned())
+            .spawn(move || {
+                for (mut command, reply) in queue {
+                    if let Err(mpsc::SendError(Ok(mut orphan))) = reply.send(command.spawn()) {
+                        drop(orphan.kill());
+                        drop(orphan.wait());
+                    }
+                }
+            })?;
+        Ok(Self {
+            jobs: Mutex::new(jobs),
+        })
+    }
+
+    /// Starts a worker: a socket as its standard input, no standard output, its standard
+    /// error kept, an empty environment.
+    ///
+    /// # Errors
+    /// `WORKER_START_FAILED` with the program.
+    pub fn spawn(&self, worker: &WorkerCommand) -> Result<Worker> {
+        let failed = |source| Error::Start {
+            program: worker.program.display().to_string(),
+            source,
+        };
+        let (here, there) = Channel::pair()?;
+        let mut command = Command::new(&worker.program);
+        command
+            .args(&worker.args)
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .env("RUST_BACKTRACE", "0")
+            .env(MEMORY_VARIABLE, worker.limits.memory_bytes.to_string())
+            .env(PARENT_VARIABLE, std::process::id().to_string())
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(there.into_stream())))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send((command, reply))
+            .map_err(|_| Error::SpawnerGone)?;
+        let mut child = answer
+            .recv()
+            .map_err(|_| Error::SpawnerGone)?
+            .map_err(failed)?;
+        let stderr = child.stderr.take();
+        let listener = std::thread::Builder::new()
+            .name("worker-stderr".to_owned())
+            .spawn(move || stderr.map(last_words).unwrap_or_default())?;
+        Ok(Worker {
+            channel: here,
+            pid: child.id(),
+            child: Mutex::new(child),
+            stderr: Some(listener),
+        })
+    }
+}
+
+/// A running worker. Dropping it ends the process.
+#[derive(Debug)]
+pub struct Worker {
+    channel: Channel,
+    pid: u32,
+    child: Mutex<Child>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Worker {
+    /// The socket to it.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Ends it at once (SIGKILL). A worker that has ended already is no error.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(child.kill());
+    }
+
+    /// Waits for a worker that has closed its socket, ends it if it lingers, and says how it ended.
+    pub fn finish(mut self) -> Exit {
+        let exited = self.wait_a_moment();
+        if exited.is_none() {
+            self.kill();
+        }
+        let status = exited.or_else(|| self.reap());
+        let stderr_tail = self
+            .stderr
+            .take()
+            .and_then(|listener| listener.join().ok())
+            .unwrap_or_default();
+        Exit {
+            code: status.and_then(|status| status.code()),
+            signal: status.and_then(|status| status.signal()),
+            stderr_tail,
+        }
+    }
+
+    fn wait_a_moment(&self) -> Option<ExitStatus> {
+        for _ in 0..100 {
+            let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Ok(Some(status)) = child.try_wait() {
+                return Some(status);
+            }
+            drop(child);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        None
+    }
+
+    fn reap(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.wait().ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+        self.reap();
+    }
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit code, if it exited.
+    pub code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+    /// The last 8 KiB of its standard error.
+    pub stderr_tail: String,
+}
+
+impl Exit {
+    /// Whether it ended because its memory limit was reached: Rust's allocator says so on
+    /// standard error before it aborts.
+    pub fn out_of_memory(&self) -> bool {
+        self.stderr_tail.contains("memory allocation of")
+            || self.stderr_tail.contains("Cannot allocate memory")
+            || self.stderr_tail.contains("std::bad_alloc")
+    }
+
+    /// The end in words, e.g. `killed by SIGSEGV`.
+    pub fn describe(&self) -> String {
+        match (self.signal, self.code) {
+            (Some(signal), _) => format!("killed by {}", signal_name(signal)),
+            (None, Some(code)) => format!("exited with code {code}"),
+            (None, None) => "ended in an unknown way".to_owned(),
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    name.to_owned()
+}
+
+fn last_words(mut stderr: std::process::ChildStderr) -> String {
+    let mut tail = VecDeque::with_capacity(STDERR_BYTES);
+    let mut piece = [0; 1024];
+    while let Ok(read @ 1..) = stderr.read(&mut piece) {
+        let excess = (tail.len() + read).saturating_sub(STDERR_BYTES);
+        tail.drain(..excess.min(tail.len()));
+        tail.extend(&piece[..read]);
+    }
+    String::from_utf8_lossy(tail.make_contiguous()).into_owned()
+}

@@ -4,6 +4,7 @@
 //! protobuf, sled or tokio.
 
 mod algorithm;
+mod csv;
 mod error;
 mod id;
 mod schema;
@@ -17,6 +18,7 @@ pub use algorithm::InputSpec;
 pub use algorithm::OutputSpec;
 pub use algorithm::Task;
 pub use algorithm::WriteBack;
+pub use csv::CsvOptions;
 pub use error::Class;
 pub use error::Failure;
 pub use error::Fault;

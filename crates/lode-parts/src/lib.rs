@@ -1,0 +1,33 @@
+//! Tables as files: Arrow IPC, uncompressed, aligned to 64 bytes, read in place through a map.
+//!
+//! A part of a dataset, a job's output, a query's result and a materialised customers dataset
+//! are all such files. Knows nothing of datasets' catalogs, of sled or of the wire.
+//! Invariant: a part is written once, under a temporary name, and never changes afterwards.
+
+mod error;
+mod map;
+mod memory;
+mod part;
+mod table;
+mod write;
+mod zone;
+
+pub use error::Error;
+pub use error::Result;
+pub use memory::empty_file;
+pub use memory::memfd;
+pub use part::MANIFEST_KEY;
+pub use part::Manifest;
+pub use part::PartInfo;
+pub use part::Step;
+pub use part::check;
+pub use part::manifest;
+pub use part::sync_dir;
+pub use part::write;
+pub use part::write_in_steps;
+pub use table::Table;
+pub use write::Written;
+pub use write::write_ipc;
+pub use zone::Bound;
+pub use zone::ZONES_KEY;
+pub use zone::Zone;

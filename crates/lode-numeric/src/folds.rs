@@ -1,0 +1,47 @@
+//! Splits rows into folds for cross-validation, each with its share of both classes.
+//!
+//! Does not look at anything but labels. Invariant: folds differ by at most one row, and by
+//! at most one row of each class.
+
+use crate::Error;
+use crate::Result;
+use crate::Rng;
+
+/// The fold (`0..k`) of each row: seeded, stratified.
+///
+/// The rows of each class are shuffled (negatives first, then positives) and dealt to the
+/// folds in turn; the second class goes on where the first stopped.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for `k` below 2; [`Error::TooFewRows`] when a class has fewer than
+/// `k` rows, since then some fold would lack it.
+pub fn stratified(labels: &[bool], k: usize, seed: u64) -> Result<Vec<u32>> {
+    if k < 2 {
+        return Err(Error::OutOfRange {
+            what: "folds",
+            expected: "of at least 2",
+            found: k as f64,
+        });
+    }
+    let mut rng = Rng::new(seed);
+    let mut folds = vec![0; labels.len()];
+    let mut next = 0;
+    for class in [false, true] {
+        let mut rows: Vec<usize> = (0..labels.len()).filter(|i| labels[*i] == class).collect();
+        if rows.len() < k {
+            return Err(Error::TooFewRows {
+                needed: k,
+                found: rows.len(),
+            });
+        }
+        rng.shuffle(&mut rows);
+        for row in rows {
+            folds[row] = next;
+            next = (next + 1) % k as u32;
+        }
+    }
+    Ok(folds)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+//! Checks that folds share rows and classes out evenly, by seed.
+
+use super::stratified;
+
+#[test]
+fn each_fold_has_its_share_of_both_classes() {
+    for (n, every, k) in [(100, 4, 5), (103, 7, 5), (31, 3, 10), (57, 2, 3)] {
+        let labels: Vec<bool> = (0..n).map(|row| row % every == 0).collect();
+        let folds = stratified(&labels, k, 9).unwrap();
+        let count = |fold: usize, class: Option<bool>| {
+            (0..n)
+                .filter(|row| folds[*row] as usize == fold)
+                .filter(|row| class.is_none_or(|class| labels[*row] == class))
+                .count()
+        };
+        for class in [None, Some(true), Some(false)] {
+            let counts: Vec<usize> = (0..k).map(|fold| count(fold, class)).collect();
+            let spread = counts.iter().max().unwrap() - counts.iter().min().unwrap();
+            assert!(spread <= 1, "{class:?}: {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides() {
+    let labels: Vec<bool> = (0..200).map(|row| row % 3 == 0).collect();
+    let folds = |seed| stratified(&labels, 5, seed).unwrap();
+    assert_eq!(folds(1), folds(1));
+    assert_ne!(folds(1), folds(2));
+}
+
+#[test]
+fn too_few_rows_of_a_class_are_refused() {
+    let mut labels = vec![false; 50];
+    labels[3] = true;
+    assert!(stratified(&labels, 2, 0).is_err());
+    assert!(stratified(&[true, false, true, false], 1, 0).is_err());
+}

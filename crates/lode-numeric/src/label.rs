@@ -1,0 +1,61 @@
+//! Which of a label's two values is the outcome: one rule for algorithms and for their judge.
+
+use crate::Error;
+use crate::Result;
+
+/// Words that mean the outcome happened, in lower case.
+const POSITIVE_WORDS: [&str; 8] = [
+    "1", "1.0", "true", "yes", "y", "t", "churned", "left",
+];
+
+/// Reads labels as text into outcomes.
+///
+/// `positive` names the value that counts as the outcome. Without it, the outcome is the
+/// one value that reads (in any case) 1, true, yes, y, t, churned or left. Null stays null.
+/// There must be exactly two different values, or with `positive` at least that one and another.
+///
+/// # Errors
+/// [`Error::Label`] with the values found, at most five of them.
+pub fn binary<'a>(
+    labels: impl Iterator<Item = Option<&'a str>> + Clone,
+    positive: Option<&str>,
+) -> Result<Vec<Option<bool>>> {
+    let mut values: Vec<&str> = Vec::new();
+    for label in labels.clone().flatten() {
+        if values.len() <= 5 && !values.contains(&label) {
+            values.push(label);
+        }
+    }
+    values.sort_unstable();
+    let refused = |expected: String| Error::Label {
+        expected,
+        found: values.iter().take(5).map(|&value| value.to_owned()).collect(),
+    };
+    let outcome = match positive {
+        Some(word) => values.iter().find(|&&value| value == word).copied(),
+        None => {
+            let mut candidates = values
+                .iter()
+                .filter(|value| POSITIVE_WORDS.contains(&value.to_lowercase().as_str()));
+            match (candidates.next(), candidates.next()) {
+                (Some(&only), None) => Some(only),
+                _ => None,
+            }
+        }
+    };
+    let Some(outcome) = outcome else {
+        return Err(refused(match positive {
+            Some(word) => format!("a label with the value {word:?}"),
+            None => "a label of which one value reads 1, true, yes, churned or left; \
+                     or name the value with the parameter \"positive\""
+                .to_owned(),
+        }));
+    };
+    if values.len() != 2 {
+        return Err(refused("a label with exactly two values".to_owned()));
+    }
+    Ok(labels.map(|label| label.map(|label| label == outcome)).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Kernels, seeded sampling and evaluation metrics: the arithmetic under every algorithm.
+//!
+//! Pure functions: no I/O, no clock, no thread that the caller did not grant as a number.
+//! Invariant: the same numbers and the same seed give the same bits, whatever the number of
+//! threads; every reduction runs in the fixed order of [`parallel`].
+
+pub mod parallel;
+pub mod rng;
+
+mod error;
+#[cfg(test)]
+mod golden;
+mod rows;
+
+pub mod folds;
+pub mod kmeans;
+pub mod label;
+pub mod logistic;
+pub mod metrics;
+pub mod neighbors;
+pub mod standardize;
+
+pub use error::Error;
+pub use error::Result;
+pub use rng::Rng;
+pub use rows::Rows;
+
+/// Told how far a long call is (`0.0..=1.0`); answers whether to go on. Called from the
+/// calling thread only.
+pub type Progress<'a> = &'a dyn Fn(f64) -> bool;
+
+/// A [`Progress`] that never stops anything.
+pub fn go_on(_fraction: f64) -> bool {
+    true
+}

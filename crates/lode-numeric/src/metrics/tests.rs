@@ -1,0 +1,202 @@
+//! Golden values: scikit-learn 1.9.1 (roc_auc_score, average_precision_score, log_loss,
+//! brier_score_loss, ndcg_score) and numpy 2.4.6 (the gains curve by `interp` over the ends
+//! of tied groups) on the formula data of [`data`]. Tolerance 1e-12 for all.
+
+use super::RankingSums;
+use super::auc;
+use super::average_precision;
+use super::brier;
+use super::cumulative_gains;
+use super::deciles;
+use super::log_loss;
+use super::ranks_of;
+use super::top_lift;
+use crate::Error;
+
+/// `score = (37 i mod 101) / 100`, `yes = (7 i^2 + 3 i) mod 11 + 12 score > 10`.
+fn data(n: usize) -> (Vec<f64>, Vec<bool>) {
+    let scores: Vec<f64> = (0..n).map(|i| ((i * 37) % 101) as f64 / 100.0).collect();
+    let labels = (0..n)
+        .map(|i| ((7 * i * i + 3 * i) % 11) as f64 + 12.0 * scores[i] > 10.0)
+        .collect();
+    (scores, labels)
+}
+
+fn close(found: f64, expected: f64) {
+    assert!(
+        (found - expected).abs() < 1e-12,
+        "{found} is not {expected}"
+    );
+}
+
+#[test]
+fn scores_match_scikit_learn() {
+    let (scores, labels) = data(200);
+    close(auc(&scores, &labels).unwrap(), 0.831_672_705_314_009_6);
+    close(
+        average_precision(&scores, &labels).unwrap(),
+        0.868_934_163_027_974_1,
+    );
+    let probabilities: Vec<f64> = scores.iter().map(|s| s * 0.9 + 0.05).collect();
+    close(
+        log_loss(&probabilities, &labels).unwrap(),
+        0.508_958_678_936_408,
+    );
+    close(brier(&probabilities, &labels).unwrap(), 0.168_989_875);
+}
+
+#[test]
+fn deciles_match_the_curve_of_numpy() {
+    let (scores, labels) = data(200);
+    let lifts = [
+        1.851_851_851_851_851_9,
+        1.759_259_259_259_259_2,
+        1.296_296_296_296_296_3,
+        1.203_703_703_703_703_7,
+        0.972_222_222_222_222_2,
+        1.157_407_407_407_407_4,
+        0.833_333_333_333_333_4,
+        0.370_370_370_370_370_35,
+        0.277_777_777_777_777_8,
+        0.277_777_777_777_777_8,
+    ];
+    let found = deciles(&scores, &labels).unwrap();
+    for (decile, lift) in found.iter().zip(lifts) {
+        close(decile.lift, lift);
+        close(decile.rows, 20.0);
+    }
+    close(found[0].mean_score, 0.955);
+    close(found[7].mean_score, 0.2465);
+    close(found[4].cumulative_gain, 0.708_333_333_333_333_4);
+    close(found[9].cumulative_gain, 1.0);
+    close(found.iter().map(|d| d.positives).sum(), 108.0);
+    close(top_lift(&scores, &labels, 0.1).unwrap(), lifts[0]);
+    let gains = cumulative_gains(&scores, &labels, 10).unwrap();
+    close(gains[0].reached, 0.0);
+    close(gains[5].contacted, 0.5);
+    close(gains[5].reached, 0.708_333_333_333_333_4);
+    close(gains[10].reached, 1.0);
+}
+
+#[test]
+fn deciles_of_few_rows_cut_through_rows() {
+    let (scores, labels) = data(37);
+    let lifts = [2.3125, 2.3125, 1.6875, 1.1875, 0.0, 2.0, 0.5, 0.0, 0.0, 0.0];
+    for (decile, lift) in deciles(&scores, &labels).unwrap().iter().zip(lifts) {
+        close(decile.lift, lift);
+    }
+    let two = deciles(&[0.9, 0.1], &[true, false]).unwrap();
+    close(two[0].lift, 2.0);
+    close(two[9].lift, 0.0);
+}
+
+#[test]
+fn the_order_of_rows_and_monotone_changes_do_not_matter() {
+    let (mut scores, mut labels) = data(150);
+    let before = (
+        auc(&scores, &labels).unwrap(),
+        deciles(&scores, &labels).unwrap(),
+    );
+    scores.reverse();
+    labels.reverse();
+    close(auc(&scores, &labels).unwrap(), before.0);
+    for (a, b) in deciles(&scores, &labels).unwrap().iter().zip(before.1) {
+        close(a.lift, b.lift);
+    }
+    let cubes: Vec<f64> = scores.iter().map(|s| s.powi(3)).collect();
+    close(auc(&cubes, &labels).unwrap(), before.0);
+}
+
+#[test]
+fn equal_scores_are_worth_a_coin() {
+    let labels = [true, false, true, false, false];
+    close(auc(&[0.3; 5], &labels).unwrap(), 0.5);
+    close(auc(&[0.0, -0.0, 0.0, -0.0, 0.0], &labels).unwrap(), 0.5);
+    close(average_precision(&[0.3; 5], &labels).unwrap(), 0.4);
+    for decile in deciles(&[0.3; 5], &labels).unwrap() {
+        close(decile.lift, 1.0);
+    }
+}
+
+#[test]
+fn auc_is_the_share_of_pairs_in_order() {
+    let (scores, labels) = data(90);
+    let mut won = 0.0;
+    let mut pairs = 0.0;
+    for i in (0..90).filter(|i| labels[*i]) {
+        for j in (0..90).filter(|j| !labels[*j]) {
+            pairs += 1.0;
+            won += match scores[i].total_cmp(&scores[j]) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    close(auc(&scores, &labels).unwrap(), won / pairs);
+}
+
+#[test]
+fn certain_mistakes_cost_the_clipped_loss() {
+    close(log_loss(&[0.0], &[true]).unwrap(), -(1e-15_f64).ln());
+    close(log_loss(&[0.0, 1.0], &[false, true]).unwrap(), 0.0);
+}
+
+#[test]
+fn bad_arguments_are_refused() {
+    assert_eq!(
+        auc(&[0.5], &[true, false]),
+        Err(Error::Length {
+            what: "labels, one a score",
+            expected: 1,
+            found: 2
+        })
+    );
+    assert_eq!(
+        auc(&[0.5, 0.5], &[true, true]),
+        Err(Error::OneClass { class: true })
+    );
+    assert_eq!(
+        auc(&[0.5, f64::NAN], &[true, false]),
+        Err(Error::NotFinite {
+            what: "scores",
+            index: 1
+        })
+    );
+    assert!(log_loss(&[1.5], &[true]).is_err());
+    assert!(log_loss(&[], &[]).is_err());
+    assert!(top_lift(&[0.1, 0.2], &[true, false], f64::NAN).is_err());
+    assert!(cumulative_gains(&[0.1, 0.2], &[true, false], 0).is_err());
+}
+
+#[test]
+fn ranking_matches_scikit_learn() {
+    // Relevant items at ranks 2 and 5 of 6; ndcg_score gives the two figures.
+    let ranks = ranks_of(&["f", "b", "c", "d", "a", "e"], &["a", "b"]);
+    assert_eq!(ranks, [2, 5]);
+    let report = |k| {
+        let mut sums = RankingSums::new(k);
+        sums.add(&ranks, 2);
+        sums.report()
+    };
+    close(report(4).ndcg, 0.386_852_807_234_541_5);
+    close(report(6).ndcg, 0.624_050_520_003_837_8);
+    close(report(4).recall, 0.5);
+    close(report(4).hit_rate, 1.0);
+    close(report(1).hit_rate, 0.0);
+    close(report(1).mrr, 0.5);
+}
+
+#[test]
+fn ranking_means_count_every_query() {
+    let mut sums = RankingSums::new(3);
+    sums.add(&[1], 1);
+    sums.add(&[], 1);
+    sums.add(&[4], 2);
+    sums.add(&[7], 0);
+    let report = sums.report();
+    assert_eq!(report.n_queries, 3);
+    close(report.hit_rate, 1.0 / 3.0);
+    close(report.mrr, (1.0 + 0.25) / 3.0);
+    close(RankingSums::new(3).report().mrr, 0.0);
+}

@@ -117,12 +117,7 @@ pub struct LodeHost {
     pub cancelled: unsafe extern "C" fn(ctx: *mut c_void) -> i32,
     /// Says why the call fails; the last one counts. `field` is what is to blame, such as
     /// `params.k` or `inputs.events`, or empty.
-    pub fail: unsafe extern "C" fn(
-        ctx: *mut c_void,
-        code: u32,
-        field: LodeBytes,
-        text: LodeBytes,
-    ),
+    pub fail: unsafe extern "C" fn(ctx: *mut c_void, code: u32, field: LodeBytes, text: LodeBytes),
     /// Hands over bytes; `slot` says what they are.
     pub put: unsafe extern "C" fn(ctx: *mut c_void, slot: u32, bytes: LodeBytes) -> i32,
     /// Hands over an output table; the host drains and releases the stream.
@@ -224,3 +219,6 @@ unsafe impl Sync for LodeAlgorithm {}
 // SAFETY: as above.
 #[expect(unsafe_code, reason = "a table of constants is shared between threads")]
 unsafe impl Sync for LodePlugin {}
+
+#[cfg(test)]
+mod tests;

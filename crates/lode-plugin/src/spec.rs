@@ -1,0 +1,190 @@
+//! Builds what an algorithm says of itself, read top to bottom like the sentence it is.
+//!
+//! Does not check the result: `testing::check_spec` and the host do.
+
+use lode_types::AlgorithmSpec;
+use lode_types::ColumnType;
+use lode_types::Features;
+use lode_types::InputColumn;
+use lode_types::InputSpec;
+use lode_types::OutputSpec;
+use lode_types::Role;
+use lode_types::TagKind;
+use lode_types::Task;
+use lode_types::WriteBack;
+use schemars::generate::SchemaSettings;
+
+use crate::Algorithm;
+
+/// An algorithm's description, less what its types say already (id, parameters, model format).
+#[derive(Clone, Debug)]
+pub struct Spec {
+    task: Task,
+    title: String,
+    description: String,
+    version: String,
+    inputs: Vec<InputSpec>,
+    outputs: Vec<OutputSpec>,
+}
+
+impl Spec {
+    /// Starts with the task, one line and one paragraph for people.
+    pub fn new(task: Task, title: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            task,
+            title: title.into(),
+            description: description.into(),
+            version: "1.0".to_owned(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// The version of the algorithm, `1.0` unless said; grows when its results change.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// A table that it takes: an [`Input`] or an `InputSpec`.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<InputSpec>) -> Self {
+        self.inputs.push(input.into());
+        self
+    }
+
+    /// A table that it makes: an [`Output`] or an `OutputSpec`.
+    #[must_use]
+    pub fn output(mut self, output: impl Into<OutputSpec>) -> Self {
+        self.outputs.push(output.into());
+        self
+    }
+}
+
+/// Builds an `InputSpec`.
+#[derive(Clone, Debug)]
+pub struct Input(InputSpec);
+
+impl Input {
+    /// A required input that ignores columns without a role.
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self(InputSpec {
+            name: name.into(),
+            optional: false,
+            description: description.into(),
+            columns: Vec::new(),
+            features: Features::Ignored,
+        })
+    }
+
+    /// A job may leave it out.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.0.optional = true;
+        self
+    }
+
+    /// It needs a column of this role, of any type that the role allows.
+    #[must_use]
+    pub fn column(self, role: Role, description: impl Into<String>) -> Self {
+        self.typed_column(role, role.types(), false, description)
+    }
+
+    /// It uses a column of this role when there is one.
+    #[must_use]
+    pub fn optional_column(self, role: Role, description: impl Into<String>) -> Self {
+        self.typed_column(role, role.types(), true, description)
+    }
+
+    /// It looks for a column of this role that has one of these types.
+    #[must_use]
+    pub fn typed_column(
+        mut self,
+        role: Role,
+        types: &[ColumnType],
+        optional: bool,
+        description: impl Into<String>,
+    ) -> Self {
+        self.0.columns.push(InputColumn {
+            role,
+            optional,
+            types: types.to_vec(),
+            description: description.into(),
+        });
+        self
+    }
+
+    /// What it does with columns that have no role.
+    #[must_use]
+    pub fn features(mut self, features: Features) -> Self {
+        self.0.features = features;
+        self
+    }
+}
+
+impl From<Input> for InputSpec {
+    fn from(input: Input) -> Self {
+        input.0
+    }
+}
+
+/// Builds an `OutputSpec`.
+#[derive(Clone, Debug)]
+pub struct Output(OutputSpec);
+
+impl Output {
+    /// An output that is shown as a table and written back nowhere.
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self(OutputSpec {
+            name: name.into(),
+            description: description.into(),
+            chart_hint: "table".to_owned(),
+            write_back: Vec::new(),
+        })
+    }
+
+    /// How to draw it: table, bar, line, heatmap or scatter.
+    #[must_use]
+    pub fn chart(mut self, hint: impl Into<String>) -> Self {
+        self.0.chart_hint = hint.into();
+        self
+    }
+
+    /// A column that a job may write back onto customers; the output then has a column of
+    /// role `customer_id`.
+    #[must_use]
+    pub fn write_back(mut self, column: impl Into<String>, kind: TagKind) -> Self {
+        self.0.write_back.push(WriteBack {
+            column: column.into(),
+            kind,
+        });
+        self
+    }
+}
+
+impl From<Output> for OutputSpec {
+    fn from(output: Output) -> Self {
+        output.0
+    }
+}
+
+/// The whole description of `A`, parameters' schema (JSON Schema 2020-12) included.
+pub fn describe<A: Algorithm>() -> AlgorithmSpec {
+    let spec = A::spec();
+    let schema = SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<A::Params>();
+    AlgorithmSpec {
+        id: A::ID.to_owned(),
+        version: spec.version,
+        title: spec.title,
+        description: spec.description,
+        task: spec.task,
+        params_schema: schema.as_value().to_string(),
+        inputs: spec.inputs,
+        outputs: spec.outputs,
+        model_format: A::MODEL_FORMAT,
+    }
+}

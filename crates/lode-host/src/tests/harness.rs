@@ -1,0 +1,29 @@
+//! A host whose worker program is the test program itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use crate::Host;
+use crate::HostConfig;
+use lode_worker::Spawner;
+
+/// A host of the libraries in `plugin_dir`.
+pub(super) fn start(plugin_dir: &Path) -> Host {
+    static SPAWNER: OnceLock<Arc<Spawner>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| Arc::new(Spawner::start().unwrap()));
+    let worker_args = [
+        "tests::worker_process",
+        "--exact",
+        "--nocapture",
+        "--test-threads=1",
+    ];
+    Host::start(HostConfig {
+        plugin_dir: plugin_dir.to_owned(),
+        cache_dir: plugin_dir.join("cache"),
+        worker_program: std::env::current_exe().unwrap(),
+        worker_args: worker_args.map(str::to_owned).to_vec(),
+        spawner: Arc::clone(spawner),
+    })
+    .unwrap()
+}

@@ -1,0 +1,167 @@
+//! Counts rows that equal an earlier row of the same batch in every column.
+//!
+//! Rows with one hash are compared value by value, so the count is exact whatever the hash
+//! does. Two nulls are equal here, and so are 0.0 and -0.0.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::hash::BuildHasherDefault;
+use std::hash::Hasher;
+use std::hash::RandomState;
+
+use arrow_array::Array;
+use arrow_array::ArrayRef;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Date32Type;
+use arrow_array::types::Float64Type;
+use arrow_array::types::Int64Type;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_schema::DataType;
+
+/// How many rows equal an earlier one.
+pub(super) fn count(batch: &RecordBatch) -> u64 {
+    // A secret start keeps a chunk from being made of rows that all collide.
+    let seed = RandomState::new().hash_one(0_u64) | 1;
+    let mut hashes = vec![seed; batch.num_rows()];
+    for column in batch.columns() {
+        hash_column(column, seed, &mut hashes);
+    }
+    let mut first: HashMap<u64, u32, BuildHasherDefault<Ready>> =
+        HashMap::with_capacity_and_hasher(hashes.len(), BuildHasherDefault::default());
+    // For a row, the next different row of the same hash.
+    let mut next: HashMap<u32, u32> = HashMap::new();
+    let mut repeated = 0;
+    for (row, hash) in (0_u32..).zip(&hashes) {
+        let Some(&earliest) = first.get(hash) else {
+            first.insert(*hash, row);
+            continue;
+        };
+        let mut other = earliest;
+        loop {
+            if equal(batch, other, row) {
+                repeated += 1;
+                break;
+            }
+            match next.get(&other) {
+                Some(&following) => other = following,
+                None => {
+                    next.insert(other, row);
+                    break;
+                }
+            }
+        }
+    }
+    repeated
+}
+
+/// Hashes that are hashes already.
+#[derive(Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = mix(self.0 ^ u64::from(byte), 0x9e37_79b9_7f4a_7c15);
+        }
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// Both halves of a 128-bit product, so that every bit of `a` reaches every bit of the result.
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(b);
+    let [low, high] = [product as u64, (product >> 64) as u64];
+    low ^ high
+}
+
+fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
+    let mut each = |bits: &dyn Fn(usize) -> u64| {
+        for (row, hash) in hashes.iter_mut().enumerate() {
+            let bits = match column.is_null(row) {
+                true => 0x6e75_6c6c_6e75_6c6c,
+                false => bits(row),
+            };
+            *hash = mix(hash.rotate_left(5) ^ bits, seed);
+        }
+    };
+    match column.data_type() {
+        DataType::Boolean => {
+            let values = column.as_boolean();
+            each(&|row| u64::from(values.value(row)));
+        }
+        DataType::Int64 => {
+            let values = column.as_primitive::<Int64Type>();
+            each(&|row| values.value(row).cast_unsigned());
+        }
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>();
+            each(&|row| (values.value(row) + 0.0).to_bits());
+        }
+        DataType::Timestamp(_, _) => {
+            let values = column.as_primitive::<TimestampMicrosecondType>();
+            each(&|row| values.value(row).cast_unsigned());
+        }
+        DataType::Date32 => {
+            let values = column.as_primitive::<Date32Type>();
+            each(&|row| u64::from(values.value(row).cast_unsigned()));
+        }
+        _ => {
+            let values = column.as_string::<i32>();
+            each(&|row| hash_text(values.value(row).as_bytes(), seed));
+        }
+    }
+}
+
+fn hash_text(text: &[u8], seed: u64) -> u64 {
+    let mut hash = text.len() as u64 ^ seed;
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        hash = mix(hash ^ u64::from_le_bytes(*word), seed);
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash ^ u64::from_le_bytes(last), seed)
+}
+
+fn equal(batch: &RecordBatch, a: u32, b: u32) -> bool {
+    let (a, b) = (a as usize, b as usize);
+    batch.columns().iter().all(|column| {
+        match (column.is_null(a), column.is_null(b)) {
+            (true, true) => return true,
+            (false, false) => {}
+            _ => return false,
+        }
+        match column.data_type() {
+            DataType::Boolean => {
+                let values = column.as_boolean();
+                values.value(a) == values.value(b)
+            }
+            DataType::Int64 => {
+                let values = column.as_primitive::<Int64Type>();
+                values.value(a) == values.value(b)
+            }
+            DataType::Float64 => {
+                let values = column.as_primitive::<Float64Type>();
+                (values.value(a) + 0.0).to_bits() == (values.value(b) + 0.0).to_bits()
+            }
+            DataType::Timestamp(_, _) => {
+                let values = column.as_primitive::<TimestampMicrosecondType>();
+                values.value(a) == values.value(b)
+            }
+            DataType::Date32 => {
+                let values = column.as_primitive::<Date32Type>();
+                values.value(a) == values.value(b)
+            }
+            _ => {
+                let values = column.as_string::<i32>();
+                values.value(a) == values.value(b)
+            }
+        }
+    })
+}

@@ -1,0 +1,239 @@
+//! Why a query was refused or failed, in words for the person who wrote it.
+//!
+//! DataFusion's own texts carry prefixes of the layers that an error passed; here they are
+//! taken off, and an unknown column is answered with the names that come near.
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::Column;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+/// A refusal as it is sent to the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+impl Failed {
+    /// A statement that is no SELECT.
+    pub(crate) fn not_a_query(found: &str) -> Self {
+        Self {
+            reason: "SQL_NOT_A_QUERY",
+            message: format!("expected one SELECT, found {found}"),
+        }
+    }
+
+    /// A query that cannot be planned.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            reason: "SQL_INVALID",
+            message: message.into(),
+        }
+    }
+
+    /// A panic in the query engine.
+    pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Self {
+            reason: "SQL_PANICKED",
+            message: format!("the query engine panicked: {}", clean(text)),
+        }
+    }
+
+    /// What planning refused.
+    pub(crate) fn planning(error: &DataFusionError) -> Self {
+        Self::of(error, "SQL_INVALID")
+    }
+
+    /// What running ran into.
+    pub(crate) fn running(error: &DataFusionError) -> Self {
+        Self::of(error, "SQL_FAILED")
+    }
+
+    pub(crate) fn parsing(error: &ParserError) -> Self {
+        Self::invalid(parser_text(error))
+    }
+
+    fn of(error: &DataFusionError, reason: &'static str) -> Self {
+        let root = root(error);
+        let reason = match root {
+            DataFusionError::ResourcesExhausted(_) => "SQL_OUT_OF_MEMORY",
+            _ => reason,
+        };
+        Self {
+            reason,
+            message: text(root),
+        }
+    }
+}
+
+/// The error under the layers that only add to its text.
+fn root(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root(inner),
+        DataFusionError::Shared(inner) => root(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or(error, root),
+        DataFusionError::External(inner) => match inner.downcast_ref() {
+            Some(inner) => root(inner),
+            None => error,
+        },
+        DataFusionError::ArrowError(inner, _) => match &**inner {
+            ArrowError::ExternalError(inner) => match inner.downcast_ref() {
+                Some(inner) => root(inner),
+                None => error,
+            },
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+fn text(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::SchemaError(error, _) => schema_text(error),
+        DataFusionError::SQL(error, _) => parser_text(error),
+        DataFusionError::ArrowError(error, _) => clean(&error.to_string()),
+        DataFusionError::External(error) => match error.downcast_ref::<lode_parts::Error>() {
+            Some(error) => lode_types::chain(error),
+            None => clean(&error.to_string()),
+        },
+        DataFusionError::NotImplemented(text) => format!("not supported: {}", clean(text)),
+        DataFusionError::ResourcesExhausted(text) => {
+            format!(
+                "expected a query that runs in the memory it has, found one that needs more: {}",
+                clean(text)
+            )
+        }
+        DataFusionError::Plan(text)
+        | DataFusionError::Execution(text)
+        | DataFusionError::Internal(text)
+        | DataFusionError::Configuration(text) => clean(text),
+        other => clean(&other.message()),
+    }
+}
+
+fn parser_text(error: &ParserError) -> String {
+    match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => clean(text),
+        ParserError::RecursionLimitExceeded => "expected expressions nested less deeply".to_owned(),
+    }
+}
+
+fn schema_text(error: &SchemaError) -> String {
+    match error {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => missing(field, valid_fields),
+        SchemaError::AmbiguousReference { field } => {
+            let name = &field.name;
+            format!(
+                "expected a table's name before column {name:?}, found more than one column of that name"
+            )
+        }
+        SchemaError::DuplicateQualifiedField { name, .. }
+        | SchemaError::DuplicateUnqualifiedField { name } => {
+            format!("expected different column names, found {name:?} twice; name one with AS")
+        }
+    }
+}
+
+/// The answer to a column that is not there.
+fn missing(field: &Column, valid: &[Column]) -> String {
+    let wanted = field.name.to_lowercase();
+    let mut near: Vec<(usize, &str)> = valid
+        .iter()
+        .map(|column| {
+            let name = column.name.to_lowercase();
+            let part = name.contains(&wanted) || wanted.contains(&name);
+            let distance = match part {
+                true => 1,
+                false => distance(&name, &wanted),
+            };
+            (distance, column.name.as_str())
+        })
+        .collect();
+    near.sort();
+    near.dedup();
+    let close = near
+        .iter()
+        .take_while(|(distance, _)| *distance <= 1 + wanted.chars().count() / 3);
+    let close: Vec<String> = close.take(5).map(|(_, name)| format!("{name:?}")).collect();
+    let found = match &field.relation {
+        Some(table) => format!("{:?} of {:?}", field.name, table.table()),
+        None => format!("{:?}", field.name),
+    };
+    if !close.is_empty() {
+        return format!("no column {found}; did you mean {}?", close.join(" or "));
+    }
+    let names: Vec<String> = valid
+        .iter()
+        .take(20)
+        .map(|column| format!("{:?}", column.name))
+        .collect();
+    match names.as_slice() {
+        [] => format!("no column {found}: the query reads no table there"),
+        names => format!("no column {found}; expected one of {}", names.join(", ")),
+    }
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// One line without the prefixes of layers, starting in lower case, without a final period.
+fn clean(text: &str) -> String {
+    const LAYERS: [&str; 14] = [
+        "DataFusion error: ",
+        "Error during planning: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "External error: ",
+        "External: ",
+        "Internal error: ",
+        "Schema error: ",
+        "SQL error: ",
+        "Optimizer error: ",
+        "type_coercion caused by ",
+        "Invalid argument error: ",
+        "Compute error: ",
+        "Invalid or Unsupported Configuration: ",
+    ];
+    let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
+    let text = text
+        .split(".\nThis issue was likely caused by a bug")
+        .next()
+        .unwrap_or(text);
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = joined.as_str();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    let text = text.trim_end_matches('.');
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            let rest: String = text.chars().skip(1).collect();
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => text.to_owned(),
+    }
+}

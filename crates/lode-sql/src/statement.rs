@@ -1,0 +1,292 @@
+//! Reads one SELECT and says which tables it names.
+//!
+//! A dataset's name with hyphens may stand without quotes after FROM and JOIN, where SQL would
+//! see a subtraction. Names of common table expressions and table functions are no tables.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::ast::ObjectName;
+use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::ast::Select;
+use datafusion::sql::sqlparser::ast::SelectItem;
+use datafusion::sql::sqlparser::ast::SetExpr;
+use datafusion::sql::sqlparser::ast::TableFactor;
+use datafusion::sql::sqlparser::ast::Visit;
+use datafusion::sql::sqlparser::ast::Visitor;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+use datafusion::sql::sqlparser::tokenizer::Word;
+
+use crate::failure::Failed;
+
+/// Deepest nesting of expressions and queries.
+const MAX_DEPTH: usize = 200;
+/// Longest SQL text.
+const MAX_BYTES: usize = 1 << 20;
+
+/// A parsed SELECT.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) query: ast::Statement,
+    /// The tables as written, each once.
+    pub(crate) tables: Vec<TableName>,
+    /// Names that the query itself gives to columns without quoting them.
+    pub(crate) aliases: Vec<String>,
+}
+
+/// A table as the query writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableName {
+    pub(crate) text: String,
+    pub(crate) quoted: bool,
+}
+
+/// Parses one statement.
+pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
+    if sql.len() > MAX_BYTES {
+        return Err(Failed::invalid(format!(
+            "expected a query of at most {MAX_BYTES} bytes, found {}",
+            sql.len()
+        )));
+    }
+    let dialect = GenericDialect {};
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|error| Failed::parsing(&error.into()))?;
+    check_first_word(&tokens)?;
+    let mut statements = Parser::new(&dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .with_tokens_with_locations(join_hyphens(tokens))
+        .parse_statements()
+        .map_err(|error| Failed::parsing(&error))?;
+    let query = match (statements.pop(), statements.len()) {
+        (Some(query), 0) => query,
+        (None, _) => return Err(Failed::not_a_query("an empty text")),
+        (Some(_), before) => {
+            return Err(Failed::not_a_query(&format!("{} statements", before + 1)));
+        }
+    };
+    let ast::Statement::Query(_) = &query else {
+        return Err(Failed::not_a_query("another statement"));
+    };
+    let mut names = Names::default();
+    if let ControlFlow::Break(failed) = query.visit(&mut names) {
+        return Err(failed);
+    }
+    Ok(Statement {
+        query,
+        tables: names.tables,
+        aliases: names.aliases,
+    })
+}
+
+/// Refuses statements that begin as something else, by name, even when they do not parse.
+fn check_first_word(tokens: &[TokenWithSpan]) -> Result<(), Failed> {
+    let first = tokens.iter().map(|token| &token.token).find(|token| {
+        !matches!(
+            token,
+            Token::Whitespace(_) | Token::SemiColon | Token::LParen
+        )
+    });
+    match first {
+        Some(Token::Word(word)) => match word.keyword {
+            Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM => Ok(()),
+            Keyword::NoKeyword => Err(Failed::not_a_query(&format!("{:?}", word.value))),
+            _ => Err(Failed::not_a_query(&word.value.to_uppercase())),
+        },
+        Some(Token::EOF) | None => Err(Failed::not_a_query("an empty text")),
+        Some(other) => Err(Failed::not_a_query(&format!("{:?}", other.to_string()))),
+    }
+}
+
+/// Makes one quoted name of `a-b` where a table's name is expected.
+fn join_hyphens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    // For each open parenthesis whether it holds a query: `extract(day from a-b)` does not.
+    let mut in_query = vec![false];
+    let mut table_next = false;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(mut token) = tokens.next() {
+        match &mut token.token {
+            Token::Whitespace(_) => {
+                joined.push(token);
+                continue;
+            }
+            Token::LParen => in_query.push(false),
+            Token::RParen => {
+                in_query.pop();
+            }
+            Token::Word(word) => match word.keyword {
+                Keyword::SELECT if word.quote_style.is_none() => {
+                    if let Some(query) = in_query.last_mut() {
+                        *query = true;
+                    }
+                }
+                Keyword::FROM | Keyword::JOIN if word.quote_style.is_none() => {
+                    table_next = in_query.last() == Some(&true);
+                    joined.push(token);
+                    continue;
+                }
+                _ if table_next && word.quote_style.is_none() => {
+                    while tokens.peek().is_some_and(|next| next.token == Token::Minus) {
+                        let minus = tokens.next();
+                        match tokens.peek().map(|next| &next.token) {
+                            Some(Token::Word(next)) if next.quote_style.is_none() => {
+                                extend(word, &next.value);
+                            }
+                            Some(Token::Number(next, false)) => extend(word, next),
+                            _ => {
+                                joined.push(token);
+                                joined.extend(minus);
+                                break;
+                            }
+                        }
+                        let _ = tokens.next();
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        table_next = false;
+        joined.push(token);
+    }
+    joined
+}
+
+fn extend(word: &mut Word, more: &str) {
+    word.keyword = Keyword::NoKeyword;
+    word.value.push('-');
+    word.value.push_str(more);
+}
+
+/// What an unquoted name is looked up by.
+pub(crate) fn key(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+/// Collects the names of a query.
+#[derive(Default)]
+struct Names {
+    tables: Vec<TableName>,
+    aliases: Vec<String>,
+    /// Keys of the common table expressions that are in scope.
+    scope: Vec<String>,
+    is_function: bool,
+}
+
+impl Names {
+    fn add_alias(&mut self, ident: &Ident) {
+        if ident.quote_style.is_none() {
+            self.aliases.push(ident.value.clone());
+        }
+    }
+}
+
+impl Visitor for Names {
+    type Break = Failed;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Failed> {
+        if let Some(found) = writes(&query.body) {
+            return ControlFlow::Break(Failed::not_a_query(found));
+        }
+        let Some(with) = &query.with else {
+            return ControlFlow::Continue(());
+        };
+        for cte in &with.cte_tables {
+            for column in &cte.alias.columns {
+                self.add_alias(&column.name);
+            }
+            // Its name is not in scope within itself: `with t as (select * from t)` reads t.
+            if !with.recursive {
+                cte.visit(self)?;
+            }
+            self.scope.push(key(&cte.alias.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Failed> {
+        if let Some(with) = &query.with {
+            let left = self.scope.len() - with.cte_tables.len();
+            self.scope.truncate(left);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Failed> {
+        if select.into.is_some() {
+            return ControlFlow::Break(Failed::not_a_query("SELECT INTO"));
+        }
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                self.add_alias(alias);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Failed> {
+        let (alias, is_function) = match factor {
+            TableFactor::Table { alias, args, .. } => (alias, args.is_some()),
+            TableFactor::Derived { alias, .. } => (alias, false),
+            _ => (&None, false),
+        };
+        self.is_function = is_function;
+        for column in alias.iter().flat_map(|alias| &alias.columns) {
+            self.add_alias(&column.name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<Failed> {
+        if std::mem::take(&mut self.is_function) {
+            return ControlFlow::Continue(());
+        }
+        let ident = match name.0.as_slice() {
+            [part] => part.as_ident(),
+            _ => None,
+        };
+        let Some(ident) = ident else {
+            return ControlFlow::Break(Failed::invalid(format!(
+                "expected a dataset's name alone, found {name}"
+            )));
+        };
+        let wanted = key(ident);
+        let known = self.tables.iter().any(|table| {
+            let key = match table.quoted {
+                true => table.text.clone(),
+                false => table.text.to_lowercase(),
+            };
+            table.text == ident.value || key == wanted
+        });
+        if !known && !self.scope.contains(&wanted) {
+            self.tables.push(TableName {
+                text: ident.value.clone(),
+                quoted: ident.quote_style.is_some(),
+            });
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What a query's body writes, if it does.
+fn writes(body: &SetExpr) -> Option<&'static str> {
+    match body {
+        SetExpr::Insert(_) => Some("INSERT"),
+        SetExpr::Update(_) => Some("UPDATE"),
+        SetExpr::Delete(_) => Some("DELETE"),
+        SetExpr::Merge(_) => Some("MERGE"),
+        SetExpr::SetOperation { left, right, .. } => writes(left).or_else(|| writes(right)),
+        _ => None,
+    }
+}

@@ -1,0 +1,482 @@
+//! Refuses what cannot run, and pins what will: the gate between a spec and the queue.
+//!
+//! After this, a job fails only for what its data or its plugin do. The same check runs
+//! again after a restart, on the versions that were pinned the first time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lode_host::Host;
+use lode_host::Loaded;
+use lode_parts::empty_file;
+use lode_query::Sql;
+use lode_query::SqlTable;
+use lode_store::Snapshot;
+use lode_store::Store;
+use lode_types::AlgorithmSpec;
+use lode_types::Class;
+use lode_types::ColumnType;
+use lode_types::DatasetId;
+use lode_types::InputSpec;
+use lode_types::JobId;
+use lode_types::Role;
+use lode_types::role_of;
+
+use crate::Error;
+use crate::InputRef;
+use crate::InputSource;
+use crate::JobSpec;
+use crate::JobState;
+use crate::PinnedInput;
+use crate::Result;
+use crate::params;
+use crate::records;
+
+/// Most inputs, labels and excluded columns of one spec.
+const MAX_ENTRIES: usize = 1000;
+
+/// A job that can run: everything resolved, its inputs pinned.
+pub(crate) struct Checked {
+    pub(crate) algorithm: Arc<Loaded>,
+    pub(crate) params_json: String,
+    pub(crate) inputs: Vec<BoundInput>,
+    pub(crate) folds: u32,
+}
+
+/// An input with its rows' source held and its columns chosen.
+pub(crate) struct BoundInput {
+    pub(crate) name: String,
+    pub(crate) source: BoundSource,
+    pub(crate) columns: Vec<BoundColumn>,
+}
+
+/// Where an input's rows come from; the snapshots hold the versions.
+pub(crate) enum BoundSource {
+    Dataset(Arc<Snapshot>),
+    Sql {
+        sql: String,
+        tables: Vec<(String, Arc<Snapshot>)>,
+    },
+    Output {
+        job: JobId,
+        output: String,
+    },
+}
+
+/// A column that the algorithm gets.
+#[derive(Clone)]
+pub(crate) struct BoundColumn {
+    pub(crate) name: String,
+    pub(crate) column_type: ColumnType,
+    pub(crate) role: Option<Role>,
+}
+
+/// What checking needs of the engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Checker<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) host: &'a Host,
+    pub(crate) sql: &'a Sql,
+}
+
+impl Checker<'_> {
+    /// Checks a spec; `pinned` gives the versions of an earlier check.
+    pub(crate) fn check(&self, spec: &JobSpec, pinned: Option<&[PinnedInput]>) -> Result<Checked> {
+        let algorithm = self.host.algorithm(&spec.algorithm).ok_or_else(|| {
+            let known: Vec<String> = self
+                .host
+                .algorithms()
+                .iter()
+                .map(|loaded| loaded.spec.id.clone())
+                .collect();
+            Error::new(
+                Class::NotFound,
+                "ALGORITHM_NOT_FOUND",
+                format!(
+                    "no algorithm {:?}: expected one of {}",
+                    spec.algorithm,
+                    known.join(", ")
+                ),
+            )
+            .at("spec.algorithm")
+        })?;
+        let params_json =
+            params::resolve(&spec.algorithm, &algorithm.spec.params_schema, &spec.params)?;
+        if spec.folds > 20 {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "spec.evaluation.folds",
+                format!("expected 0 to 20 folds, found {}", spec.folds),
+            ));
+        }
+        if spec.labels.len() > MAX_ENTRIES || spec.inputs.len() > MAX_ENTRIES {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "spec",
+                format!("expected at most {MAX_ENTRIES} labels and inputs"),
+            ));
+        }
+        if spec.write_back
+            && !algorithm
+                .spec
+                .outputs
+                .iter()
+                .any(|o| !o.write_back.is_empty())
+        {
+            return Err(Error::invalid(
+                "NOTHING_TO_WRITE_BACK",
+                "spec.write_back",
+                format!(
+                    "{} has no output that can be written back onto customers",
+                    spec.algorithm
+                ),
+            ));
+        }
+        let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        Ok(Checked {
+            algorithm,
+            params_json,
+            inputs,
+            folds: if spec.folds == 0 { 5 } else { spec.folds },
+        })
+    }
+
+    fn inputs(
+        &self,
+        algorithm: &AlgorithmSpec,
+        spec: &JobSpec,
+        pinned: Option<&[PinnedInput]>,
+    ) -> Result<Vec<BoundInput>> {
+        for name in spec.inputs.keys() {
+            if !algorithm.inputs.iter().any(|input| input.name == *name) {
+                let known: Vec<&str> = algorithm.inputs.iter().map(|i| i.name.as_str()).collect();
+                return Err(Error::invalid(
+                    "UNKNOWN_INPUT",
+                    format!("spec.inputs.{name}"),
+                    format!(
+                        "{} has no input {name:?}: expected {}",
+                        algorithm.id,
+                        known.join(", ")
+                    ),
+                ));
+            }
+        }
+        let mut pins = Pins {
+            store: self.store,
+            pinned,
+            held: BTreeMap::new(),
+        };
+        let mut inputs = Vec::new();
+        for wanted in &algorithm.inputs {
+            let Some(given) = spec.inputs.get(&wanted.name) else {
+                if wanted.optional {
+                    continue;
+                }
+                return Err(Error::invalid(
+                    "MISSING_INPUT",
+                    format!("spec.inputs.{}", wanted.name),
+                    format!(
+                        "{} needs an input {:?}: {}",
+                        algorithm.id, wanted.name, wanted.description
+                    ),
+                ));
+            };
+            let field = format!("spec.inputs.{}", wanted.name);
+            let (source, columns) = self.source(given, &mut pins).map_err(|error| {
+                if error.to_string().is_empty() {
+                    error
+                } else {
+                    error.at(field.clone())
+                }
+            })?;
+            let columns = bind(&algorithm.id, wanted, given, columns)?;
+            inputs.push(BoundInput {
+                name: wanted.name.clone(),
+                source,
+                columns,
+            });
+        }
+        Ok(inputs)
+    }
+
+    fn source(
+        &self,
+        given: &InputRef,
+        pins: &mut Pins<'_>,
+    ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        match &given.source {
+            InputSource::Dataset(id) => {
+                let snapshot = pins.pin(id)?;
+                let columns = snapshot.dataset().schema.columns().iter();
+                let columns = columns
+                    .map(|column| BoundColumn {
+                        name: column.name.clone(),
+                        column_type: column.column_type,
+                        role: column.role,
+                    })
+                    .collect();
+                Ok((BoundSource::Dataset(snapshot), columns))
+            }
+            InputSource::Sql(sql) => {
+                let opened = self.sql.open(sql, 1)?;
+                let mut tables = Vec::new();
+                let mut files = Vec::new();
+                for name in opened.tables().to_vec() {
+                    let snapshot = pins.pin(&resolve_dataset(self.store, &name)?)?;
+                    let schema = Arc::new(snapshot.dataset().schema.to_arrow());
+                    files.push(SqlTable {
+                        name: name.clone(),
+                        files: vec![empty_file(&schema)?],
+                    });
+                    tables.push((name, snapshot));
+                }
+                let planned = opened.plan(files)?;
+                let columns = arrow_columns(&planned.schema())?;
+                let sql = sql.clone();
+                Ok((BoundSource::Sql { sql, tables }, columns))
+            }
+            InputSource::Output { job, output } => {
+                let columns = self.output_columns(job, output)?;
+                let (job, output) = (job.clone(), output.clone());
+                Ok((BoundSource::Output { job, output }, columns))
+            }
+        }
+    }
+
+    fn output_columns(&self, id: &JobId, output: &str) -> Result<Vec<BoundColumn>> {
+        let job = records::job(self.store, id)?.ok_or_else(|| {
+            Error::new(
+                Class::NotFound,
+                "JOB_NOT_FOUND",
+                format!("no job {:?}", id.as_str()),
+            )
+        })?;
+        if job.state != JobState::Succeeded {
+            return Err(Error::new(
+                Class::State,
+                "JOB_NOT_SUCCEEDED",
+                format!(
+                    "expected a job that succeeded, found {:?} {:?}",
+                    id.as_str(),
+                    job.state
+                ),
+            ));
+        }
+        let (_, table) = crate::jobs::open_output(self.store, &job, output)?;
+        arrow_columns(&table.schema())
+    }
+}
+
+/// The dataset that a name in SQL means: the exact id, or the only one that differs in
+/// case alone.
+///
+/// # Errors
+/// `DATASET_NOT_FOUND`, with the datasets there are.
+pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
+    let datasets = store.datasets()?;
+    if let Some(exact) = datasets.iter().find(|dataset| dataset.id.as_str() == name) {
+        return Ok(exact.id.clone());
+    }
+    let mut like = datasets
+        .iter()
+        .filter(|dataset| dataset.id.as_str().eq_ignore_ascii_case(name));
+    if let (Some(only), None) = (like.next(), like.next()) {
+        return Ok(only.id.clone());
+    }
+    let known: Vec<&str> = datasets.iter().map(|d| d.id.as_str()).take(20).collect();
+    let known = if known.is_empty() {
+        "there is none yet".to_owned()
+    } else {
+        format!("expected one of {}", known.join(", "))
+    };
+    Err(Error::new(
+        Class::NotFound,
+        "DATASET_NOT_FOUND",
+        format!("no dataset {name:?}: {known}"),
+    ))
+}
+
+/// Snapshots of one job: a dataset that is read twice is read at one version.
+struct Pins<'a> {
+    store: &'a Store,
+    pinned: Option<&'a [PinnedInput]>,
+    held: BTreeMap<DatasetId, Arc<Snapshot>>,
+}
+
+impl Pins<'_> {
+    fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
+        if let Some(held) = self.held.get(id) {
+            return Ok(Arc::clone(held));
+        }
+        let version = self
+            .pinned
+            .and_then(|pinned| pinned.iter().find(|input| input.dataset == *id))
+            .map(|input| input.version);
+        let snapshot = Arc::new(self.store.pin(id, version)?);
+        self.held.insert(id.clone(), Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+}
+
+impl Checked {
+    /// Versions read, in the order of the inputs.
+    pub(crate) fn pinned(&self) -> Vec<PinnedInput> {
+        let mut pinned = Vec::new();
+        for input in &self.inputs {
+            let snapshots: Vec<&Snapshot> = match &input.source {
+                BoundSource::Dataset(snapshot) => vec![snapshot],
+                BoundSource::Sql { tables, .. } => tables.iter().map(|(_, s)| &**s).collect(),
+                BoundSource::Output { .. } => Vec::new(),
+            };
+            for snapshot in snapshots {
+                pinned.push(PinnedInput {
+                    input: input.name.clone(),
+                    dataset: snapshot.dataset().id.clone(),
+                    version: snapshot.version(),
+                });
+            }
+        }
+        pinned
+    }
+}
+
+fn arrow_columns(schema: &arrow_schema::Schema) -> Result<Vec<BoundColumn>> {
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        // A column of a type that no algorithm takes is left out, not an error: a query
+        // may select it for people.
+        if let Some(column_type) = ColumnType::from_arrow(field.data_type()) {
+            if columns
+                .iter()
+                .any(|c: &BoundColumn| c.name == *field.name())
+            {
+                return Err(Error::invalid(
+                    "DUPLICATE_COLUMN",
+                    "",
+                    format!(
+                        "expected unique column names, found {:?} twice: name them with AS",
+                        field.name()
+                    ),
+                ));
+            }
+            columns.push(BoundColumn {
+                name: field.name().clone(),
+                column_type,
+                role: role_of(field),
+            });
+        }
+    }
+    Ok(columns)
+}
+
+/// Decides which column holds which of the algorithm's roles, and checks that each role it
+/// needs is held by a column of a type it takes. Roles that it does not ask for are taken
+/// off, so that their columns can be features.
+fn bind(
+    algorithm: &str,
+    wanted: &InputSpec,
+    given: &InputRef,
+    mut columns: Vec<BoundColumn>,
+) -> Result<Vec<BoundColumn>> {
+    let field = format!("spec.inputs.{}", wanted.name);
+    for name in given.roles.values().chain(&given.exclude) {
+        if !columns.iter().any(|column| column.name == *name) {
+            let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).take(30).collect();
+            return Err(Error::invalid(
+                "COLUMN_NOT_FOUND",
+                format!("{field}.roles"),
+                format!("no column {name:?}: expected one of {}", known.join(", ")),
+            ));
+        }
+    }
+    for role in given.roles.keys() {
+        if !wanted.columns.iter().any(|column| column.role == *role) {
+            let known: Vec<&str> = wanted.columns.iter().map(|c| c.role.as_str()).collect();
+            return Err(Error::invalid(
+                "UNKNOWN_ROLE",
+                format!("{field}.roles"),
+                format!(
+                    "{algorithm} takes no role {role}: expected one of {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+    }
+    columns.retain(|column| !given.exclude.contains(&column.name));
+
+    let holders: BTreeMap<Role, String> = wanted
+        .columns
+        .iter()
+        .filter_map(|want| holder(want.role, given, &columns).map(|name| (want.role, name)))
+        .collect();
+    for want in &wanted.columns {
+        let Some(name) = holders.get(&want.role) else {
+            if want.optional {
+                continue;
+            }
+            return Err(missing_role(algorithm, wanted, want, &field, &columns));
+        };
+        let column = columns.iter().find(|column| column.name == *name);
+        let found = column.map(|column| column.column_type);
+        if let Some(found) = found.filter(|found| !want.types.contains(found)) {
+            return Err(Error::invalid(
+                "ROLE_WRONG_TYPE",
+                format!("{field}.roles"),
+                format!(
+                    "column {name:?} as {}: expected type {}, found {found}",
+                    want.role,
+                    type_words(&want.types)
+                ),
+            ));
+        }
+    }
+    for column in &mut columns {
+        column.role = holders
+            .iter()
+            .find(|(_, name)| **name == column.name)
+            .map(|(role, _)| *role);
+    }
+    Ok(columns)
+}
+
+fn missing_role(
+    algorithm: &str,
+    wanted: &InputSpec,
+    want: &lode_types::InputColumn,
+    field: &str,
+    columns: &[BoundColumn],
+) -> Error {
+    let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).take(30).collect();
+    Error::invalid(
+        "MISSING_ROLE",
+        format!("{field}.roles"),
+        format!(
+            "input {:?} of {algorithm} needs a column with role {} ({}, of type {}), found none; \
+             give the role to one of {}",
+            wanted.name,
+            want.role,
+            want.description,
+            type_words(&want.types),
+            known.join(", ")
+        ),
+    )
+}
+
+/// Named in the spec, else of that role in the source, else of the role's own name.
+fn holder(role: Role, given: &InputRef, columns: &[BoundColumn]) -> Option<String> {
+    if let Some(name) = given.roles.get(&role) {
+        return Some(name.clone());
+    }
+    let by_role = columns.iter().find(|column| column.role == Some(role));
+    let by_name = || {
+        columns
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(role.as_str()))
+    };
+    by_role.or_else(by_name).map(|column| column.name.clone())
+}
+
+fn type_words(types: &[ColumnType]) -> String {
+    let words: Vec<&str> = types.iter().map(|t| t.as_str()).collect();
+    words.join(" or ")
+}

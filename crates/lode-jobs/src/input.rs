@@ -1,0 +1,126 @@
+//! Opens a job's inputs at their pinned versions, as files that a worker maps.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
+use arrow_schema::Schema;
+use arrow_schema::SchemaRef;
+use lode_host::Binding;
+use lode_host::InputTable;
+use lode_parts::Table;
+use lode_query::Sql;
+use lode_query::SqlTable;
+use lode_store::Store;
+use lode_types::Class;
+use lode_types::ROLE_KEY;
+
+use crate::Error;
+use crate::Result;
+use crate::check::BoundColumn;
+use crate::check::BoundInput;
+use crate::check::BoundSource;
+use crate::records;
+
+/// Opens one input. Plain datasets are the part files themselves; a query's answer is
+/// written to a file without a name.
+pub(crate) fn open(store: &Store, sql: &Sql, input: &BoundInput) -> Result<InputTable> {
+    let files = match &input.source {
+        BoundSource::Dataset(snapshot) => snapshot
+            .files()?
+            .into_iter()
+            .map(|file| file.file)
+            .collect(),
+        BoundSource::Sql { sql: text, tables } => {
+            let opened = sql.open(text, 1)?;
+            let mut provided = Vec::new();
+            for (name, snapshot) in tables {
+                let files = snapshot.files()?;
+                provided.push(SqlTable {
+                    name: name.clone(),
+                    files: files.into_iter().map(|file| file.file).collect(),
+                });
+            }
+            let planned = opened.plan(provided)?;
+            let schema = planned.schema();
+            let file = store.scratch_file()?;
+            let mut failure = None;
+            let rows = planned.execute(None).map_while(|batch| match batch {
+                Ok(batch) => Some(Ok(batch)),
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            });
+            lode_parts::write_ipc(&file, &schema, rows)?;
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+            vec![file]
+        }
+        BoundSource::Output { job, output } => {
+            let record = records::job(store, job)?.ok_or_else(|| {
+                Error::new(
+                    Class::NotFound,
+                    "INPUT_GONE",
+                    format!(
+                        "job {:?}, whose output is an input, was deleted",
+                        job.as_str()
+                    ),
+                )
+            })?;
+            vec![crate::jobs::output_file(store, &record, output)?.1]
+        }
+    };
+    Ok(table(&input.name, files, &input.columns))
+}
+
+/// Files and columns as the host takes them.
+pub(crate) fn table(name: &str, files: Vec<File>, columns: &[BoundColumn]) -> InputTable {
+    InputTable {
+        name: name.to_owned(),
+        files,
+        columns: columns
+            .iter()
+            .map(|column| Binding {
+                column: column.name.clone(),
+                role: column.role,
+            })
+            .collect(),
+    }
+}
+
+/// All rows of an input in one batch, its columns and roles as bound: for evaluation,
+/// which deals rows out by number.
+pub(crate) fn load(files: Vec<File>, columns: &[BoundColumn]) -> Result<RecordBatch> {
+    let table = Table::open(files)?;
+    let schema = table.schema();
+    let mut projection = Vec::new();
+    for column in columns {
+        projection.push(schema.index_of(&column.name)?);
+    }
+    let bound = bound_schema(&schema, &projection, columns);
+    let mut batches = Vec::new();
+    for i in 0..table.n_batches() {
+        let batch = table.batch(i, Some(&projection))?;
+        let columns = batch.columns().to_vec();
+        batches.push(RecordBatch::try_new(Arc::clone(&bound), columns)?);
+    }
+    Ok(arrow_select::concat::concat_batches(&bound, &batches)?)
+}
+
+fn bound_schema(schema: &Schema, projection: &[usize], columns: &[BoundColumn]) -> SchemaRef {
+    let fields: Vec<Field> = projection
+        .iter()
+        .zip(columns)
+        .map(|(&i, column)| {
+            let field = schema.field(i).clone();
+            let metadata = column
+                .role
+                .map(|role| (ROLE_KEY.to_owned(), role.as_str().to_owned()));
+            field.with_metadata(metadata.into_iter().collect())
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}

@@ -1,0 +1,180 @@
+//! Jobs and models as they are kept and shown.
+
+use lode_types::ColumnType;
+use lode_types::DatasetId;
+use lode_types::Fault;
+use lode_types::JobId;
+use lode_types::ModelId;
+use lode_types::Role;
+use lode_types::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::JobSpec;
+
+/// The life of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waiting for its turn.
+    Queued,
+    /// Running.
+    Running,
+    /// Asked to stop.
+    Cancelling,
+    /// Done; outputs and models stand.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Stopped on request.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether the job has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// How far a job has got.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What it is doing.
+    pub stage: String,
+    /// 0.0 to 1.0 of the whole job.
+    pub fraction: f64,
+}
+
+/// One number that a job reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// e.g. `auc`.
+    pub name: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// An output table of a finished job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// As the algorithm declares it, or `evaluation` from the engine.
+    pub name: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Of its file, in hexadecimal.
+    pub sha256: String,
+    /// A hint to consoles.
+    pub chart_hint: String,
+    /// Its file in the store's area of outputs.
+    pub file: String,
+}
+
+/// What a job reads, fixed when it was created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedInput {
+    /// Name of the input.
+    pub input: String,
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Its version.
+    pub version: u64,
+}
+
+/// All that a repeat of the job needs, beside its spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub plugin_version: String,
+    /// Of the plugin's file, in hexadecimal.
+    pub plugin_sha256: String,
+    /// The algorithm's version.
+    pub algorithm_version: String,
+    /// The engine's version.
+    pub engine_version: String,
+    /// Versions read.
+    pub inputs: Vec<PinnedInput>,
+    /// The params with every default filled in, as JSON.
+    pub params_json: String,
+    /// Times the job was started.
+    pub attempts: u32,
+}
+
+/// One run of an algorithm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id, chosen by the client.
+    pub id: JobId,
+    /// Its number: the order of creation.
+    pub number: u64,
+    /// What to run.
+    pub spec: JobSpec,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// How far it has got.
+    pub progress: Progress,
+    /// Why it failed or was cancelled.
+    pub error: Option<Fault>,
+    /// Its outputs, in the algorithm's order, the engine's last.
+    pub outputs: Vec<Output>,
+    /// Models it made.
+    pub models: Vec<ModelId>,
+    /// By name.
+    pub metrics: Vec<Metric>,
+    /// What a repeat needs.
+    pub provenance: Provenance,
+    /// Customers that got a tag from it.
+    pub written_back: u64,
+    /// When it was created.
+    pub create_time: Timestamp,
+    /// When it last started to run.
+    pub start_time: Option<Timestamp>,
+    /// When it ended.
+    pub end_time: Option<Timestamp>,
+}
+
+/// A column that a model was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub column_type: ColumnType,
+    /// The role it held for the algorithm.
+    pub role: Option<Role>,
+}
+
+/// A trained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Model {
+    /// Its id: that of its job.
+    pub id: ModelId,
+    /// Its number: that of its job.
+    pub number: u64,
+    /// Algorithm id.
+    pub algorithm: String,
+    /// The job that made it.
+    pub job: JobId,
+    /// The job's metrics.
+    pub metrics: Vec<Metric>,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Of its file, in hexadecimal.
+    pub sha256: String,
+    /// What made it.
+    pub provenance: Provenance,
+    /// The job's seed.
+    pub seed: u64,
+    /// The columns of the first input, as the algorithm saw them.
+    pub signature: Vec<SignatureColumn>,
+    /// The dataset of the first input, when it was one.
+    pub dataset: Option<DatasetId>,
+    /// Its file in the store's area of models.
+    pub file: String,
+    /// When it was made.
+    pub create_time: Timestamp,
+}

@@ -1,0 +1,51 @@
+//! Jobs: from a checked spec to outputs, a model, an honest evaluation and tags on customers.
+//!
+//! The engine's services call [`Jobs`]; it queues, runs each job's plugin in a worker
+//! process, judges supervised jobs on rows the plugin did not see, and keeps everything in
+//! the store so that a restart loses no job. It knows nothing of gRPC.
+//!
+//! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
+//! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online.
+
+mod check;
+mod error;
+mod evaluate;
+mod events;
+mod input;
+mod job;
+mod jobs;
+mod params;
+mod records;
+mod run;
+mod scheduler;
+mod serving;
+mod spec;
+mod tags;
+
+pub use check::resolve_dataset;
+pub use error::Error;
+pub use error::Result;
+pub use events::Event;
+pub use events::EventKind;
+pub use job::Job;
+pub use job::JobState;
+pub use job::Metric;
+pub use job::Model;
+pub use job::Output;
+pub use job::PinnedInput;
+pub use job::Progress;
+pub use job::Provenance;
+pub use job::SignatureColumn;
+pub use jobs::Jobs;
+pub use jobs::Options;
+pub use serving::Offer;
+pub use serving::Offers;
+pub use serving::Reason;
+pub use serving::RecommendCall;
+pub use serving::ScoreCall;
+pub use serving::ScoreSubject;
+pub use serving::Scored;
+pub use spec::InputRef;
+pub use spec::InputSource;
+pub use spec::JobSpec;
+pub use spec::Limits;

@@ -1,0 +1,183 @@
+//! Checks a job's params against the algorithm's JSON Schema and fills in the defaults.
+//!
+//! The schema is the plugin's own and the only list of what it takes, so that the help,
+//! the docs and this check cannot disagree. Every refusal names the parameter, what the
+//! schema expects and what was found.
+
+use std::collections::BTreeMap;
+
+use jsonschema::error::ValidationErrorKind;
+use lode_types::Value;
+use serde_json::Map;
+use serde_json::Value as Json;
+
+use crate::Error;
+use crate::Result;
+
+/// The params as the plugin gets them: given values over defaults, as a JSON object with
+/// its keys in order.
+///
+/// # Errors
+/// `UNKNOWN_PARAM`, `PARAM_WRONG_TYPE`, `PARAM_OUT_OF_RANGE`, `PARAM_MISSING`, `PARAM_INVALID`.
+pub(crate) fn resolve(
+    algorithm: &str,
+    schema: &str,
+    given: &BTreeMap<String, Value>,
+) -> Result<String> {
+    let schema: Json = serde_json::from_str(schema)
+        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+    let none = Map::new();
+    let properties = schema
+        .get("properties")
+        .and_then(Json::as_object)
+        .unwrap_or(&none);
+
+    let mut params = BTreeMap::new();
+    for (name, property) in properties {
+        if let Some(default) = property.get("default") {
+            params.insert(name.clone(), default.clone());
+        }
+    }
+    for (name, value) in given {
+        let Some(property) = properties.get(name) else {
+            return Err(unknown(algorithm, name, properties));
+        };
+        params.insert(name.clone(), to_json(name, value, takes_integer(property))?);
+    }
+    let object = Json::Object(params.into_iter().collect());
+
+    let validator = jsonschema::validator_for(&schema)
+        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+    if let Some(error) = validator.iter_errors(&object).next() {
+        return Err(refusal(&error, &schema));
+    }
+    Ok(object.to_string())
+}
+
+fn unknown(algorithm: &str, name: &str, properties: &Map<String, Json>) -> Error {
+    let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let expected = if names.is_empty() {
+        "no parameters".to_owned()
+    } else {
+        format!("one of {}", names.join(", "))
+    };
+    Error::invalid(
+        "UNKNOWN_PARAM",
+        field(name),
+        format!("{algorithm} has no parameter {name:?}: expected {expected}"),
+    )
+}
+
+fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
+    let path = error.instance_path().to_string();
+    let name = path.trim_start_matches('/').replace('/', ".");
+    let property = schema
+        .pointer(&format!("/properties{path}"))
+        .unwrap_or(&Json::Null);
+    let found = error.instance();
+    let (reason, expected) = match error.kind() {
+        ValidationErrorKind::Minimum { .. }
+        | ValidationErrorKind::Maximum { .. }
+        | ValidationErrorKind::ExclusiveMinimum { .. }
+        | ValidationErrorKind::ExclusiveMaximum { .. } => ("PARAM_OUT_OF_RANGE", range(property)),
+        ValidationErrorKind::Type { .. } => ("PARAM_WRONG_TYPE", type_of(property)),
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            return Error::invalid(
+                "PARAM_MISSING",
+                field(name),
+                format!("expected parameter {name:?}, found none"),
+            );
+        }
+        ValidationErrorKind::Enum { options } => {
+            ("PARAM_OUT_OF_RANGE", format!("one of {options}"))
+        }
+        _ => ("PARAM_INVALID", error.to_string()),
+    };
+    Error::invalid(
+        reason,
+        field(&name),
+        format!("parameter {name:?}: expected {expected}, found {found}"),
+    )
+}
+
+fn range(property: &Json) -> String {
+    let bound = |key: &str, word: &str| property.get(key).map(|limit| format!("{word} {limit}"));
+    let bounds: Vec<String> = [
+        bound("minimum", "at least"),
+        bound("exclusiveMinimum", "more than"),
+        bound("maximum", "at most"),
+        bound("exclusiveMaximum", "less than"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!("{} {}", type_of(property), bounds.join(" and "))
+}
+
+fn type_of(property: &Json) -> String {
+    match property.get("type") {
+        Some(Json::String(word)) => format!("a value of type {word}"),
+        Some(Json::Array(words)) => {
+            let words: Vec<&str> = words.iter().filter_map(Json::as_str).collect();
+            format!("a value of type {}", words.join(" or "))
+        }
+        _ => "a value that the schema allows".to_owned(),
+    }
+}
+
+fn takes_integer(property: &Json) -> bool {
+    match property.get("type") {
+        Some(Json::String(word)) => word == "integer",
+        Some(Json::Array(words)) => words.iter().any(|word| word == "integer"),
+        _ => false,
+    }
+}
+
+fn field(name: &str) -> String {
+    format!("spec.params.{name}")
+}
+
+/// A whole number given as a float is an integer where the schema wants one: other
+/// languages send 4.0 for 4.
+fn to_json(name: &str, value: &Value, integer: bool) -> Result<Json> {
+    let json = match value {
+        Value::Null => Json::Null,
+        Value::Bool(v) => Json::from(*v),
+        Value::Int(v) => Json::from(*v),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::float_cmp,
+            reason = "exactly the whole numbers that an f64 holds without loss"
+        )]
+        Value::Float(v) if integer && v.trunc() == *v && v.abs() < 9e15 => Json::from(*v as i64),
+        Value::Float(v) => {
+            let number = serde_json::Number::from_f64(*v).ok_or_else(|| {
+                Error::invalid(
+                    "PARAM_OUT_OF_RANGE",
+                    field(name),
+                    format!("parameter {name:?}: expected a finite number, found {v}"),
+                )
+            })?;
+            Json::Number(number)
+        }
+        Value::Text(v) => Json::from(v.clone()),
+        Value::Time(v) => Json::from(v.to_rfc3339()),
+        Value::List(v) => {
+            let items: Result<Vec<Json>> = v.iter().map(|v| to_json(name, v, integer)).collect();
+            Json::Array(items?)
+        }
+        Value::Map(v) => {
+            let mut fields = Map::new();
+            for (key, v) in v {
+                fields.insert(key.clone(), to_json(name, v, false)?);
+            }
+            Json::Object(fields)
+        }
+    };
+    Ok(json)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,406 @@
+//! Carries out one job: opens its inputs, has it judged, fits it, keeps what it made.
+//!
+//! Nothing of a job is visible before its final record says so: outputs and models are
+//! files without a record until then, and are removed when the job does not get there.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::io::Seek;
+use std::time::Duration;
+use std::time::Instant;
+
+use lode_host::CancelFlag;
+use lode_host::FitCall;
+use lode_host::FitReport;
+use lode_host::Host;
+use lode_host::InputTable;
+use lode_parts::Table;
+use lode_query::Sql;
+use lode_store::Area;
+use lode_store::Store;
+use lode_types::Class;
+use lode_types::Clock;
+use lode_types::ModelId;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::Error;
+use crate::EventKind;
+use crate::Job;
+use crate::Metric;
+use crate::Model;
+use crate::Options;
+use crate::Output;
+use crate::Progress;
+use crate::Result;
+use crate::SignatureColumn;
+use crate::check::BoundSource;
+use crate::check::Checked;
+use crate::evaluate;
+use crate::input;
+use crate::tags;
+
+/// Share of the progress bar that evaluation takes, when there is one.
+pub(crate) const EVALUATION_SHARE: f64 = 0.7;
+/// Share at which the fit ends and the results are kept.
+const FIT_END: f64 = 0.95;
+
+/// What carrying out a job needs of the engine.
+pub(crate) struct Bench<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) host: &'a Host,
+    pub(crate) sql: &'a Sql,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) options: &'a Options,
+    pub(crate) cancel: &'a CancelFlag,
+    pub(crate) report: &'a dyn Fn(EventKind),
+}
+
+/// What a job made; to be recorded in one transaction.
+pub(crate) struct Made {
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) model: Option<Model>,
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) written_back: u64,
+}
+
+/// The bounds of one run, defaults filled in.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) threads: u32,
+    pub(crate) memory_bytes: u64,
+    pub(crate) deadline: Instant,
+}
+
+impl Bench<'_> {
+    /// Carries out `job`.
+    pub(crate) fn carry_out(&self, job: &Job, checked: &Checked) -> Result<Made> {
+        let bounds = self.bounds(job);
+        let spec = &checked.algorithm.spec;
+        let mut metrics = BTreeMap::new();
+        let mut keep = Keep {
+            store: self.store,
+            area: Area::Outputs,
+            files: Vec::new(),
+        };
+        let stem = format!("{}-{}", job.number, job.provenance.attempts);
+
+        let mut fit_start = 0.0;
+        let mut evaluation = None;
+        if spec.task.is_supervised() && checked.folds > 1 {
+            fit_start = EVALUATION_SHARE;
+            let judged = evaluate::cross_validate(self, job, checked, bounds)?;
+            metrics.extend(judged.metrics);
+            evaluation = Some(judged.deciles);
+        }
+
+        self.progress("fit", fit_start);
+        let mut files = Vec::new();
+        for output in &spec.outputs {
+            let file = keep.create(&format!("{stem}-{}.arrow", output.name))?;
+            files.push((output.name.clone(), file));
+        }
+        let model_name = format!("{stem}.model");
+        let mut keep_model = Keep {
+            store: self.store,
+            area: Area::Models,
+            files: Vec::new(),
+        };
+        let model_file = match spec.model_format {
+            Some(_) => Some(keep_model.create(&model_name)?),
+            None => None,
+        };
+        let mut inputs = Vec::new();
+        for bound in &checked.inputs {
+            self.check_cancelled()?;
+            inputs.push(input::open(self.store, self.sql, bound)?);
+        }
+        let written = files
+            .iter()
+            .map(|(name, file)| Ok((name.clone(), file.try_clone()?)))
+            .collect::<std::io::Result<Vec<_>>>()
+            .map_err(|error| unwritable(&error))?;
+        let model_copy = model_file
+            .as_ref()
+            .map(File::try_clone)
+            .transpose()
+            .map_err(|error| unwritable(&error))?;
+        let fitted = self.fit(
+            job,
+            checked,
+            bounds,
+            Fit {
+                inputs,
+                outputs: written,
+                model: model_copy,
+                stage: "fit",
+                progress: fit_start..FIT_END,
+            },
+        )?;
+        metrics.extend(fitted.metrics);
+
+        self.progress("keep results", FIT_END);
+        let mut outputs = Vec::new();
+        for (output, (name, file)) in spec.outputs.iter().zip(files) {
+            let Some(made) = fitted.outputs.iter().find(|made| made.name == name) else {
+                return Err(Error::new(
+                    Class::Bug,
+                    "PLUGIN_FAILED",
+                    format!("{} did not give its output {name:?}", spec.id),
+                ));
+            };
+            outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
+        }
+        if let Some(deciles) = evaluation {
+            let file = keep.create(&format!("{stem}-evaluation.arrow"))?;
+            let rows = deciles.num_rows() as u64;
+            lode_parts::write_ipc(&file, &deciles.schema(), [Ok(deciles)].into_iter())?;
+            outputs.push(keep.adopt(&stem, "evaluation", "bar", rows, file)?);
+        }
+        let metrics: Vec<Metric> = metrics
+            .into_iter()
+            .map(|(name, value)| Metric { name, value })
+            .collect();
+        let model = match (model_file, fitted.model_bytes) {
+            (Some(file), Some(_)) => {
+                let (bytes, sha256) = digest(file)?;
+                self.store.adopt_file(Area::Models, &model_name)?;
+                Some(self.model(job, checked, &metrics, model_name.clone(), (bytes, sha256))?)
+            }
+            (Some(_), None) => {
+                return Err(Error::new(
+                    Class::Bug,
+                    "PLUGIN_FAILED",
+                    format!("{} did not give its model", spec.id),
+                ));
+            }
+            _ => None,
+        };
+
+        self.check_cancelled()?;
+        let mut written_back = 0;
+        if job.spec.write_back {
+            self.progress("write back", FIT_END);
+            for output in spec.outputs.iter().filter(|o| !o.write_back.is_empty()) {
+                let file = format!("{stem}-{}.arrow", output.name);
+                let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
+                let n = tags::write_back(self.store, job, output, &table, self.clock.now())?;
+                written_back = written_back.max(n);
+            }
+        }
+        keep.files.clear();
+        keep_model.files.clear();
+        Ok(Made {
+            outputs,
+            model,
+            metrics,
+            written_back,
+        })
+    }
+
+    /// Runs the plugin's fit in a worker.
+    pub(crate) fn fit(
+        &self,
+        job: &Job,
+        checked: &Checked,
+        bounds: Bounds,
+        fit: Fit<'_>,
+    ) -> Result<FitReport> {
+        let call = FitCall {
+            algorithm: job.spec.algorithm.clone(),
+            params_json: checked.params_json.clone(),
+            seed: job.spec.seed,
+            threads: bounds.threads,
+            memory_bytes: bounds.memory_bytes,
+            deadline: bounds.deadline,
+            inputs: fit.inputs,
+            outputs: fit.outputs,
+            model: fit.model,
+        };
+        let (start, end) = (fit.progress.start, fit.progress.end);
+        let mut last = Instant::now();
+        let mut on_event = |event: lode_host::Event| match event {
+            lode_host::Event::Progress { fraction, stage } => {
+                if last.elapsed() >= Duration::from_millis(200) {
+                    last = Instant::now();
+                    let stage = if stage.is_empty() || fit.stage != "fit" {
+                        fit.stage.to_owned()
+                    } else {
+                        stage
+                    };
+                    self.progress(&stage, start + (end - start) * fraction.clamp(0.0, 1.0));
+                }
+            }
+            lode_host::Event::Log { level, text } => {
+                if fit.stage == "fit" {
+                    (self.report)(EventKind::Log {
+                        level: level.as_str().to_owned(),
+                        message: text,
+                    });
+                }
+            }
+        };
+        Ok(self.host.fit(call, &mut on_event, self.cancel)?)
+    }
+
+    pub(crate) fn progress(&self, stage: &str, fraction: f64) {
+        (self.report)(EventKind::Progress(Progress {
+            stage: stage.to_owned(),
+            fraction,
+        }));
+    }
+
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(
+                Class::Cancelled,
+                "JOB_CANCELLED",
+                "the job was cancelled",
+            ));
+        }
+        Ok(())
+    }
+
+    fn bounds(&self, job: &Job) -> Bounds {
+        let limits = job.spec.limits;
+        let or = |value: u64, default: u64| if value == 0 { default } else { value };
+        let timeout = or(limits.timeout_millis, self.options.timeout_millis);
+        Bounds {
+            threads: if limits.threads == 0 {
+                self.options.threads
+            } else {
+                limits.threads
+            },
+            memory_bytes: or(limits.memory_bytes, self.options.memory_bytes),
+            deadline: Instant::now() + Duration::from_millis(timeout),
+        }
+    }
+
+    fn model(
+        &self,
+        job: &Job,
+        checked: &Checked,
+        metrics: &[Metric],
+        file: String,
+        (bytes, sha256): (u64, String),
+    ) -> Result<Model> {
+        let first = checked.inputs.first();
+        let columns = first
+            .map(|input| input.columns.as_slice())
+            .unwrap_or_default();
+        Ok(Model {
+            id: ModelId::parse(job.id.as_str()).map_err(|error| Error::of(&error))?,
+            number: job.number,
+            algorithm: job.spec.algorithm.clone(),
+            job: job.id.clone(),
+            metrics: metrics.to_vec(),
+            bytes,
+            sha256,
+            provenance: job.provenance.clone(),
+            seed: job.spec.seed,
+            signature: columns
+                .iter()
+                .map(|column| SignatureColumn {
+                    name: column.name.clone(),
+                    column_type: column.column_type,
+                    role: column.role,
+                })
+                .collect(),
+            dataset: first.and_then(|input| match &input.source {
+                BoundSource::Dataset(snapshot) => Some(snapshot.dataset().id.clone()),
+                _ => None,
+            }),
+            file,
+            create_time: self.clock.now(),
+        })
+    }
+}
+
+/// One call of the plugin's fit.
+pub(crate) struct Fit<'a> {
+    pub(crate) inputs: Vec<InputTable>,
+    pub(crate) outputs: Vec<(String, File)>,
+    pub(crate) model: Option<File>,
+    /// What the watcher sees; a stage other than "fit" hides the plugin's own words.
+    pub(crate) stage: &'a str,
+    /// The part of the job's progress that this call is.
+    pub(crate) progress: std::ops::Range<f64>,
+}
+
+/// Files of a job that has no final record yet; removed on drop unless it gets one.
+struct Keep<'a> {
+    store: &'a Store,
+    area: Area,
+    files: Vec<String>,
+}
+
+impl Keep<'_> {
+    fn create(&mut self, name: &str) -> Result<File> {
+        let file = self.store.create_file(self.area, name)?;
+        self.files.push(name.to_owned());
+        Ok(file)
+    }
+
+    fn adopt(
+        &self,
+        stem: &str,
+        name: &str,
+        chart_hint: &str,
+        rows: u64,
+        file: File,
+    ) -> Result<Output> {
+        let file_name = format!("{stem}-{name}.arrow");
+        let (bytes, sha256) = digest(file)?;
+        self.store.adopt_file(self.area, &file_name)?;
+        Ok(Output {
+            name: name.to_owned(),
+            rows,
+            bytes,
+            sha256,
+            chart_hint: chart_hint.to_owned(),
+            file: file_name,
+        })
+    }
+}
+
+impl Drop for Keep<'_> {
+    fn drop(&mut self) {
+        for name in &self.files {
+            if let Err(error) = self.store.remove_file(self.area, name) {
+                tracing::warn!(file = name, error = %lode_types::chain(&error), "cannot remove a file of a failed job");
+            }
+        }
+    }
+}
+
+/// Length and SHA-256 of a file, in hexadecimal.
+fn digest(mut file: File) -> Result<(u64, String)> {
+    let failed = |error: &std::io::Error| unwritable(error);
+    file.rewind().map_err(|error| failed(&error))?;
+    let mut hasher = Sha256::new();
+    let mut bytes = 0;
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut piece).map_err(|error| failed(&error))?;
+        if read == 0 {
+            break;
+        }
+        bytes += read as u64;
+        hasher.update(&piece[..read]);
+    }
+    let hex: String = hasher
+        .finalize()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    Ok((bytes, hex))
+}
+
+fn unwritable(error: &std::io::Error) -> Error {
+    Error::new(
+        Class::Unavailable,
+        "FILE_FAILED",
+        format!("a file of the job cannot be read or written: {error}"),
+    )
+}

@@ -1,0 +1,389 @@
+//! Answers online: scores and recommendations from models that stay open in warm workers.
+//!
+//! Each model in use has one worker that has read it; calls on one model take turns. A
+//! worker that died answers this call with an error and is replaced by the next call.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use arrow_array::Array;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_schema::DataType;
+use lode_host::Host;
+use lode_host::Scorer;
+use lode_host::ScorerCall;
+use lode_store::Area;
+use lode_store::Store;
+use lode_types::Class;
+use lode_types::CustomerId;
+use lode_types::Fault;
+use lode_types::ModelId;
+use lode_types::Task;
+use lode_types::Value;
+
+use crate::Error;
+use crate::Model;
+use crate::Options;
+use crate::Result;
+use crate::records;
+
+mod rows;
+
+/// Models that are kept open; the least recently used one is closed for another.
+const MAX_OPEN_MODELS: usize = 16;
+/// Longest that one call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request for scores.
+#[derive(Clone, Debug)]
+pub struct ScoreCall {
+    /// The model.
+    pub model: ModelId,
+    /// What to score, in order.
+    pub subject: ScoreSubject,
+    /// Whether to give reasons.
+    pub explain: bool,
+}
+
+/// What to score.
+#[derive(Clone, Debug)]
+pub enum ScoreSubject {
+    /// Customers of the dataset that the model was made from, at its latest version.
+    Customers(Vec<CustomerId>),
+    /// Rows by column name.
+    Rows(Vec<BTreeMap<String, Value>>),
+}
+
+/// One score, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scored {
+    /// The customer, when known.
+    pub customer: String,
+    /// The score.
+    pub score: f64,
+    /// The label, when the model gives one.
+    pub label: String,
+    /// Base plus the contributions, when the model gives one.
+    pub margin: f64,
+    /// What every row starts from.
+    pub base: f64,
+    /// With `explain`: largest contribution first.
+    pub reasons: Vec<Reason>,
+    /// Set instead of a score.
+    pub error: Option<Fault>,
+}
+
+/// One part of an explanation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// The feature.
+    pub feature: String,
+    /// Its value for this row, in words.
+    pub value: Option<String>,
+    /// What it adds to the margin.
+    pub contribution: f64,
+}
+
+/// A request for items.
+#[derive(Clone, Debug)]
+pub struct RecommendCall {
+    /// The model.
+    pub model: ModelId,
+    /// Whom for.
+    pub customer: Option<CustomerId>,
+    /// Items touched since the model was made.
+    pub session_items: Vec<String>,
+    /// Items to leave out.
+    pub exclude_items: Vec<String>,
+    /// How many, 1 to 1,000.
+    pub limit: u32,
+}
+
+/// Items for a customer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Offers {
+    /// Best first.
+    pub offers: Vec<Offer>,
+    /// Whether they rest on the customer's own history.
+    pub personal: bool,
+}
+
+/// One item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The item.
+    pub item: String,
+    /// Its score.
+    pub score: f64,
+}
+
+/// A model that is open, with its worker.
+struct OpenModel {
+    model: Model,
+    task: Task,
+    scorer: Mutex<Option<Scorer>>,
+    last_used: Mutex<Instant>,
+}
+
+pub(crate) struct Serving {
+    store: Store,
+    host: Arc<Host>,
+    threads: u32,
+    memory_bytes: u64,
+    open: Mutex<HashMap<ModelId, Arc<OpenModel>>>,
+}
+
+impl Serving {
+    pub(crate) fn new(store: Store, host: Arc<Host>, options: &Options) -> Self {
+        Self {
+            store,
+            host,
+            threads: options.threads,
+            memory_bytes: options.memory_bytes,
+            open: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn model(&self, id: &ModelId) -> Result<Model> {
+        records::model(&self.store, id)?.ok_or_else(|| {
+            Error::new(
+                Class::NotFound,
+                "MODEL_NOT_FOUND",
+                format!("no model {:?}", id.as_str()),
+            )
+            .at("model")
+        })
+    }
+
+    /// Closes a model that was deleted.
+    pub(crate) fn forget(&self, id: &ModelId) {
+        lock(&self.open).remove(id);
+    }
+
+    /// Closes all models.
+    pub(crate) fn clear(&self) {
+        lock(&self.open).clear();
+    }
+
+    pub(crate) fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
+        let open = self.open(&call.model)?;
+        if open.task == Task::Recommendation {
+            return Err(wrong_task(&open.model, "scores", "Recommend"));
+        }
+        let (present, mut results, batch) = match &call.subject {
+            ScoreSubject::Customers(ids) => self.customers(&open.model, ids)?,
+            ScoreSubject::Rows(rows) => rows::from_values(&open.model.signature, rows)?,
+        };
+        if present.is_empty() {
+            return Ok(results);
+        }
+        let batch = rows::with_option(batch, "explain", call.explain)?;
+        let scored = self.call(&open, "customers", batch)?;
+        if scored.num_rows() != present.len() {
+            return Err(plugin_failed(format!(
+                "expected {} scores, found {}",
+                present.len(),
+                scored.num_rows()
+            )));
+        }
+        fill(&scored, &present, &mut results)?;
+        Ok(results)
+    }
+
+    pub(crate) fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
+        let open = self.open(&call.model)?;
+        if open.task != Task::Recommendation {
+            return Err(wrong_task(&open.model, "recommendations", "Score"));
+        }
+        let scored = self.call(&open, "requests", rows::request(call)?)?;
+        let items = text(&scored, "item")?
+            .ok_or_else(|| plugin_failed("expected a column \"item\", found none"))?;
+        let scores = number(&scored, "score")?
+            .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
+        let personal = scored
+            .column_by_name("personal")
+            .and_then(|column| column.as_boolean_opt())
+            .is_some_and(|personal| !personal.is_empty() && personal.value(0));
+        let offers = (0..scored.num_rows()).map(|row| Offer {
+            item: items.value(row).to_owned(),
+            score: scores.value(row),
+        });
+        Ok(Offers {
+            offers: offers.collect(),
+            personal,
+        })
+    }
+
+    /// The rows of customers, where they are, and results that say where one is missing.
+    fn customers(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
+        let dataset = model.dataset.as_ref().ok_or_else(|| {
+            Error::new(
+                Class::State,
+                "MODEL_HAS_NO_DATASET",
+                format!(
+                    "model {:?} was made from a query, not from a dataset: give rows instead of customers",
+                    model.id.as_str()
+                ),
+            )
+            .at("customers")
+        })?;
+        let snapshot = self.store.pin(dataset, None)?;
+        let mut found = Vec::new();
+        for id in ids {
+            found.push(snapshot.customer(id)?);
+        }
+        rows::from_customers(&model.signature, dataset, ids, found)
+    }
+
+    fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let mut scorer = lock(&open.scorer);
+        if scorer.is_none() {
+            *scorer = Some(self.host.open_scorer(ScorerCall {
+                algorithm: open.model.algorithm.clone(),
+                params_json: open.model.provenance.params_json.clone(),
+                model: self.store.open_file(Area::Models, &open.model.file)?,
+                seed: open.model.seed,
+                threads: self.threads,
+                memory_bytes: self.memory_bytes,
+            })?);
+        }
+        let Some(ready) = scorer.as_mut() else {
+            return Err(Error::bug("a scorer that was opened is not there"));
+        };
+        let answer = ready.score(vec![(input.to_owned(), batch.into())], deadline);
+        if answer.is_err() {
+            // A refused row leaves the worker well, a crash does not; a fresh one costs
+            // milliseconds and is right in both cases.
+            *scorer = None;
+        }
+        Ok(answer?)
+    }
+
+    fn open(&self, id: &ModelId) -> Result<Arc<OpenModel>> {
+        let mut open = lock(&self.open);
+        if let Some(model) = open.get(id) {
+            *lock(&model.last_used) = Instant::now();
+            return Ok(Arc::clone(model));
+        }
+        let model = self.model(id)?;
+        let algorithm = self.host.algorithm(&model.algorithm).ok_or_else(|| {
+            Error::new(
+                Class::State,
+                "ALGORITHM_NOT_LOADED",
+                format!(
+                    "model {:?} needs {}, which no plugin brings",
+                    id.as_str(),
+                    model.algorithm
+                ),
+            )
+        })?;
+        if open.len() >= MAX_OPEN_MODELS {
+            let oldest = open
+                .iter()
+                .min_by_key(|(_, model)| *lock(&model.last_used))
+                .map(|(id, _)| id.clone());
+            if let Some(oldest) = oldest {
+                open.remove(&oldest);
+            }
+        }
+        let model = Arc::new(OpenModel {
+            model,
+            task: algorithm.spec.task,
+            scorer: Mutex::new(None),
+            last_used: Mutex::new(Instant::now()),
+        });
+        open.insert(id.clone(), Arc::clone(&model));
+        Ok(model)
+    }
+}
+
+fn fill(scored: &RecordBatch, present: &[usize], results: &mut [Scored]) -> Result<()> {
+    let scores = number(scored, "score")?
+        .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
+    let margins = number(scored, "margin")?;
+    let bases = number(scored, "base")?;
+    let labels = text(scored, "label")?;
+    let contributions = scored
+        .column_by_name("contributions")
+        .and_then(|column| column.as_list_opt::<i32>());
+    for (row, &i) in present.iter().enumerate() {
+        let result = &mut results[i];
+        result.score = scores.value(row);
+        result.margin = margins.as_ref().map_or(0.0, |margins| margins.value(row));
+        result.base = bases.as_ref().map_or(0.0, |bases| bases.value(row));
+        if let Some(labels) = labels.as_ref().filter(|labels| labels.is_valid(row)) {
+            labels.value(row).clone_into(&mut result.label);
+        }
+        if let Some(contributions) = contributions {
+            result.reasons = reasons(&contributions.value(row))?;
+        }
+    }
+    Ok(())
+}
+
+fn reasons(list: &dyn Array) -> Result<Vec<Reason>> {
+    let parts = list
+        .as_struct_opt()
+        .ok_or_else(|| plugin_failed("expected contributions as structs"))?;
+    let column = |name: &str| {
+        parts
+            .column_by_name(name)
+            .ok_or_else(|| plugin_failed(format!("expected {name:?} in contributions, found none")))
+    };
+    let features = arrow_cast::cast(column("feature")?, &DataType::Utf8)?;
+    let values = arrow_cast::cast(column("value")?, &DataType::Utf8)?;
+    let contributions = arrow_cast::cast(column("contribution")?, &DataType::Float64)?;
+    let (features, values) = (features.as_string::<i32>(), values.as_string::<i32>());
+    let contributions = contributions.as_primitive::<Float64Type>();
+    let reasons = (0..parts.len()).map(|i| Reason {
+        feature: features.value(i).to_owned(),
+        value: values.is_valid(i).then(|| values.value(i).to_owned()),
+        contribution: contributions.value(i),
+    });
+    Ok(reasons.collect())
+}
+
+fn number(batch: &RecordBatch, name: &str) -> Result<Option<arrow_array::Float64Array>> {
+    let Some(column) = batch.column_by_name(name) else {
+        return Ok(None);
+    };
+    let column = arrow_cast::cast(column, &DataType::Float64)?;
+    Ok(Some(column.as_primitive::<Float64Type>().clone()))
+}
+
+fn text(batch: &RecordBatch, name: &str) -> Result<Option<arrow_array::StringArray>> {
+    let Some(column) = batch.column_by_name(name) else {
+        return Ok(None);
+    };
+    let column = arrow_cast::cast(column, &DataType::Utf8)?;
+    Ok(Some(column.as_string::<i32>().clone()))
+}
+
+fn wrong_task(model: &Model, gives: &str, call: &str) -> Error {
+    Error::new(
+        Class::Invalid,
+        "WRONG_TASK",
+        format!(
+            "model {:?} of {} gives no {gives}: call {call}",
+            model.id.as_str(),
+            model.algorithm
+        ),
+    )
+    .at("model")
+}
+
+fn plugin_failed(message: impl Into<String>) -> Error {
+    Error::new(Class::Bug, "PLUGIN_FAILED", message)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

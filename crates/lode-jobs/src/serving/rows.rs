@@ -1,0 +1,281 @@
+//! Makes the one batch that a scoring call sends: the model's columns, in the model's order.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::BooleanArray;
+use arrow_array::Date32Array;
+use arrow_array::Float64Array;
+use arrow_array::Int64Array;
+use arrow_array::RecordBatch;
+use arrow_array::RecordBatchOptions;
+use arrow_array::StringArray;
+use arrow_array::TimestampMicrosecondArray;
+use arrow_array::builder::ListBuilder;
+use arrow_array::builder::StringBuilder;
+use arrow_schema::DataType;
+use arrow_schema::Field;
+use arrow_schema::Schema;
+use lode_types::Class;
+use lode_types::ColumnType;
+use lode_types::CustomerId;
+use lode_types::DatasetId;
+use lode_types::Fault;
+use lode_types::ROLE_KEY;
+use lode_types::Role;
+use lode_types::Value;
+
+use crate::Error;
+use crate::RecommendCall;
+use crate::Result;
+use crate::Scored;
+use crate::SignatureColumn;
+
+/// Places of the rows that are there, results to fill in, and the rows.
+pub(crate) type Subjects = (Vec<usize>, Vec<Scored>, RecordBatch);
+
+/// The rows of customers as the store gave them.
+pub(crate) fn from_customers(
+    signature: &[SignatureColumn],
+    dataset: &DatasetId,
+    ids: &[CustomerId],
+    found: Vec<Option<RecordBatch>>,
+) -> Result<Subjects> {
+    let mut results = Vec::with_capacity(ids.len());
+    let mut present = Vec::new();
+    let mut batches = Vec::new();
+    for (i, (id, row)) in ids.iter().zip(found).enumerate() {
+        let mut result = Scored {
+            customer: id.to_string(),
+            ..Scored::default()
+        };
+        match row {
+            Some(row) => {
+                present.push(i);
+                batches.push(row);
+            }
+            None => {
+                let message = format!("no customer {:?} in dataset {dataset}", id.as_str());
+                result.error = Some(Fault::new(Class::NotFound, "CUSTOMER_NOT_FOUND", message));
+            }
+        }
+        results.push(result);
+    }
+    let Some(first) = batches.first() else {
+        return Ok((
+            present,
+            results,
+            RecordBatch::new_empty(Arc::new(Schema::empty())),
+        ));
+    };
+    let all = arrow_select::concat::concat_batches(&first.schema(), &batches)?;
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for column in features(signature) {
+        let array = all.column_by_name(&column.name).ok_or_else(|| {
+            Error::new(
+                Class::State,
+                "COLUMN_NOT_FOUND",
+                format!(
+                    "dataset {dataset} has no column {:?} of the model",
+                    column.name
+                ),
+            )
+        })?;
+        fields.push(field(column));
+        columns.push(Arc::clone(array));
+    }
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+    Ok((present, results, batch))
+}
+
+/// Rows as the client gave them; a column that a row leaves out is null.
+pub(crate) fn from_values(
+    signature: &[SignatureColumn],
+    rows: &[BTreeMap<String, Value>],
+) -> Result<Subjects> {
+    for (i, row) in rows.iter().enumerate() {
+        let unknown = row
+            .keys()
+            .find(|name| !signature.iter().any(|column| column.name == **name));
+        if let Some(name) = unknown {
+            let known: Vec<&str> = features(signature).map(|c| c.name.as_str()).collect();
+            return Err(Error::invalid(
+                "UNKNOWN_COLUMN",
+                format!("rows[{i}].{name}"),
+                format!(
+                    "the model has no column {name:?}: expected {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+    }
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for column in features(signature) {
+        fields.push(field(column));
+        columns.push(array(column, rows)?);
+    }
+    let customer = signature
+        .iter()
+        .find(|column| column.role == Some(Role::CustomerId));
+    let results = rows
+        .iter()
+        .map(|row| Scored {
+            customer: match customer.and_then(|column| row.get(&column.name)) {
+                Some(Value::Text(id)) => id.clone(),
+                Some(Value::Int(id)) => id.to_string(),
+                _ => String::new(),
+            },
+            ..Scored::default()
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let batch =
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
+    Ok(((0..rows.len()).collect(), results, batch))
+}
+
+/// A request for items, as one row.
+pub(crate) fn request(call: &RecommendCall) -> Result<RecordBatch> {
+    let list = |items: &[String]| -> ArrayRef {
+        let mut list = ListBuilder::new(StringBuilder::new());
+        list.append_value(items.iter().map(|item| Some(item.as_str())));
+        Arc::new(list.finish())
+    };
+    let customer = call.customer.as_ref().map(CustomerId::as_str);
+    let customer: ArrayRef = Arc::new(StringArray::from(vec![customer]));
+    let (session, exclude) = (list(&call.session_items), list(&call.exclude_items));
+    let limit: ArrayRef = Arc::new(Int64Array::from(vec![i64::from(call.limit)]));
+    let fields = vec![
+        with_role(
+            Field::new("customer_id", DataType::Utf8, true),
+            Role::CustomerId,
+        ),
+        Field::new("session_items", session.data_type().clone(), false),
+        Field::new("exclude_items", exclude.data_type().clone(), false),
+        Field::new("limit", DataType::Int64, false),
+    ];
+    let columns = vec![customer, session, exclude, limit];
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+/// The same rows, telling the plugin an option by the schema's metadata.
+pub(crate) fn with_option(batch: RecordBatch, name: &str, value: bool) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let metadata = HashMap::from([(format!("lode.{name}"), value.to_string())]);
+    let schema = Schema::new_with_metadata(schema.fields().clone(), metadata);
+    Ok(batch.with_schema(Arc::new(schema))?)
+}
+
+/// The columns that scoring needs: all but the label.
+fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureColumn> {
+    signature
+        .iter()
+        .filter(|column| column.role != Some(Role::Label))
+}
+
+fn field(column: &SignatureColumn) -> Field {
+    let field = Field::new(&column.name, column.column_type.to_arrow(), true);
+    match column.role {
+        Some(role) => with_role(field, role),
+        None => field,
+    }
+}
+
+fn with_role(field: Field, role: Role) -> Field {
+    field.with_metadata(HashMap::from([(
+        ROLE_KEY.to_owned(),
+        role.as_str().to_owned(),
+    )]))
+}
+
+fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<ArrayRef> {
+    let values = rows
+        .iter()
+        .map(|row| row.get(&column.name).unwrap_or(&Value::Null));
+    let refused = |i: usize, found: &Value| {
+        Error::invalid(
+            "WRONG_TYPE",
+            format!("rows[{i}].{}", column.name),
+            format!(
+                "column {:?}: expected type {}, found {found:?}",
+                column.name, column.column_type
+            ),
+        )
+    };
+    /// Values of one type; null where there is none, an error where it is another's.
+    fn collect<'a, T, A: FromIterator<Option<T>>>(
+        values: impl Iterator<Item = &'a Value>,
+        read: impl Fn(&Value) -> Option<T>,
+        refused: impl Fn(usize, &Value) -> Error,
+    ) -> Result<A> {
+        values
+            .enumerate()
+            .map(|(i, value)| match value {
+                Value::Null => Ok(None),
+                value => read(value).map(Some).ok_or_else(|| refused(i, value)),
+            })
+            .collect()
+    }
+    Ok(match column.column_type {
+        ColumnType::Bool => Arc::new(collect::<bool, BooleanArray>(
+            values,
+            |value| match value {
+                Value::Bool(v) => Some(*v),
+                _ => None,
+            },
+            refused,
+        )?),
+        ColumnType::Int64 => Arc::new(collect::<i64, Int64Array>(
+            values,
+            |value| match value {
+                Value::Int(v) => Some(*v),
+                _ => None,
+            },
+            refused,
+        )?),
+        ColumnType::Float64 => Arc::new(collect::<f64, Float64Array>(
+            values,
+            |value| match value {
+                Value::Float(v) if v.is_finite() => Some(*v),
+                #[expect(clippy::cast_precision_loss, reason = "as any reader of a CSV would")]
+                Value::Int(v) => Some(*v as f64),
+                _ => None,
+            },
+            refused,
+        )?),
+        ColumnType::String => Arc::new(collect::<String, StringArray>(
+            values,
+            |value| match value {
+                Value::Text(v) => Some(v.clone()),
+                _ => None,
+            },
+            refused,
+        )?),
+        ColumnType::Timestamp => {
+            let times: TimestampMicrosecondArray = collect::<i64, _>(
+                values,
+                |value| match value {
+                    Value::Time(v) => Some(v.0),
+                    _ => None,
+                },
+                refused,
+            )?;
+            Arc::new(times.with_timezone("UTC"))
+        }
+        ColumnType::Date => Arc::new(collect::<i32, Date32Array>(
+            values,
+            |value| match value {
+                Value::Time(v) => i32::try_from(v.0.div_euclid(86_400_000_000)).ok(),
+                _ => None,
+            },
+            refused,
+        )?),
+    })
+}

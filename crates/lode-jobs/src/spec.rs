@@ -1,0 +1,70 @@
+//! What a client asks: the spec of a job, as it is stored.
+
+use std::collections::BTreeMap;
+
+use lode_types::DatasetId;
+use lode_types::JobId;
+use lode_types::Role;
+use lode_types::Value;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// What to run. Two specs are the same job when they are equal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// Algorithm id, e.g. `churn.logistic`.
+    pub algorithm: String,
+    /// Parameters as given; defaults are filled in when the job is checked.
+    pub params: BTreeMap<String, Value>,
+    /// Name of an input to its rows.
+    pub inputs: BTreeMap<String, InputRef>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Bounds on the run.
+    pub limits: Limits,
+    /// Folds of the cross-validation of a supervised job: 0 for the default of 5, 1 for none.
+    pub folds: u32,
+    /// Whether to write outputs back onto customers.
+    pub write_back: bool,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Bounds on one job; zero means the engine's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Wall time of the run, in milliseconds.
+    pub timeout_millis: u64,
+    /// Private memory of the worker, in bytes.
+    pub memory_bytes: u64,
+    /// Threads of the algorithm.
+    pub threads: u32,
+}
+
+/// A job's input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRef {
+    /// Where rows come from.
+    pub source: InputSource,
+    /// Which column holds a role, where the dataset does not say.
+    pub roles: BTreeMap<Role, String>,
+    /// Columns to leave out.
+    pub exclude: Vec<String>,
+}
+
+/// Where a job's rows come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputSource {
+    /// A dataset.
+    Dataset(DatasetId),
+    /// A SELECT over datasets.
+    Sql(String),
+    /// An output of a finished job.
+    Output {
+        /// The job.
+        job: JobId,
+        /// Its output.
+        output: String,
+    },
+}

@@ -1,0 +1,106 @@
+//! Writes a job's results back onto customers as scores, labels and segments.
+
+use arrow_array::Array;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_schema::DataType;
+use lode_parts::Table;
+use lode_store::Store;
+use lode_store::Tag;
+use lode_types::CustomerId;
+use lode_types::OutputSpec;
+use lode_types::Role;
+use lode_types::TagKind;
+use lode_types::Timestamp;
+use lode_types::Value;
+use lode_types::WriteBack;
+use lode_types::role_of;
+
+use crate::Error;
+use crate::Job;
+use crate::Result;
+
+/// Writes one output's columns back; gives the number of customers. Rows without a
+/// customer or without a value are passed over.
+pub(crate) fn write_back(
+    store: &Store,
+    job: &Job,
+    spec: &OutputSpec,
+    table: &Table,
+    time: Timestamp,
+) -> Result<u64> {
+    let schema = table.schema();
+    let customer = schema
+        .fields()
+        .iter()
+        .position(|field| role_of(field) == Some(Role::CustomerId))
+        .ok_or_else(|| Error::bug(format!("output {:?} has no customer_id column", spec.name)))?;
+    let mut customers = 0;
+    for batch in table.batches() {
+        let batch = batch?;
+        let ids = arrow_cast::cast(batch.column(customer), &DataType::Utf8)?;
+        let ids = ids.as_string::<i32>();
+        let mut tags = Vec::with_capacity(batch.num_rows() * spec.write_back.len());
+        for wanted in &spec.write_back {
+            let values = Values::of(&batch, wanted)?;
+            let key = format!("{}/{}", job.spec.algorithm, wanted.column);
+            for row in 0..batch.num_rows() {
+                if ids.is_null(row) {
+                    continue;
+                }
+                let (Ok(id), Some(value)) = (CustomerId::parse(ids.value(row)), values.at(row))
+                else {
+                    continue;
+                };
+                let tag = Tag {
+                    key: key.clone(),
+                    kind: wanted.kind,
+                    value,
+                    job: job.id.to_string(),
+                    time,
+                };
+                tags.push((id, tag));
+            }
+        }
+        customers += (0..batch.num_rows())
+            .filter(|&row| ids.is_valid(row))
+            .count() as u64;
+        store.write_tags(tags)?;
+    }
+    Ok(customers)
+}
+
+enum Values {
+    Number(arrow_array::Float64Array),
+    Text(arrow_array::StringArray),
+}
+
+impl Values {
+    fn of(batch: &RecordBatch, wanted: &WriteBack) -> Result<Self> {
+        let column = batch
+            .column_by_name(&wanted.column)
+            .ok_or_else(|| Error::bug(format!("no column {:?} to write back", wanted.column)))?;
+        Ok(match wanted.kind {
+            TagKind::Score => {
+                let numbers = arrow_cast::cast(column, &DataType::Float64)?;
+                Self::Number(numbers.as_primitive::<Float64Type>().clone())
+            }
+            TagKind::Label | TagKind::Segment => {
+                let words = arrow_cast::cast(column, &DataType::Utf8)?;
+                Self::Text(words.as_string::<i32>().clone())
+            }
+        })
+    }
+
+    fn at(&self, row: usize) -> Option<Value> {
+        match self {
+            Self::Number(numbers) => numbers
+                .is_valid(row)
+                .then(|| Value::Float(numbers.value(row))),
+            Self::Text(words) => words
+                .is_valid(row)
+                .then(|| Value::Text(words.value(row).to_owned())),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What an engine needs to know to start.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// What an engine needs to know to start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The one directory that the engine owns; made when it is not there.
+    pub data: PathBuf,
+    /// Where plugin libraries are.
+    pub plugins: PathBuf,
+    /// Where to listen; a loopback address, port 0 for any free one.
+    pub listen: SocketAddr,
+    /// Program that runs plugins: started as `PROGRAM worker`.
+    pub worker: PathBuf,
+    /// Program that runs SQL.
+    pub sql_worker: PathBuf,
+    /// Cache of the store, in bytes.
+    pub cache_bytes: u64,
+    /// Jobs that run at the same time.
+    pub jobs_at_once: usize,
+    /// Queries that run at the same time; more wait.
+    pub queries_at_once: usize,
+    /// Wall time of a job whose spec has none, in milliseconds.
+    pub job_timeout_millis: u64,
+    /// Memory of a job's worker whose spec says none, in bytes.
+    pub job_memory_bytes: u64,
+    /// Memory of a query's worker, in bytes.
+    pub query_memory_bytes: u64,
+    /// Threads of a job or query that says none.
+    pub threads: u32,
+    /// How long a stop waits for calls to end, in milliseconds.
+    pub grace_millis: u64,
+}
+
+impl Config {
+    /// A configuration with defaults: `program` is the `lode` binary, `lode-sql` lies beside it.
+    pub fn new(data: PathBuf, plugins: PathBuf, listen: SocketAddr, program: &Path) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+        Self {
+            data,
+            plugins,
+            listen,
+            worker: program.to_owned(),
+            sql_worker: program.with_file_name("lode-sql"),
+            cache_bytes: 256 << 20,
+            jobs_at_once: 2,
+            queries_at_once: 8,
+            job_timeout_millis: 3_600_000,
+            job_memory_bytes: 4 << 30,
+            query_memory_bytes: 2 << 30,
+            threads: u32::try_from(cores).unwrap_or(2),
+            grace_millis: 5_000,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! ModelService: trained models and what made them.
+
+use std::sync::Arc;
+
+use lode_jobs::Model;
+use lode_proto::convert;
+use lode_proto::names;
+use lode_proto::v1;
+use lode_proto::v1::model_service_server::ModelService;
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+
+use super::Shared;
+use super::job::metrics_to_wire;
+use super::job::provenance_to_wire;
+use super::only_tenant;
+use crate::paging;
+use crate::status::blocking;
+
+/// The service.
+pub(crate) struct Service {
+    shared: Arc<Shared>,
+}
+
+impl Service {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let shared = Arc::clone(shared);
+        Self { shared }
+    }
+}
+
+#[tonic::async_trait]
+impl ModelService for Service {
+    async fn get_model(
+        &self,
+        request: Request<v1::GetModelRequest>,
+    ) -> Result<Response<v1::GetModelResponse>, Status> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let id = names::parse_model(&request.into_inner().name)?;
+            let model = shared.jobs.model(&id)?;
+            Ok(Response::new(v1::GetModelResponse {
+                model: Some(to_wire(&model)),
+            }))
+        })
+        .await
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<v1::ListModelsRequest>,
+    ) -> Result<Response<v1::ListModelsResponse>, Status> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let request = request.into_inner();
+            only_tenant(&request.parent)?;
+            let size = paging::size(request.page_size)?;
+            let before = paging::number(&request.page_token)?;
+            let models = shared.jobs.models(before, size)?;
+            let next_page_token = match models.last() {
+                Some(last) if models.len() == size => last.number.to_string(),
+                _ => String::new(),
+            };
+            Ok(Response::new(v1::ListModelsResponse {
+                models: models.iter().map(to_wire).collect(),
+                next_page_token,
+            }))
+        })
+        .await
+    }
+}
+
+fn to_wire(model: &Model) -> v1::Model {
+    v1::Model {
+        name: names::model(&model.id),
+        algorithm: names::algorithm(&model.algorithm),
+        job: names::job(&model.job),
+        metrics: metrics_to_wire(&model.metrics),
+        size_bytes: model.bytes,
+        sha256: model.sha256.clone(),
+        provenance: Some(provenance_to_wire(&model.provenance)),
+        seed: model.seed,
+        create_time: Some(convert::time_to_wire(model.create_time)),
+    }
+}

@@ -1,0 +1,89 @@
+//! What can be typed: the commands and the flags they share.
+//!
+//! Each command's own arguments are declared in its file.
+
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::commands;
+use crate::output::Format;
+
+/// Lode finds segments, offers and leavers in your customer data.
+///
+/// Start an engine with `lode serve`, load a file with `lode ingest`, run an algorithm with
+/// `lode run`. `lode demo` shows all of it on made-up data.
+#[derive(Debug, Parser)]
+#[command(name = "lode", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// The engine to talk to
+    #[arg(
+        long,
+        global = true,
+        env = "LODE_ADDR",
+        default_value = lode_client::DEFAULT_ADDR,
+        value_name = "URL"
+    )]
+    pub(crate) addr: String,
+
+    /// How to print the answer
+    #[arg(
+        short = 'o',
+        long = "output-format",
+        global = true,
+        value_enum,
+        default_value_t = Format::Table,
+        value_name = "FORMAT"
+    )]
+    pub(crate) format: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an engine
+    Serve(commands::serve::Args),
+    /// Run as a worker of an engine; started by `lode serve`
+    #[command(hide = true)]
+    Worker,
+    /// Load files into a dataset, which is made when it is not there
+    Ingest(commands::ingest::Args),
+    /// List the rows that a load set aside
+    Rejected(commands::rejected::Args),
+    /// List datasets
+    Datasets,
+    /// Show a dataset's columns and size
+    Dataset(commands::dataset::Args),
+    /// Run a SELECT over datasets
+    Query(commands::query::Args),
+    /// List algorithms, or show one with its inputs and parameters
+    Algorithms(commands::algorithms::Args),
+    /// List plugins, loaded or refused
+    Plugins,
+    /// Run an algorithm
+    Run(commands::run::Args),
+    /// List jobs, newest first
+    Jobs(commands::jobs::Args),
+    /// Show a job, or watch it to its end
+    Job(commands::job::Args),
+    /// Ask a job to stop
+    Cancel(commands::cancel::Args),
+    /// Print a table that a job made
+    Output(commands::output::Args),
+    /// List models, newest first
+    Models,
+    /// Show a model
+    Model(commands::model::Args),
+    /// Score customers with a model
+    Score(commands::score::Args),
+    /// The best items for a customer
+    Recommend(commands::recommend::Args),
+    /// Show a customer with what jobs wrote
+    Customer(commands::customer::Args),
+    /// Write made-up customer data to play with
+    Sample(commands::sample::Args),
+    /// Show everything on made-up data, in a minute
+    Demo(commands::demo::Args),
+}

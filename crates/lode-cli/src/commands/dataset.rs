@@ -1,0 +1,59 @@
+//! `lode dataset`: one dataset's columns and size.
+
+use std::process::ExitCode;
+
+use lode_types::PrivacyClass;
+use lode_types::Schema;
+
+use crate::commands::Context;
+use crate::failure::Result;
+use crate::output::Cell;
+use crate::output::Format;
+use crate::output::List;
+use crate::output::of;
+use crate::output::print;
+use crate::output::size;
+use crate::output::time;
+
+/// Arguments of `lode dataset`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The dataset
+    name: String,
+}
+
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let dataset = cx.lode.dataset(&args.name).await?;
+    let list = column_list(&dataset.schema);
+    if cx.format == Format::Table {
+        print(&format!(
+            "{}, kind {}: {}, {}, version {}, updated {}",
+            dataset.dataset,
+            dataset.kind,
+            of(dataset.rows, "row"),
+            size(dataset.bytes),
+            dataset.version,
+            time(dataset.update_time),
+        ))?;
+    }
+    list.print(cx.format, &dataset, "")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The columns of a schema as a list.
+pub(crate) fn column_list(schema: &Schema) -> List {
+    let mut list = List::new(&["column", "type", "role", "null", "privacy"]);
+    for column in schema.columns() {
+        list.push(vec![
+            column.name.as_str().into(),
+            column.column_type.as_str().into(),
+            column.role.map_or(Cell::Empty, |role| role.as_str().into()),
+            if column.nullable { "yes" } else { "no" }.into(),
+            match column.privacy_class {
+                PrivacyClass::None => Cell::Empty,
+                class => class.as_str().into(),
+            },
+        ]);
+    }
+    list
+}

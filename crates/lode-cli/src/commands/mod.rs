@@ -1,0 +1,72 @@
+//! One file per command; this one hands over.
+
+pub(crate) mod algorithms;
+pub(crate) mod cancel;
+pub(crate) mod customer;
+pub(crate) mod dataset;
+pub(crate) mod datasets;
+pub(crate) mod demo;
+pub(crate) mod ingest;
+pub(crate) mod job;
+pub(crate) mod jobs;
+pub(crate) mod model;
+pub(crate) mod models;
+pub(crate) mod output;
+pub(crate) mod plugins;
+pub(crate) mod query;
+pub(crate) mod recommend;
+pub(crate) mod rejected;
+pub(crate) mod run;
+pub(crate) mod sample;
+pub(crate) mod score;
+pub(crate) mod serve;
+
+use std::process::ExitCode;
+
+use lode_sdk::Lode;
+use lode_sdk::Options;
+
+use crate::cli::Cli;
+use crate::cli::Command;
+use crate::failure::Result;
+use crate::output::Format;
+
+/// What every client command has.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The engine.
+    pub(crate) lode: Lode,
+    /// How to print.
+    pub(crate) format: Format,
+}
+
+/// Runs a command to its exit code.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
+    let cx = Context {
+        lode: Lode::lazy(&cli.addr, Options::default())?,
+        format: cli.format,
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Worker => Ok(lode_host::worker_main()),
+        Command::Ingest(args) => ingest::run(&cx, args).await,
+        Command::Rejected(args) => rejected::run(&cx, args).await,
+        Command::Datasets => datasets::run(&cx).await,
+        Command::Dataset(args) => dataset::run(&cx, args).await,
+        Command::Query(args) => query::run(&cx, args).await,
+        Command::Algorithms(args) => algorithms::run(&cx, args).await,
+        Command::Plugins => plugins::run(&cx).await,
+        Command::Run(args) => run::run(&cx, args).await,
+        Command::Jobs(args) => jobs::run(&cx, args).await,
+        Command::Job(args) => job::run(&cx, args).await,
+        Command::Cancel(args) => cancel::run(&cx, args).await,
+        Command::Output(args) => output::run(&cx, args).await,
+        Command::Models => models::run(&cx).await,
+        Command::Model(args) => model::run(&cx, args).await,
+        Command::Score(args) => score::run(&cx, args).await,
+        Command::Recommend(args) => recommend::run(&cx, args).await,
+        Command::Customer(args) => customer::run(&cx, args).await,
+        Command::Sample(args) => sample::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+    }
+}

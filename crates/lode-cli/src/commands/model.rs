@@ -1,0 +1,43 @@
+//! `lode model`: one model and what made it.
+
+use std::process::ExitCode;
+
+use crate::commands::Context;
+use crate::failure::Result;
+use crate::output::List;
+use crate::output::time;
+
+/// Arguments of `lode model`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id of the model
+    id: String,
+}
+
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let model = cx.lode.model(&args.id).await?;
+    let mut list = List::new(&["fact", "value"]);
+    let mut push = |fact: &str, value: crate::output::Cell| list.push(vec![fact.into(), value]);
+    push("model", model.model.as_str().into());
+    push("algorithm", model.algorithm.as_str().into());
+    push("job", model.job.as_str().into());
+    push("created", time(model.create_time).into());
+    push("bytes", model.bytes.into());
+    push("sha256", model.sha256.as_str().into());
+    push("seed", model.seed.into());
+    if let Some(provenance) = &model.provenance {
+        let plugin = format!("{} {}", provenance.plugin, provenance.plugin_version);
+        push("plugin", plugin.into());
+        push("plugin sha256", provenance.plugin_sha256.as_str().into());
+        push("params", provenance.params.to_string().into());
+        for input in &provenance.inputs {
+            let value = format!("{} at version {}", input.dataset, input.version);
+            push(&format!("input {}", input.input), value.into());
+        }
+    }
+    for (name, value) in &model.metrics {
+        push(name, (*value).into());
+    }
+    list.print(cx.format, &model, "")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,115 @@
+//! `lode score`: what a model says of customers, with reasons on request.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use lode_sdk::Score;
+use lode_types::Value;
+
+use crate::commands::Context;
+use crate::failure::Failed;
+use crate::failure::Result;
+use crate::output::Cell;
+use crate::output::Format;
+use crate::output::List;
+use crate::output::number;
+use crate::output::value_cell;
+use crate::parse;
+
+/// Arguments of `lode score`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Id of the model
+    model: String,
+    /// Ids of customers
+    #[arg(value_name = "CUSTOMER")]
+    customers: Vec<String>,
+    /// A row to score instead of customers, as a JSON object of its columns
+    #[arg(long = "row", value_parser = row, value_name = "JSON", conflicts_with = "customers")]
+    rows: Vec<BTreeMap<String, Value>>,
+    /// Give the reasons of each score
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let scores = match (args.customers.is_empty(), args.rows.is_empty()) {
+        (false, true) => {
+            let scoring = cx.lode.score(&args.model, &args.customers, args.explain);
+            scoring.await?
+        }
+        (true, false) => {
+            let scoring = cx.lode.score_rows(&args.model, &args.rows, args.explain);
+            scoring.await?
+        }
+        _ => {
+            return Err(Failed::usage(
+                "expected ids of customers, or --row with a JSON object, found neither",
+            ));
+        }
+    };
+    list(&scores, args.explain, cx.format).print(cx.format, &scores, "no scores")?;
+    match scores.iter().any(|score| score.error.is_some()) {
+        true => Ok(ExitCode::from(1)),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn list(scores: &[Score], explain: bool, format: Format) -> List {
+    let mut columns = vec!["customer", "score", "label", "margin", "error"];
+    if explain {
+        columns.push("reasons");
+    }
+    let mut list = List::new(&columns);
+    for score in scores {
+        let found = |value: f64| match score.error {
+            None => Cell::Float(value),
+            Some(_) => Cell::Empty,
+        };
+        let mut row = vec![
+            score.customer.as_str().into(),
+            found(score.score),
+            score.label.as_str().into(),
+            found(score.margin),
+            score
+                .error
+                .as_ref()
+                .map_or(Cell::Empty, |error| error.message.as_str().into()),
+        ];
+        if explain {
+            row.push(reasons(score, format).into());
+        }
+        list.push(row);
+    }
+    list
+}
+
+fn reasons(score: &Score, format: Format) -> String {
+    let limit = match format {
+        Format::Table => 5,
+        Format::Csv | Format::Json => usize::MAX,
+    };
+    let parts: Vec<String> = score
+        .reasons
+        .iter()
+        .take(limit)
+        .map(|reason| {
+            let sign = if reason.contribution < 0.0 { "" } else { "+" };
+            format!(
+                "{sign}{} {} = {}",
+                number(reason.contribution),
+                reason.feature,
+                value_cell(&reason.value).display(),
+            )
+        })
+        .collect();
+    parts.join(if format == Format::Table { "\n" } else { "; " })
+}
+
+fn row(text: &str) -> std::result::Result<BTreeMap<String, Value>, String> {
+    let json = serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+    match parse::json_value(json)? {
+        Value::Map(row) => Ok(row),
+        _ => Err("expected a JSON object of column names and values".to_owned()),
+    }
+}

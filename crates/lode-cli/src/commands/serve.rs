@@ -1,0 +1,111 @@
+//! `lode serve`: runs an engine until it is asked to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lode_engine::Config;
+use lode_engine::Engine;
+
+use crate::failure::Failed;
+use crate::failure::Result;
+use crate::failure::say;
+use crate::output::print;
+
+/// Arguments of `lode serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Directory that keeps everything; made when it is not there
+    #[arg(long, default_value = "lode-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Directory of plugin libraries [default: plugins beside the lode program]
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// Loopback address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7400", value_name = "ADDR:PORT")]
+    listen: SocketAddr,
+    /// Memory of a job that does not say its own, in MiB
+    #[arg(long, value_name = "MIB")]
+    job_memory_mib: Option<u64>,
+    /// Jobs that run at the same time
+    #[arg(long, value_name = "N")]
+    jobs_at_once: Option<usize>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    log: tracing::Level,
+}
+
+pub(crate) async fn run(args: Args) -> Result<ExitCode> {
+    start_log(args.log);
+    let mut config = config(args.data, args.plugins, args.listen)?;
+    if let Some(mib) = args.job_memory_mib {
+        config.job_memory_bytes = mib << 20;
+    }
+    if let Some(jobs) = args.jobs_at_once {
+        config.jobs_at_once = jobs.max(1);
+    }
+    // Asked for before the engine starts, so that a stop during a long recovery is not lost.
+    let mut stop = Stop::new()?;
+    let starting = Engine::start(config);
+    let engine = tokio::select! {
+        engine = starting => engine.map_err(|error| Failed::of(&error))?,
+        () = stop.wait() => return Ok(ExitCode::SUCCESS),
+    };
+    print(&format!("lode is listening on http://{}", engine.addr()))?;
+    stop.wait().await;
+    say("lode is stopping");
+    engine
+        .shutdown()
+        .await
+        .map_err(|error| Failed::of(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A configuration around this very program: it runs plugins as `lode worker`, and finds
+/// `lode-sql` and `plugins` beside itself.
+pub(crate) fn config(
+    data: PathBuf,
+    plugins: Option<PathBuf>,
+    listen: SocketAddr,
+) -> Result<Config> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failed::io("cannot find the lode program itself", error))?;
+    let plugins = plugins.unwrap_or_else(|| program.with_file_name("plugins"));
+    Ok(Config::new(data, plugins, listen, &program))
+}
+
+/// Logs to stderr.
+pub(crate) fn start_log(level: tracing::Level) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .finish();
+    // A log that is set already is that of a test; it may stay.
+    drop(tracing::subscriber::set_global_default(log));
+}
+
+/// SIGINT and SIGTERM.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self> {
+        use tokio::signal::unix::SignalKind;
+        use tokio::signal::unix::signal;
+        let failed = |error| Failed::io("cannot listen for signals", error);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Reads the small languages of the command line: `name=value`, `INPUT=SOURCE`, roles.
+
+use std::path::PathBuf;
+
+use lode_sdk::Input;
+use lode_types::ColumnType;
+use lode_types::DatasetKind;
+use lode_types::Role;
+use lode_types::Value;
+use serde_json::Value as Json;
+
+/// An input as typed; the name may be left out where an algorithm has one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InputArg {
+    pub(crate) name: Option<String>,
+    pub(crate) input: Input,
+}
+
+/// `[INPUT.]WHAT` with a value: a role or a column of one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoleArg {
+    pub(crate) input: Option<String>,
+    pub(crate) role: Role,
+    pub(crate) column: String,
+}
+
+/// `name=value`, the value read as JSON when it is JSON, else as text.
+pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = pair(text, "name=value")?;
+    let value = match serde_json::from_str::<Json>(&value) {
+        Ok(json) => json_value(json).map_err(|found| format!("parameter {name}: {found}"))?,
+        Err(_) => Value::Text(value),
+    };
+    Ok((name, value))
+}
+
+/// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...` or `INPUT=output:JOB/NAME`.
+pub(crate) fn input(text: &str) -> Result<InputArg, String> {
+    let is_bare = text.starts_with("sql:") || text.starts_with("output:");
+    let (name, source) = match text.split_once('=') {
+        Some((name, source)) if !is_bare => (Some(name.trim().to_owned()), source),
+        _ => (None, text),
+    };
+    if name.as_deref().is_some_and(str::is_empty) || source.trim().is_empty() {
+        return Err(
+            "expected INPUT=DATASET, INPUT=sql:\"select ...\" or INPUT=output:JOB/NAME".to_owned(),
+        );
+    }
+    let input = if let Some(sql) = source.strip_prefix("sql:") {
+        Input::sql(sql.trim())
+    } else if let Some(output) = source.strip_prefix("output:") {
+        let Some((job, name)) = output.split_once('/') else {
+            return Err(format!("expected output:JOB/NAME, found output:{output}"));
+        };
+        Input::output(job, name)
+    } else {
+        Input::dataset(source.trim())
+    };
+    Ok(InputArg { name, input })
+}
+
+/// `ROLE=COLUMN`.
+pub(crate) fn role(text: &str) -> Result<(Role, String), String> {
+    let (word, column) = pair(text, "ROLE=COLUMN")?;
+    Ok((role_word(&word)?, column))
+}
+
+/// `[INPUT.]ROLE=COLUMN`.
+pub(crate) fn input_role(text: &str) -> Result<RoleArg, String> {
+    let (word, column) = pair(text, "INPUT.ROLE=COLUMN")?;
+    let (input, word) = match word.rsplit_once('.') {
+        Some((input, word)) => (Some(input.to_owned()), word.to_owned()),
+        None => (None, word),
+    };
+    Ok(RoleArg {
+        input,
+        role: role_word(&word)?,
+        column,
+    })
+}
+
+/// `COLUMN=TYPE`.
+pub(crate) fn column_type(text: &str) -> Result<(String, ColumnType), String> {
+    let Some((column, word)) = text.rsplit_once('=') else {
+        return Err("expected COLUMN=TYPE".to_owned());
+    };
+    let column_type = ColumnType::parse(word).ok_or_else(|| {
+        let words = ColumnType::ALL
+            .iter()
+            .map(|column_type| column_type.as_str());
+        format!("expected one of the types {}, found {word:?}", join(words))
+    })?;
+    Ok((column.to_owned(), column_type))
+}
+
+/// A kind of dataset.
+pub(crate) fn kind(word: &str) -> Result<DatasetKind, String> {
+    DatasetKind::parse(word).ok_or_else(|| {
+        let words = DatasetKind::ALL.iter().map(|kind| kind.as_str());
+        format!("expected one of the kinds {}, found {word:?}", join(words))
+    })
+}
+
+/// `NAME=NAME`.
+pub(crate) fn names(text: &str) -> Result<(String, String), String> {
+    pair(text, "FROM=TO")
+}
+
+/// `OUTPUT=FILE`.
+pub(crate) fn out(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = pair(text, "OUTPUT=FILE")?;
+    let file = PathBuf::from(file);
+    crate::output::check_file(&file).map_err(|error| error.to_string())?;
+    Ok((name, file))
+}
+
+/// A field separator: one character, or `tab`.
+pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
+        _ => Err(format!("expected one character or \"tab\", found {text:?}")),
+    }
+}
+
+fn pair(text: &str, form: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("expected {form}, found {text:?}")),
+    }
+}
+
+fn role_word(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| {
+        let words = Role::ALL.iter().map(|role| role.as_str());
+        format!("expected one of the roles {}, found {word:?}", join(words))
+    })
+}
+
+/// A JSON value as a typed one; integers keep 64 bits or are refused.
+pub(crate) fn json_value(json: Json) -> Result<Value, String> {
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Bool(v) => Value::Bool(v),
+        Json::Number(number) => match (number.as_i64(), number.is_u64(), number.as_f64()) {
+            (Some(v), _, _) => Value::Int(v),
+            (None, false, Some(v)) => Value::Float(v),
+            _ => return Err(format!("expected an integer below 2^63, found {number}")),
+        },
+        Json::String(v) => Value::Text(v),
+        Json::Array(v) => Value::List(v.into_iter().map(json_value).collect::<Result<_, _>>()?),
+        Json::Object(v) => Value::Map(
+            v.into_iter()
+                .map(|(k, v)| Ok((k, json_value(v)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+    })
+}
+
+fn join<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

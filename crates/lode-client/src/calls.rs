@@ -1,0 +1,208 @@
+//! Every call of `lode.v1`, one method each, and the lists as pagers.
+//!
+//! All unary methods and server streams are marked NO_SIDE_EFFECTS or IDEMPOTENT in the
+//! proto and may be repeated; `append_chunks` is not, and is sent once.
+
+use lode_proto::v1;
+use lode_proto::v1::algorithm_service_client::AlgorithmServiceClient;
+use lode_proto::v1::catalog_service_client::CatalogServiceClient;
+use lode_proto::v1::customer_service_client::CustomerServiceClient;
+use lode_proto::v1::ingest_service_client::IngestServiceClient;
+use lode_proto::v1::job_service_client::JobServiceClient;
+use lode_proto::v1::model_service_client::ModelServiceClient;
+use lode_proto::v1::query_service_client::QueryServiceClient;
+use lode_proto::v1::server_service_client::ServerServiceClient;
+use lode_proto::v1::serving_service_client::ServingServiceClient;
+use tokio_stream::Stream as Messages;
+
+use crate::Client;
+use crate::Error;
+use crate::MAX_MESSAGE_BYTES;
+use crate::Pager;
+use crate::Result;
+use crate::Stream;
+
+macro_rules! unary {
+    ($service:ident: $($(#[$doc:meta])* $method:ident $name:literal ($request:ident) -> $response:ident;)+) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// What the call met, after the retries that the options allow.
+                pub async fn $method(&self, request: v1::$request) -> Result<v1::$response> {
+                    self.unary($name, request, |channel, request| async move {
+                        $service::new(channel)
+                            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                            .$method(request)
+                            .await
+                    })
+                    .await
+                }
+            )+
+        }
+    };
+}
+
+macro_rules! streaming {
+    ($service:ident: $($(#[$doc:meta])* $method:ident $name:literal ($request:ident) -> $response:ident;)+) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// What opening the stream met, after the retries that the options allow.
+                pub async fn $method(&self, request: v1::$request) -> Result<Stream<v1::$response>> {
+                    self.streaming($name, request, |channel, request| async move {
+                        $service::new(channel)
+                            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                            .$method(request)
+                            .await
+                    })
+                    .await
+                }
+            )+
+        }
+    };
+}
+
+macro_rules! paged {
+    ($($(#[$doc:meta])* $method:ident ($request:ident) -> $item:ident by $call:ident . $field:ident;)+) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                pub fn $method(&self, request: v1::$request) -> Pager<v1::$item> {
+                    let client = self.clone();
+                    Pager::new(move |page_token| {
+                        let client = client.clone();
+                        let request = v1::$request { page_token, ..request.clone() };
+                        async move {
+                            let page = client.$call(request).await?;
+                            Ok((page.$field, page.next_page_token))
+                        }
+                    })
+                }
+            )+
+        }
+    };
+}
+
+unary! { ServerServiceClient:
+    /// Version, capabilities and limits of the engine.
+    get_server_info "GetServerInfo" (GetServerInfoRequest) -> GetServerInfoResponse;
+}
+
+unary! { CatalogServiceClient:
+    /// Makes a dataset.
+    create_dataset "CreateDataset" (CreateDatasetRequest) -> CreateDatasetResponse;
+    /// Reads a dataset.
+    get_dataset "GetDataset" (GetDatasetRequest) -> GetDatasetResponse;
+    /// One page of datasets.
+    list_datasets "ListDatasets" (ListDatasetsRequest) -> ListDatasetsResponse;
+    /// Changes the masked fields of a dataset.
+    update_dataset "UpdateDataset" (UpdateDatasetRequest) -> UpdateDatasetResponse;
+    /// Deletes a dataset and its rows.
+    delete_dataset "DeleteDataset" (DeleteDatasetRequest) -> DeleteDatasetResponse;
+    /// Guesses kind, schema and roles from a sample.
+    infer_schema "InferSchema" (InferSchemaRequest) -> InferSchemaResponse;
+}
+
+unary! { IngestServiceClient:
+    /// Opens a load, or finds it as it stands.
+    open_ingest "OpenIngest" (OpenIngestRequest) -> OpenIngestResponse;
+    /// Reads a load.
+    get_ingest "GetIngest" (GetIngestRequest) -> GetIngestResponse;
+    /// Makes a load visible.
+    commit_ingest "CommitIngest" (CommitIngestRequest) -> CommitIngestResponse;
+    /// Drops what an uncommitted load wrote.
+    abort_ingest "AbortIngest" (AbortIngestRequest) -> AbortIngestResponse;
+    /// One page of refused rows.
+    list_rejected_rows "ListRejectedRows" (ListRejectedRowsRequest) -> ListRejectedRowsResponse;
+}
+
+unary! { AlgorithmServiceClient:
+    /// One page of algorithms.
+    list_algorithms "ListAlgorithms" (ListAlgorithmsRequest) -> ListAlgorithmsResponse;
+    /// Reads an algorithm with its parameter schema.
+    get_algorithm "GetAlgorithm" (GetAlgorithmRequest) -> GetAlgorithmResponse;
+    /// One page of plugins.
+    list_plugins "ListPlugins" (ListPluginsRequest) -> ListPluginsResponse;
+}
+
+unary! { JobServiceClient:
+    /// Starts a job.
+    create_job "CreateJob" (CreateJobRequest) -> CreateJobResponse;
+    /// Reads a job.
+    get_job "GetJob" (GetJobRequest) -> GetJobResponse;
+    /// One page of jobs, newest first.
+    list_jobs "ListJobs" (ListJobsRequest) -> ListJobsResponse;
+    /// Asks a job to stop.
+    cancel_job "CancelJob" (CancelJobRequest) -> CancelJobResponse;
+    /// Deletes a finished job.
+    delete_job "DeleteJob" (DeleteJobRequest) -> DeleteJobResponse;
+}
+
+unary! { ModelServiceClient:
+    /// Reads a model.
+    get_model "GetModel" (GetModelRequest) -> GetModelResponse;
+    /// One page of models, newest first.
+    list_models "ListModels" (ListModelsRequest) -> ListModelsResponse;
+}
+
+unary! { ServingServiceClient:
+    /// Scores customers or rows.
+    score "Score" (ScoreRequest) -> ScoreResponse;
+    /// The best items for a customer.
+    recommend "Recommend" (RecommendRequest) -> RecommendResponse;
+}
+
+unary! { CustomerServiceClient:
+    /// Reads a customer with what jobs wrote.
+    get_customer "GetCustomer" (GetCustomerRequest) -> GetCustomerResponse;
+}
+
+streaming! { QueryServiceClient:
+    /// Runs a SELECT.
+    query "Query" (QueryRequest) -> QueryResponse;
+}
+
+streaming! { JobServiceClient:
+    /// Streams a job's events until it ends.
+    watch_job "WatchJob" (WatchJobRequest) -> WatchJobResponse;
+    /// Streams an output table.
+    read_output "ReadOutput" (ReadOutputRequest) -> ReadOutputResponse;
+}
+
+paged! {
+    /// All datasets, by name.
+    datasets(ListDatasetsRequest) -> Dataset by list_datasets.datasets;
+    /// All refused rows of a load.
+    rejected_rows(ListRejectedRowsRequest) -> RejectedRow by list_rejected_rows.rejected_rows;
+    /// All algorithms, by id.
+    algorithms(ListAlgorithmsRequest) -> Algorithm by list_algorithms.algorithms;
+    /// All plugins, loaded or refused.
+    plugins(ListPluginsRequest) -> Plugin by list_plugins.plugins;
+    /// All jobs, newest first.
+    jobs(ListJobsRequest) -> Job by list_jobs.jobs;
+    /// All models, newest first.
+    models(ListModelsRequest) -> Model by list_models.models;
+}
+
+impl Client {
+    /// Opens the two-way stream of an ingest. Never repeated: after a failure ask with
+    /// `get_ingest` or `open_ingest` where to go on.
+    ///
+    /// # Errors
+    /// What opening the stream met.
+    pub async fn append_chunks<S>(&self, chunks: S) -> Result<Stream<v1::AppendChunksResponse>>
+    where
+        S: Messages<Item = v1::AppendChunksRequest> + Send + 'static,
+    {
+        let response = IngestServiceClient::new(self.channel())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .append_chunks(chunks)
+            .await
+            .map_err(|status| Error::from_status(&status, self.addr()))?;
+        Ok(self.stream(response))
+    }
+}

@@ -1,0 +1,461 @@
+//! Datasets, algorithms and plugins, as typed answers.
+
+use std::collections::BTreeMap;
+
+use lode_client::v1;
+use lode_proto::convert;
+use lode_proto::names;
+use lode_types::DatasetId;
+use lode_types::DatasetKind;
+use lode_types::IngestId;
+use lode_types::Role;
+use lode_types::Schema;
+use lode_types::Timestamp;
+use serde::Serialize;
+
+use crate::Error;
+use crate::Lode;
+use crate::Result;
+use crate::Rows;
+use crate::lode::id_of;
+use crate::lode::tenant;
+use crate::serial;
+use crate::table::QueryMessages;
+
+/// What an engine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerInfo {
+    /// Version of the engine.
+    pub version: String,
+    /// `lode.v1`.
+    pub api_version: String,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+    /// Largest chunk of rows it takes, in bytes.
+    pub max_chunk_bytes: u32,
+    /// Most customers or rows in one scoring call.
+    pub max_score_rows: u32,
+}
+
+impl From<v1::GetServerInfoResponse> for ServerInfo {
+    fn from(info: v1::GetServerInfoResponse) -> Self {
+        let limits = info.limits.unwrap_or_default();
+        Self {
+            version: info.version,
+            api_version: info.api_version,
+            capabilities: info.capabilities,
+            max_chunk_bytes: limits.max_chunk_bytes,
+            max_score_rows: limits.max_score_rows,
+        }
+    }
+}
+
+/// A dataset.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dataset {
+    /// Its id.
+    pub dataset: String,
+    /// For people.
+    pub display_name: String,
+    /// How its rows are keyed.
+    pub kind: DatasetKind,
+    /// Its columns.
+    pub schema: Schema,
+    /// Rows visible at `version`.
+    pub rows: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Grows by one with each load; 0 before the first.
+    pub version: u64,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was made.
+    #[serde(serialize_with = "serial::time")]
+    pub create_time: Option<Timestamp>,
+    /// When it changed last.
+    #[serde(serialize_with = "serial::time")]
+    pub update_time: Option<Timestamp>,
+}
+
+impl Dataset {
+    pub(crate) fn from_wire(dataset: v1::Dataset) -> Result<Self> {
+        let kind = convert::kind_from_wire(dataset.kind).ok_or_else(|| {
+            Error::Client(lode_client::Error::Protocol {
+                expected: "a dataset's kind",
+                found: dataset.kind.to_string(),
+            })
+        })?;
+        let schema = dataset.schema.unwrap_or_default();
+        Ok(Self {
+            dataset: id_of(&dataset.name),
+            display_name: dataset.display_name,
+            kind,
+            schema: convert::schema_from_wire(&schema).map_err(Error::Wire)?,
+            rows: dataset.row_count,
+            bytes: dataset.size_bytes,
+            version: dataset.version,
+            labels: dataset.labels,
+            create_time: dataset.create_time.as_ref().map(convert::time_from_wire),
+            update_time: dataset.update_time.as_ref().map(convert::time_from_wire),
+        })
+    }
+}
+
+/// A row that a load refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectedRow {
+    /// The chunk it came in.
+    pub seq: u64,
+    /// Row within the chunk.
+    pub row: u32,
+    /// The column to blame.
+    pub column: String,
+    /// Stable word, e.g. `NOT_A_NUMBER`.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// The row as JSON text.
+    pub row_json: String,
+}
+
+/// An algorithm and how to call it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlgorithmInfo {
+    /// e.g. `churn.logistic`.
+    pub algorithm: String,
+    /// Its version.
+    pub version: String,
+    /// segmentation, recommendation or churn.
+    pub task: String,
+    /// One line.
+    pub title: String,
+    /// A paragraph.
+    pub description: String,
+    /// JSON Schema of its parameters.
+    pub params_schema: serde_json::Value,
+    /// Tables it takes.
+    pub inputs: Vec<InputInfo>,
+    /// Tables it makes.
+    pub outputs: Vec<OutputInfo>,
+    /// Whether a job makes a model.
+    pub makes_model: bool,
+    /// The plugin that brings it.
+    pub plugin: String,
+}
+
+/// A table that an algorithm takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputInfo {
+    /// e.g. `events`.
+    pub name: String,
+    /// Whether a job may leave it out.
+    pub optional: bool,
+    /// For people.
+    pub description: String,
+    /// The columns it looks for.
+    pub columns: Vec<InputColumnInfo>,
+    /// ignored, numeric or all: what becomes of the other columns.
+    pub features: &'static str,
+}
+
+/// A column that an algorithm looks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputColumnInfo {
+    /// Its role.
+    pub role: Option<Role>,
+    /// Whether a table may lack it.
+    pub optional: bool,
+    /// Types it takes.
+    pub types: Vec<lode_types::ColumnType>,
+    /// For people.
+    pub description: String,
+}
+
+/// A table that an algorithm makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OutputInfo {
+    /// e.g. `scores`.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// table, bar, line, heatmap or scatter.
+    pub chart_hint: String,
+    /// Whether it can be written back onto customers.
+    pub write_back: bool,
+}
+
+/// A library of the plugin directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginInfo {
+    /// Its name.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// active or refused.
+    pub state: &'static str,
+    /// ABI it was built for.
+    pub abi_version: String,
+    /// Of the file, in hexadecimal.
+    pub sha256: String,
+    /// In the plugin directory.
+    pub file_name: String,
+    /// What it brings.
+    pub algorithms: Vec<String>,
+    /// Why it was refused.
+    pub problems: Vec<String>,
+}
+
+impl Lode {
+    /// All datasets, by name.
+    ///
+    /// # Errors
+    /// What the calls met.
+    pub async fn datasets(&self) -> Result<Vec<Dataset>> {
+        let request = v1::ListDatasetsRequest {
+            parent: tenant(),
+            ..Default::default()
+        };
+        let all = self.client().datasets(request).all().await?;
+        all.into_iter().map(Dataset::from_wire).collect()
+    }
+
+    /// One dataset.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, or what the call met.
+    pub async fn dataset(&self, dataset: &str) -> Result<Dataset> {
+        let request = v1::GetDatasetRequest {
+            name: dataset_name(dataset)?,
+        };
+        let answer = self.client().get_dataset(request).await?;
+        Dataset::from_wire(answer.dataset.unwrap_or_default())
+    }
+
+    /// Makes a dataset, or finds it when it is there with the same kind and schema.
+    ///
+    /// # Errors
+    /// `DATASET_EXISTS` when it is there and differs, or what the call met.
+    pub async fn create_dataset(
+        &self,
+        dataset: &str,
+        kind: DatasetKind,
+        schema: &Schema,
+    ) -> Result<Dataset> {
+        dataset_name(dataset)?;
+        let request = v1::CreateDatasetRequest {
+            parent: tenant(),
+            dataset_id: dataset.to_owned(),
+            dataset: Some(v1::Dataset {
+                kind: convert::kind_to_wire(kind).into(),
+                schema: Some(convert::schema_to_wire(schema)),
+                ..Default::default()
+            }),
+            validate_only: false,
+        };
+        let answer = self.client().create_dataset(request).await?;
+        Dataset::from_wire(answer.dataset.unwrap_or_default())
+    }
+
+    /// Changes roles, privacy classes and descriptions of a dataset's columns.
+    ///
+    /// # Errors
+    /// What the call met; names, types and nullability cannot change.
+    pub async fn update_columns(&self, dataset: &str, schema: &Schema) -> Result<Dataset> {
+        let request = v1::UpdateDatasetRequest {
+            dataset: Some(v1::Dataset {
+                name: dataset_name(dataset)?,
+                schema: Some(convert::schema_to_wire(schema)),
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["schema".to_owned()],
+            }),
+        };
+        let answer = self.client().update_dataset(request).await?;
+        Dataset::from_wire(answer.dataset.unwrap_or_default())
+    }
+
+    /// Deletes a dataset and its rows.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `DATASET_IN_USE`, or what the call met.
+    pub async fn delete_dataset(&self, dataset: &str) -> Result<()> {
+        let request = v1::DeleteDatasetRequest {
+            name: dataset_name(dataset)?,
+            allow_missing: false,
+        };
+        self.client().delete_dataset(request).await?;
+        Ok(())
+    }
+
+    /// Rows that a load refused, in their order; at most `limit`.
+    ///
+    /// # Errors
+    /// `INGEST_NOT_FOUND`, or what the calls met.
+    pub async fn rejected_rows(
+        &self,
+        dataset: &str,
+        ingest: &str,
+        limit: usize,
+    ) -> Result<Vec<RejectedRow>> {
+        let request = v1::ListRejectedRowsRequest {
+            parent: ingest_name(dataset, ingest)?,
+            ..Default::default()
+        };
+        let rows = self.client().rejected_rows(request).take(limit).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| RejectedRow {
+                seq: row.seq,
+                row: row.row,
+                column: row.column,
+                reason: row.reason,
+                message: row.message,
+                row_json: row.row_json,
+            })
+            .collect())
+    }
+
+    /// Runs a SELECT over datasets; at most `row_limit` rows when given.
+    ///
+    /// # Errors
+    /// `SQL_NOT_A_QUERY`, `SQL_INVALID`, `DATASET_NOT_FOUND`, or what the call met.
+    pub async fn query(&self, sql: &str, row_limit: Option<u64>) -> Result<Rows> {
+        let request = v1::QueryRequest {
+            parent: tenant(),
+            sql: sql.to_owned(),
+            row_limit: row_limit.unwrap_or(0),
+        };
+        let stream = self.client().query(request).await?;
+        Rows::open(Box::new(QueryMessages(stream))).await
+    }
+
+    /// All algorithms, by id.
+    ///
+    /// # Errors
+    /// What the calls met.
+    pub async fn algorithms(&self) -> Result<Vec<AlgorithmInfo>> {
+        let all = self
+            .client()
+            .algorithms(v1::ListAlgorithmsRequest::default())
+            .all()
+            .await?;
+        Ok(all.into_iter().map(AlgorithmInfo::from).collect())
+    }
+
+    /// One algorithm, with the schema of its parameters.
+    ///
+    /// # Errors
+    /// `ALGORITHM_NOT_FOUND`, or what the call met.
+    pub async fn algorithm(&self, id: &str) -> Result<AlgorithmInfo> {
+        let request = v1::GetAlgorithmRequest {
+            name: names::algorithm(id),
+        };
+        let answer = self.client().get_algorithm(request).await?;
+        Ok(answer.algorithm.unwrap_or_default().into())
+    }
+
+    /// The libraries of the plugin directory, loaded or refused.
+    ///
+    /// # Errors
+    /// What the calls met.
+    pub async fn plugins(&self) -> Result<Vec<PluginInfo>> {
+        let all = self
+            .client()
+            .plugins(v1::ListPluginsRequest::default())
+            .all()
+            .await?;
+        Ok(all.into_iter().map(PluginInfo::from).collect())
+    }
+}
+
+impl From<v1::Algorithm> for AlgorithmInfo {
+    fn from(algorithm: v1::Algorithm) -> Self {
+        let params_schema = serde_json::from_str(&algorithm.params_schema)
+            .unwrap_or(serde_json::Value::String(algorithm.params_schema));
+        Self {
+            algorithm: id_of(&algorithm.name),
+            version: algorithm.version,
+            task: algorithm.task,
+            title: algorithm.title,
+            description: algorithm.description,
+            params_schema,
+            inputs: algorithm.inputs.into_iter().map(InputInfo::from).collect(),
+            outputs: algorithm
+                .outputs
+                .into_iter()
+                .map(|output| OutputInfo {
+                    name: output.name,
+                    description: output.description,
+                    chart_hint: output.chart_hint,
+                    write_back: output.write_back,
+                })
+                .collect(),
+            makes_model: algorithm.makes_model,
+            plugin: id_of(&algorithm.plugin),
+        }
+    }
+}
+
+impl From<v1::AlgorithmInput> for InputInfo {
+    fn from(input: v1::AlgorithmInput) -> Self {
+        let features = match input.features() {
+            v1::Features::Numeric => "numeric",
+            v1::Features::All => "all",
+            v1::Features::Ignored | v1::Features::Unspecified => "ignored",
+        };
+        Self {
+            name: input.name,
+            optional: input.optional,
+            description: input.description,
+            columns: input
+                .columns
+                .into_iter()
+                .map(|column| InputColumnInfo {
+                    role: convert::role_from_wire(column.role),
+                    optional: column.optional,
+                    types: column
+                        .types
+                        .iter()
+                        .filter_map(|number| convert::type_from_wire(*number))
+                        .collect(),
+                    description: column.description,
+                })
+                .collect(),
+            features,
+        }
+    }
+}
+
+impl From<v1::Plugin> for PluginInfo {
+    fn from(plugin: v1::Plugin) -> Self {
+        let state = match plugin.state() {
+            v1::PluginState::Active => "active",
+            v1::PluginState::Refused => "refused",
+            v1::PluginState::Unspecified => "unknown",
+        };
+        Self {
+            plugin: id_of(&plugin.name),
+            version: plugin.version,
+            state,
+            abi_version: plugin.abi_version,
+            sha256: plugin.sha256,
+            file_name: plugin.file_name,
+            algorithms: plugin.algorithms.iter().map(|name| id_of(name)).collect(),
+            problems: plugin.problems,
+        }
+    }
+}
+
+/// The resource name of a dataset.
+pub(crate) fn dataset_name(dataset: &str) -> Result<String> {
+    Ok(names::dataset(&DatasetId::parse(dataset)?))
+}
+
+/// The resource name of a load.
+pub(crate) fn ingest_name(dataset: &str, ingest: &str) -> Result<String> {
+    Ok(names::ingest(
+        &DatasetId::parse(dataset)?,
+        &IngestId::parse(ingest)?,
+    ))
+}

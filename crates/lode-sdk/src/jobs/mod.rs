@@ -1,0 +1,71 @@
+//! Jobs: what to run, the typed ways to say it, watching, and results.
+
+mod churn;
+mod job;
+mod recommendation;
+mod run;
+mod segmentation;
+mod spec;
+mod watch;
+
+pub use churn::Churn;
+pub use job::Job;
+pub use job::JobOutput;
+pub use job::JobState;
+pub use job::PinnedInput;
+pub use job::Progress;
+pub use job::Provenance;
+pub(crate) use job::metrics;
+pub use recommendation::Recommendation;
+pub use run::JobHandle;
+pub use run::JobResult;
+pub use run::new_job_id;
+pub use segmentation::Segmentation;
+pub use spec::Input;
+pub use spec::InputSource;
+pub use spec::JobLimits;
+pub use spec::JobSpec;
+pub use watch::JobEvent;
+pub use watch::JobWatch;
+
+/// Declares the settings that every typed job has, on a struct with a `spec` field.
+macro_rules! common_settings {
+    ($job:ident) => {
+        impl $job {
+            /// Seed of everything random in the job; 0 when not said.
+            #[must_use]
+            pub fn seed(mut self, seed: u64) -> Self {
+                self.spec.seed = seed;
+                self
+            }
+
+            /// Writes what the job finds onto customers when it succeeds.
+            #[must_use]
+            pub fn write_back(mut self) -> Self {
+                self.spec.write_back = true;
+                self
+            }
+
+            /// Time, memory and threads of the job.
+            #[must_use]
+            pub fn limits(mut self, limits: crate::JobLimits) -> Self {
+                self.spec.limits = limits;
+                self
+            }
+
+            /// A parameter that has no method of its own.
+            #[must_use]
+            pub fn param(mut self, name: impl Into<String>, value: lode_types::Value) -> Self {
+                self.spec.params.insert(name.into(), value);
+                self
+            }
+        }
+
+        impl From<$job> for crate::JobSpec {
+            fn from(job: $job) -> Self {
+                job.spec
+            }
+        }
+    };
+}
+pub(crate) use common_settings;

@@ -1,0 +1,41 @@
+//! Recommendation: items for customers.
+
+use lode_types::Value;
+
+use crate::Input;
+use crate::JobSpec;
+use crate::jobs::common_settings;
+
+/// A recommendation job to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recommendation {
+    spec: JobSpec,
+}
+
+impl Recommendation {
+    /// The items that most customers took. `events` has who and what.
+    pub fn popular(events: impl Into<Input>) -> Self {
+        Self {
+            spec: JobSpec::new("recommend.popular").input("events", events),
+        }
+    }
+
+    /// Items that go with those a customer took, by the cosine of their customers. `events`
+    /// has who and what.
+    pub fn item_knn(events: impl Into<Input>) -> Self {
+        Self {
+            spec: JobSpec::new("recommend.item-knn").input("events", events),
+        }
+    }
+
+    /// Neighbors kept for each item.
+    #[must_use]
+    pub fn neighbors(mut self, neighbors: u32) -> Self {
+        self.spec
+            .params
+            .insert("neighbors".to_owned(), Value::Int(i64::from(neighbors)));
+        self
+    }
+}
+
+common_settings!(Recommendation);

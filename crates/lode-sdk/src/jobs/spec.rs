@@ -1,0 +1,201 @@
+//! What a job is to run: algorithm, parameters, inputs, seed, limits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lode_client::v1;
+use lode_proto::convert;
+use lode_proto::names;
+use lode_types::JobId;
+use lode_types::Role;
+use lode_types::Value;
+
+use crate::Result;
+use crate::catalog::dataset_name;
+
+/// A job to be. The typed builders make one; it can also be filled in by hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobSpec {
+    /// e.g. `churn.logistic`.
+    pub algorithm: String,
+    /// Parameters by name; those left out have the algorithm's defaults.
+    pub params: BTreeMap<String, Value>,
+    /// Tables by the input names of the algorithm.
+    pub inputs: BTreeMap<String, Input>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Time, memory and threads.
+    pub limits: JobLimits,
+    /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
+    pub folds: u32,
+    /// Write the result onto customers.
+    pub write_back: bool,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Bounds of one job; what is not set is the engine's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Longest run.
+    pub timeout: Option<Duration>,
+    /// Memory of the worker beyond its mapped inputs, in bytes.
+    pub memory_bytes: u64,
+    /// Threads; the result does not depend on it.
+    pub threads: u32,
+}
+
+/// One input table of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Where its rows come from.
+    pub source: InputSource,
+    /// Which column holds a role, where the dataset does not say so itself.
+    pub roles: Vec<(Role, String)>,
+    /// Columns to leave out.
+    pub exclude: Vec<String>,
+}
+
+/// Where the rows of an input come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputSource {
+    /// A dataset, at the version it has when the job is made.
+    Dataset(String),
+    /// A SELECT over datasets, at the versions they have when the job is made.
+    Sql(String),
+    /// An output table of an earlier job.
+    Output {
+        /// The job.
+        job: String,
+        /// The output.
+        output: String,
+    },
+}
+
+impl JobSpec {
+    /// A job of `algorithm` without inputs or parameters.
+    pub fn new(algorithm: impl Into<String>) -> Self {
+        Self {
+            algorithm: algorithm.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The same job with an input.
+    #[must_use]
+    pub fn input(mut self, name: impl Into<String>, input: impl Into<Input>) -> Self {
+        self.inputs.insert(name.into(), input.into());
+        self
+    }
+
+    /// The same job with a parameter.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.params.insert(name.into(), value);
+        self
+    }
+
+    pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
+        let mut inputs = BTreeMap::new();
+        for (name, input) in &self.inputs {
+            inputs.insert(name.clone(), input.to_wire()?);
+        }
+        let timeout = self.limits.timeout.map(|timeout| prost_types::Duration {
+            seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(timeout.subsec_nanos()).unwrap_or(0),
+        });
+        Ok(v1::JobSpec {
+            algorithm: names::algorithm(&self.algorithm),
+            params: convert::values_to_wire(&self.params),
+            inputs,
+            seed: self.seed,
+            limits: Some(v1::JobLimits {
+                timeout,
+                memory_bytes: self.limits.memory_bytes,
+                threads: self.limits.threads,
+            }),
+            evaluation: (self.folds > 0).then_some(v1::Evaluation { folds: self.folds }),
+            write_back: self.write_back,
+            labels: self.labels.clone(),
+        })
+    }
+}
+
+impl Input {
+    /// A dataset.
+    pub fn dataset(dataset: impl Into<String>) -> Self {
+        Self::new(InputSource::Dataset(dataset.into()))
+    }
+
+    /// A SELECT over datasets.
+    pub fn sql(sql: impl Into<String>) -> Self {
+        Self::new(InputSource::Sql(sql.into()))
+    }
+
+    /// An output table of an earlier job.
+    pub fn output(job: impl Into<String>, output: impl Into<String>) -> Self {
+        Self::new(InputSource::Output {
+            job: job.into(),
+            output: output.into(),
+        })
+    }
+
+    fn new(source: InputSource) -> Self {
+        Self {
+            source,
+            roles: Vec::new(),
+            exclude: Vec::new(),
+        }
+    }
+
+    /// The same input, `column` holding `role`.
+    #[must_use]
+    pub fn role(mut self, role: Role, column: impl Into<String>) -> Self {
+        self.roles.push((role, column.into()));
+        self
+    }
+
+    /// The same input without a column.
+    #[must_use]
+    pub fn exclude(mut self, column: impl Into<String>) -> Self {
+        self.exclude.push(column.into());
+        self
+    }
+
+    fn to_wire(&self) -> Result<v1::InputRef> {
+        use v1::input_ref::Source;
+        let source = match &self.source {
+            InputSource::Dataset(dataset) => Source::Dataset(dataset_name(dataset)?),
+            InputSource::Sql(sql) => Source::Sql(sql.clone()),
+            InputSource::Output { job, output } => {
+                Source::Output(names::output(&JobId::parse(job)?, output))
+            }
+        };
+        Ok(v1::InputRef {
+            source: Some(source),
+            roles: self
+                .roles
+                .iter()
+                .map(|(role, column)| v1::RoleColumn {
+                    role: convert::role_to_wire(*role).into(),
+                    column: column.clone(),
+                })
+                .collect(),
+            exclude: self.exclude.clone(),
+        })
+    }
+}
+
+impl From<&str> for Input {
+    /// A dataset of that id.
+    fn from(dataset: &str) -> Self {
+        Self::dataset(dataset)
+    }
+}
+
+impl From<String> for Input {
+    /// A dataset of that id.
+    fn from(dataset: String) -> Self {
+        Self::dataset(dataset)
+    }
+}

@@ -1,0 +1,90 @@
+//! Trained models.
+
+use std::collections::BTreeMap;
+
+use lode_client::v1;
+use lode_proto::convert;
+use lode_proto::names;
+use lode_types::ModelId;
+use lode_types::Timestamp;
+use serde::Serialize;
+
+use crate::Lode;
+use crate::Provenance;
+use crate::Result;
+use crate::jobs::metrics;
+use crate::lode::id_of;
+use crate::lode::tenant;
+use crate::serial;
+
+/// A trained model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Model {
+    /// Its id.
+    pub model: String,
+    /// e.g. `churn.logistic`.
+    pub algorithm: String,
+    /// The job that made it.
+    pub job: String,
+    /// What the job measured.
+    pub metrics: BTreeMap<String, f64>,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// Of its bytes.
+    pub sha256: String,
+    /// Seed of the job.
+    pub seed: u64,
+    /// What made it.
+    pub provenance: Option<Provenance>,
+    /// When it was made.
+    #[serde(serialize_with = "serial::time")]
+    pub create_time: Option<Timestamp>,
+}
+
+impl From<v1::Model> for Model {
+    fn from(model: v1::Model) -> Self {
+        Self {
+            model: id_of(&model.name),
+            algorithm: id_of(&model.algorithm),
+            job: id_of(&model.job),
+            metrics: metrics(model.metrics),
+            bytes: model.size_bytes,
+            sha256: model.sha256,
+            seed: model.seed,
+            provenance: model.provenance.map(Provenance::from),
+            create_time: model.create_time.as_ref().map(convert::time_from_wire),
+        }
+    }
+}
+
+impl Lode {
+    /// A model by its id.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, or what the call met.
+    pub async fn model(&self, id: &str) -> Result<Model> {
+        let request = v1::GetModelRequest {
+            name: model_name(id)?,
+        };
+        let answer = self.client().get_model(request).await?;
+        Ok(answer.model.unwrap_or_default().into())
+    }
+
+    /// All models, newest first.
+    ///
+    /// # Errors
+    /// What the calls met.
+    pub async fn models(&self) -> Result<Vec<Model>> {
+        let request = v1::ListModelsRequest {
+            parent: tenant(),
+            ..Default::default()
+        };
+        let models = self.client().models(request).all().await?;
+        Ok(models.into_iter().map(Model::from).collect())
+    }
+}
+
+/// The resource name of a model.
+pub(crate) fn model_name(id: &str) -> Result<String> {
+    Ok(names::model(&ModelId::parse(id)?))
+}

@@ -1,0 +1,267 @@
+//! Online answers: scores with reasons, offers, and one customer as the engine knows them.
+
+use std::collections::BTreeMap;
+
+use lode_client::v1;
+use lode_proto::convert;
+use lode_proto::names;
+use lode_types::CustomerId;
+use lode_types::Fault;
+use lode_types::TagKind;
+use lode_types::Timestamp;
+use lode_types::Value;
+use serde::Serialize;
+
+use crate::Lode;
+use crate::Result;
+use crate::lode::id_of;
+use crate::models::model_name;
+use crate::serial;
+
+/// The score of one customer or row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Score {
+    /// Empty for a row without a customer id.
+    pub customer: String,
+    /// e.g. the probability of leaving.
+    pub score: f64,
+    /// e.g. the segment; empty when the model gives none.
+    pub label: String,
+    /// Base plus the sum of all contributions.
+    pub margin: f64,
+    /// The margin of a customer about whom nothing is known.
+    pub base: f64,
+    /// What moved the margin, the strongest first.
+    pub reasons: Vec<Reason>,
+    /// Set instead of a score.
+    pub error: Option<Fault>,
+}
+
+/// One part of an explanation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// Column of the model's input.
+    pub feature: String,
+    /// What the customer has there.
+    #[serde(serialize_with = "serial::value")]
+    pub value: Value,
+    /// What it adds to the margin.
+    pub contribution: f64,
+}
+
+/// A question for offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recommend {
+    /// The model.
+    pub model: String,
+    /// The customer; one that the model does not know gets the most popular items.
+    pub customer: String,
+    /// Items that the customer touched since the model was made.
+    pub session_items: Vec<String>,
+    /// Items to leave out besides the customer's own.
+    pub exclude_items: Vec<String>,
+    /// 1 to 1,000; 0 means 10.
+    pub limit: u32,
+}
+
+/// Offers for a customer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Offers {
+    /// Best first.
+    pub items: Vec<ScoredItem>,
+    /// Whether they rest on the customer's own history.
+    pub personal: bool,
+}
+
+/// One item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoredItem {
+    /// Its id.
+    pub item: String,
+    /// The higher the better.
+    pub score: f64,
+}
+
+/// A customer as the engine knows them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Customer {
+    /// The id, in the company's own text.
+    pub customer: String,
+    /// Their row in each customers dataset that has one.
+    pub records: Vec<CustomerRecord>,
+    /// What jobs wrote.
+    pub tags: Vec<Tag>,
+}
+
+/// A customer's row in one dataset.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CustomerRecord {
+    /// The dataset.
+    pub dataset: String,
+    /// Its version.
+    pub version: u64,
+    /// By column; columns without a value are left out.
+    #[serde(serialize_with = "serial::values")]
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// One thing that a job wrote onto a customer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tag {
+    /// The algorithm and the column, e.g. `segment.rfm/tier`.
+    pub key: String,
+    /// What it is.
+    pub kind: Option<TagKind>,
+    /// A number for a score, text for a label or segment.
+    #[serde(serialize_with = "serial::value")]
+    pub value: Value,
+    /// The job that wrote it.
+    pub job: String,
+    /// When.
+    #[serde(serialize_with = "serial::time")]
+    pub time: Option<Timestamp>,
+}
+
+impl Lode {
+    /// Scores customers by their ids, in their order.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, or what the call met; an unknown customer is an error of its own
+    /// score.
+    pub async fn score(
+        &self,
+        model: &str,
+        customers: &[String],
+        explain: bool,
+    ) -> Result<Vec<Score>> {
+        self.score_any(v1::ScoreRequest {
+            model: model_name(model)?,
+            customers: customers.to_vec(),
+            rows: Vec::new(),
+            explain,
+        })
+        .await
+    }
+
+    /// Scores rows that have the columns the model was made from, in their order.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, or what the call met.
+    pub async fn score_rows(
+        &self,
+        model: &str,
+        rows: &[BTreeMap<String, Value>],
+        explain: bool,
+    ) -> Result<Vec<Score>> {
+        self.score_any(v1::ScoreRequest {
+            model: model_name(model)?,
+            customers: Vec::new(),
+            rows: rows
+                .iter()
+                .map(|row| v1::Row {
+                    values: convert::values_to_wire(row),
+                })
+                .collect(),
+            explain,
+        })
+        .await
+    }
+
+    async fn score_any(&self, request: v1::ScoreRequest) -> Result<Vec<Score>> {
+        let answer = self.client().score(request).await?;
+        Ok(answer.results.into_iter().map(Score::from).collect())
+    }
+
+    /// The best items for a customer.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, or what the call met.
+    pub async fn recommend(&self, question: Recommend) -> Result<Offers> {
+        let request = v1::RecommendRequest {
+            model: model_name(&question.model)?,
+            customer: question.customer,
+            session_items: question.session_items,
+            limit: question.limit,
+            exclude_items: question.exclude_items,
+        };
+        let answer = self.client().recommend(request).await?;
+        Ok(Offers {
+            items: answer
+                .items
+                .into_iter()
+                .map(|item| ScoredItem {
+                    item: item.item,
+                    score: item.score,
+                })
+                .collect(),
+            personal: answer.personal,
+        })
+    }
+
+    /// A customer, with what jobs wrote onto them.
+    ///
+    /// # Errors
+    /// `CUSTOMER_NOT_FOUND`, or what the call met.
+    pub async fn customer(&self, id: &str) -> Result<Customer> {
+        let request = v1::GetCustomerRequest {
+            name: names::customer(&CustomerId::parse(id)?),
+        };
+        let answer = self.client().get_customer(request).await?;
+        let customer = answer.customer.unwrap_or_default();
+        Ok(Customer {
+            customer: id.to_owned(),
+            records: customer
+                .records
+                .into_iter()
+                .map(|record| CustomerRecord {
+                    dataset: id_of(&record.dataset),
+                    version: record.version,
+                    attributes: convert::values_from_wire(&record.attributes),
+                })
+                .collect(),
+            tags: customer.tags.into_iter().map(Tag::from).collect(),
+        })
+    }
+}
+
+impl From<v1::ScoreResult> for Score {
+    fn from(result: v1::ScoreResult) -> Self {
+        Self {
+            customer: result.customer,
+            score: result.score,
+            label: result.label,
+            margin: result.margin,
+            base: result.base,
+            reasons: result
+                .reasons
+                .into_iter()
+                .map(|reason| Reason {
+                    feature: reason.feature,
+                    value: reason
+                        .value
+                        .as_ref()
+                        .map(convert::value_from_wire)
+                        .unwrap_or_default(),
+                    contribution: reason.contribution,
+                })
+                .collect(),
+            error: result.error.as_ref().map(convert::fault_from_wire),
+        }
+    }
+}
+
+impl From<v1::Tag> for Tag {
+    fn from(tag: v1::Tag) -> Self {
+        Self {
+            key: tag.key,
+            kind: convert::tag_kind_from_wire(tag.kind),
+            value: tag
+                .value
+                .as_ref()
+                .map(convert::value_from_wire)
+                .unwrap_or_default(),
+            job: id_of(&tag.job),
+            time: tag.time.as_ref().map(convert::time_from_wire),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Many names in one text, in order, found again by hash.
+//!
+//! Does not sort; whoever pushes does. Invariant: every end is on a character boundary.
+
+use std::hash::BuildHasher;
+use std::hash::BuildHasherDefault;
+use std::hash::DefaultHasher;
+
+/// Names, ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Names {
+    ends: Vec<u64>,
+    text: String,
+}
+
+impl Names {
+    pub(crate) fn push(&mut self, name: &str) {
+        self.text.push_str(name);
+        self.ends.push(self.text.len() as u64);
+    }
+
+    /// None when the ends do not cut the text.
+    pub(super) fn from_parts(ends: Vec<u64>, text: String) -> Option<Self> {
+        let whole = ends.last().copied().unwrap_or(0) == text.len() as u64;
+        let cut = |end: &u64| usize::try_from(*end).is_ok_and(|at| text.is_char_boundary(at));
+        (whole && ends.is_sorted() && ends.iter().all(cut)).then_some(Self { ends, text })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, code: usize) -> &str {
+        let start = code.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[code] as usize]
+    }
+
+    pub(super) fn ends(&self) -> &[u64] {
+        &self.ends
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Finds the code of a name in one or two steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    /// Codes by hash, [`Index::FREE`] where there is none; a power of two long, at most half
+    /// full.
+    slots: Vec<u32>,
+}
+
+impl Index {
+    const FREE: u32 = u32::MAX;
+
+    pub(crate) fn new(names: &Names) -> Self {
+        let n_slots = (2 * names.len()).next_power_of_two().max(2);
+        let mut index = Self {
+            slots: vec![Self::FREE; n_slots],
+        };
+        for code in 0..names.len() {
+            let mut slot = index.first_slot(names.get(code));
+            while index.slots[slot] != Self::FREE {
+                slot = (slot + 1) % n_slots;
+            }
+            index.slots[slot] = code as u32;
+        }
+        index
+    }
+
+    /// The code of `name` among the `names` that the index was made of.
+    pub(crate) fn find(&self, names: &Names, name: &str) -> Option<u32> {
+        let mut slot = self.first_slot(name);
+        while self.slots[slot] != Self::FREE {
+            let code = self.slots[slot];
+            if names.get(code as usize) == name {
+                return Some(code);
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+        None
+    }
+
+    fn first_slot(&self, name: &str) -> usize {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+        (hash as usize) & (self.slots.len() - 1)
+    }
+}

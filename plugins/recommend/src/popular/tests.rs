@@ -1,0 +1,160 @@
+//! Checks counts, exclusions and what is refused.
+
+use arrow_array::Int64Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use lode_plugin::Error;
+use lode_plugin::Inputs;
+use lode_plugin::Role;
+use lode_plugin::testing;
+
+use super::Popular;
+use crate::testdata::answers;
+use crate::testdata::events;
+use crate::testdata::message;
+use crate::testdata::offers_of;
+use crate::testdata::requests;
+use crate::testdata::tastes;
+use crate::testdata::with_pieces;
+
+const SHOP: &[(&str, &str)] = &[
+    ("ann", "tea"),
+    ("ann", "tea"),
+    ("ann", "mug"),
+    ("bob", "tea"),
+    ("bob", "pot"),
+    ("cy", "mug"),
+    ("cy", "tin"),
+    ("cy", "tea"),
+    ("di", "pot"),
+];
+
+fn fit(params: &str, batch: arrow_array::RecordBatch) -> lode_plugin::Result<testing::Fit> {
+    testing::fit::<Popular>(params, Inputs::new().with("events", batch.into()), 1, 1)
+}
+
+fn names(offers: Vec<(String, f64)>) -> Vec<String> {
+    offers.into_iter().map(|offer| offer.0).collect()
+}
+
+#[test]
+fn the_description_is_whole() {
+    assert_eq!(testing::check_spec::<Popular>(), Vec::<String>::new());
+}
+
+#[test]
+fn items_are_counted_once_a_customer() {
+    let fit = fit("{}", events(SHOP)).unwrap();
+    let items = fit.table("items");
+    let names: Vec<_> = items["item"].as_string::<i32>().iter().flatten().collect();
+    assert_eq!(names, ["tea", "mug", "pot", "tin"]);
+    assert_eq!(
+        items["customers"].as_primitive::<Int64Type>().values()[..],
+        [3, 2, 2, 1]
+    );
+    assert_eq!(fit.metrics["customers"] as usize, 4);
+    assert_eq!(fit.metrics["pairs"] as usize, 8);
+    assert_eq!(fit.metrics["rows_used"] as usize, 9);
+}
+
+#[test]
+fn owned_items_are_not_offered() {
+    let fit = fit(r#"{"n": 2}"#, events(SHOP)).unwrap();
+    let offers = fit.table("recommendations");
+    assert_eq!(names(offers_of(offers, "ann")), ["pot", "tin"]);
+    assert_eq!(names(offers_of(offers, "bob")), ["mug", "tin"]);
+    assert_eq!(names(offers_of(offers, "cy")), ["pot"]);
+    assert_eq!(
+        offers_of(offers, "di"),
+        [("tea".to_owned(), 0.75), ("mug".to_owned(), 0.5)]
+    );
+}
+
+#[test]
+fn requests_are_answered() {
+    let fit = fit(r#"{"n": 3}"#, events(SHOP)).unwrap();
+    let model = fit.model.as_deref().unwrap();
+    let asked = requests(&[
+        (Some("di"), &[], &[], 2),
+        (Some("eve"), &[], &["tea", "cup"], 0),
+        (None, &["mug"], &[], 1),
+        (Some("cy"), &[], &["pot"], 5),
+    ]);
+    let found = testing::score::<Popular>(r#"{"n": 3}"#, model, asked, 1, 1).unwrap();
+    assert_eq!(
+        answers(&found, 0),
+        (
+            offers_of(fit.table("recommendations"), "di")[..2].to_vec(),
+            false
+        )
+    );
+    assert_eq!(names(answers(&found, 1).0), ["mug", "pot", "tin"]);
+    assert_eq!(names(answers(&found, 2).0), ["tea"]);
+    assert!(answers(&found, 3).0.is_empty());
+}
+
+#[test]
+fn gaps_and_returns_are_left_out() {
+    let batch = with_pieces(
+        &events(&SHOP[..4]),
+        vec![Some(1.0), None, Some(-2.0), Some(0.0)],
+    );
+    let fit = fit("{}", batch).unwrap();
+    assert_eq!(fit.metrics["rows_used"] as usize, 2);
+    assert_eq!(fit.metrics["rows_not_positive"] as usize, 2);
+    assert_eq!(fit.metrics["customers"] as usize, 1);
+    assert_eq!(fit.metrics["items"] as usize, 1);
+    assert_eq!(fit.table("recommendations").num_rows(), 0);
+    let gaps = testing::batch(&[
+        (
+            "who",
+            Some(Role::CustomerId),
+            std::sync::Arc::new(Int64Array::from(vec![Some(1), None, Some(3)])),
+        ),
+        (
+            "what",
+            Some(Role::Item),
+            std::sync::Arc::new(Int64Array::from(vec![Some(7), Some(7), None])),
+        ),
+    ]);
+    let fit = testing::fit::<Popular>("{}", Inputs::new().with("events", gaps.into()), 1, 1);
+    let metrics = fit.unwrap().metrics;
+    assert_eq!(metrics["rows_without_customer"] as usize, 1);
+    assert_eq!(metrics["rows_without_item"] as usize, 1);
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads_or_batches() {
+    let batch = tastes(600, 1);
+    let run = |rows: usize, threads| {
+        let inputs = Inputs::new().with("events", testing::rebatch(&batch, rows));
+        testing::fit::<Popular>("{}", inputs, 1, threads).unwrap()
+    };
+    let one = run(10_000, 1);
+    for (rows, threads) in [(10_000, 2), (10_000, 8), (7, 1), (500, 8)] {
+        let other = run(rows, threads);
+        assert_eq!(other.tables, one.tables);
+        assert_eq!(other.model, one.model);
+    }
+}
+
+#[test]
+fn bad_input_is_refused() {
+    assert_eq!(
+        message(fit("{}", events(&[]))),
+        "inputs.events: expected at least one row, found none"
+    );
+    let returns = with_pieces(&events(&SHOP[..1]), vec![Some(-1.0)]);
+    assert_eq!(
+        message(fit("{}", returns)),
+        "inputs.events: expected at least one row with a customer and an item, found none in 1 rows"
+    );
+    assert_eq!(
+        message(fit(r#"{"n": 0}"#, events(SHOP))),
+        "params.n: expected 1 to 1000, found 0"
+    );
+    assert!(message(fit(r#"{"top": 3}"#, events(SHOP))).contains("unknown field `top`"));
+    let inputs = Inputs::new().with("events", events(SHOP).into());
+    let cancelled = testing::fit_cancelled::<Popular>("{}", inputs);
+    assert!(matches!(cancelled, Err(Error::Cancelled)));
+}

@@ -1,0 +1,16 @@
+//! The integration tests: the real engine, the real command, real clients.
+//!
+//! One binary, so that everything is linked once. `cargo xtask test` builds what it runs.
+
+mod determinism;
+mod faulty;
+mod ingest;
+mod jobs;
+mod serving;
+
+mod bad_input;
+mod end_to_end;
+mod real_data;
+
+mod slow_crash;
+mod slow_power_cut;

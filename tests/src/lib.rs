@@ -1,0 +1,16 @@
+//! The harness of the integration tests: a real engine, real clients, temporary folders.
+//!
+//! It knows the programs by path only (`cargo xtask test` builds them and sets the paths), and
+//! the engine by its wire only. Invariant: whatever a test does, its engine is gone after it.
+
+pub mod cli;
+pub mod crash;
+pub mod engine;
+pub mod load;
+pub mod settings;
+pub mod wire;
+pub mod work;
+
+pub use cli::Finished;
+pub use engine::Engine;
+pub use engine::Setup;

@@ -1,0 +1,217 @@
+//! Load on an engine, with measurements: an ingest at full speed, requests at a bounded rate.
+//!
+//! `cargo xtask bench` runs it as the program `lode-load`; it measures time as the client sees it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use anyhow::Result;
+use anyhow::bail;
+use arrow_array::Array;
+use arrow_array::Float64Array;
+use arrow_array::RecordBatch;
+use arrow_array::StringArray;
+use arrow_array::TimestampMicrosecondArray;
+use lode_client::Client;
+use lode_numeric::Rng;
+use lode_proto::v1;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::wire;
+
+/// Rows of a chunk.
+const CHUNK_ROWS: usize = 16_384;
+
+/// What an ingest measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingested {
+    /// Rows loaded.
+    pub rows: u64,
+    /// Bytes of chunk data.
+    pub bytes: u64,
+    /// From opening the load to its acknowledged commit.
+    pub seconds: f64,
+    /// Write and fsync of the same bytes into one file.
+    pub raw_seconds: f64,
+}
+
+/// Loads generated events into a new dataset, then writes the same bytes to a file of `folder`.
+///
+/// # Errors
+/// What the engine or the file system says.
+pub async fn ingest(
+    client: &Client,
+    dataset: &str,
+    rows: usize,
+    folder: &Path,
+) -> Result<Ingested> {
+    let columns = vec![
+        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+        wire::column("item", v1::Type::String, v1::Role::Item),
+        wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
+        wire::column("amount", v1::Type::Float64, v1::Role::Amount),
+    ];
+    wire::create(client, dataset, v1::DatasetKind::Events, columns).await?;
+    let mut chunks = Vec::new();
+    let mut rng = Rng::new(1);
+    while chunks.len() * CHUNK_ROWS < rows {
+        chunks.push(wire::arrow_chunk(&events(&mut rng)?)?);
+    }
+    let bytes = chunks.iter().map(|chunk| chunk.data.len()).sum::<usize>();
+
+    let start = Instant::now();
+    let response = client
+        .open_ingest(v1::OpenIngestRequest {
+            dataset: wire::dataset(dataset),
+            ingest_id: "load".to_owned(),
+            ..v1::OpenIngestRequest::default()
+        })
+        .await?;
+    let name = response
+        .ingest
+        .context("OpenIngest answers with the load")?
+        .name;
+    let (send, receive) = mpsc::channel(1);
+    let mut answers = client.append_chunks(ReceiverStream::new(receive)).await?;
+    let n_chunks = u64::try_from(chunks.len())?;
+    let (mut sent, mut answered) = (0, 0);
+    while answered < n_chunks {
+        if sent < n_chunks && sent - answered < u64::from(response.window.max(1)) {
+            let at = usize::try_from(sent)?;
+            let request = v1::AppendChunksRequest {
+                ingest: name.clone(),
+                seq: sent,
+                chunk: Some(chunks[at].clone()),
+                source_position: Vec::new(),
+            };
+            send.send(request)
+                .await
+                .context("the engine closed the stream")?;
+            sent += 1;
+            continue;
+        }
+        let answer = answers
+            .message()
+            .await?
+            .context("the engine closed the stream")?;
+        if let Some(error) = answer.error {
+            bail!("chunk {}: {}", answer.seq, error.message);
+        }
+        answered += 1;
+    }
+    drop(send);
+    wire::commit(client, &name, n_chunks).await?;
+    let seconds = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let path = folder.join("raw");
+    let mut file = std::fs::File::create(&path)?;
+    for chunk in &chunks {
+        file.write_all(&chunk.data)?;
+    }
+    file.sync_all()?;
+    let raw_seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_file(&path)?;
+    Ok(Ingested {
+        rows: n_chunks * u64::try_from(CHUNK_ROWS)?,
+        bytes: u64::try_from(bytes)?,
+        seconds,
+        raw_seconds,
+    })
+}
+
+fn events(rng: &mut Rng) -> Result<RecordBatch> {
+    let customers = (0..CHUNK_ROWS).map(|_| Some(format!("c{}", rng.below(200_000))));
+    let customers = customers.collect::<StringArray>();
+    let items = (0..CHUNK_ROWS).map(|_| Some(format!("item-{}", rng.below(2_000))));
+    let items = items.collect::<StringArray>();
+    // Seconds of the year 2024.
+    let times = (0..CHUNK_ROWS).map(|_| {
+        let second = i64::try_from(rng.below(31_622_400)).expect("below 2^63");
+        (1_704_067_200 + second) * 1_000_000
+    });
+    let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
+    let amounts = (0..CHUNK_ROWS).map(|_| rng.below(10_000) as f64 / 100.0);
+    let amounts = Float64Array::from_iter_values(amounts);
+    let columns: [(&str, Arc<dyn Array>); 4] = [
+        ("customer", Arc::new(customers)),
+        ("item", Arc::new(items)),
+        ("at", Arc::new(times)),
+        ("amount", Arc::new(amounts)),
+    ];
+    Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+/// What a run of requests measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    /// Requests answered.
+    pub requests: u64,
+    /// Wall time of the run.
+    pub seconds: f64,
+    /// Median time to the answer, from the moment the request was due.
+    pub p50_micros: u64,
+    /// 99th percentile of the same.
+    pub p99_micros: u64,
+}
+
+/// Asks for recommendations at a fixed rate, each when it is due, whether or not the ones
+/// before are answered; so a slow engine shows as latency, not as fewer requests.
+///
+/// # Errors
+/// The first error of the engine.
+pub async fn recommend(
+    client: &Client,
+    model: &str,
+    customers: &[String],
+    rate: u32,
+    seconds: u32,
+) -> Result<Answered> {
+    let n_requests = usize::try_from(u64::from(rate) * u64::from(seconds))?;
+    let pause = Duration::from_secs(1) / rate;
+    let mut tasks = JoinSet::new();
+    let mut micros = Vec::with_capacity(n_requests);
+    let start = tokio::time::Instant::now();
+    for (number, customer) in (0..).zip(customers.iter().cycle().take(n_requests)) {
+        let due = start + pause * number;
+        tokio::time::sleep_until(due).await;
+        let client = client.clone();
+        let request = v1::RecommendRequest {
+            model: model.to_owned(),
+            customer: customer.clone(),
+            limit: 10,
+            ..v1::RecommendRequest::default()
+        };
+        tasks.spawn(async move {
+            let answer = client.recommend(request).await?;
+            if answer.items.is_empty() {
+                bail!("no items");
+            }
+            Ok(due.elapsed().as_micros())
+        });
+        while let Some(done) = tasks.try_join_next() {
+            micros.push(done??);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        micros.push(done??);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    micros.sort_unstable();
+    let at = |share: usize| -> Result<u64> {
+        let value = micros.get(micros.len() * share / 100).or(micros.last());
+        Ok(u64::try_from(*value.context("no requests")?)?)
+    };
+    Ok(Answered {
+        requests: u64::try_from(micros.len())?,
+        seconds,
+        p50_micros: at(50)?,
+        p99_micros: at(99)?,
+    })
+}

@@ -1,0 +1,172 @@
+//! The commit of an ingest: at once for parts, by a merge for customers.
+//!
+//! One commit a customers dataset at a time. A commit that fails on the way is rolled back;
+//! one that was killed is rolled back at the next start.
+
+use lode_types::DatasetId;
+use lode_types::DatasetKind;
+use lode_types::IngestId;
+
+use crate::Error;
+use crate::Ingest;
+use crate::Result;
+use crate::catalog;
+use crate::committer::lock;
+use crate::ingest;
+use crate::ingest::Outcome;
+use crate::ingest::Place;
+use crate::ingest::Ready;
+use crate::key;
+use crate::kv::Tree;
+use crate::merge::Merge;
+use crate::record::Definition;
+use crate::record::Doom;
+use crate::record::Head;
+use crate::record::Intent;
+use crate::record::Progress;
+use crate::record::State;
+use crate::record::Touched;
+use crate::snapshot::open_parts;
+use crate::store::Inner;
+use crate::sweep;
+
+/// A commit that may go on.
+struct Started {
+    place: Place,
+    progress: Progress,
+    head: Head,
+    definition: Definition,
+    intent: Intent,
+}
+
+pub(crate) fn commit(
+    inner: &Inner,
+    dataset: &DatasetId,
+    id: &IngestId,
+    chunk_count: u64,
+) -> Result<Ingest> {
+    let known = catalog::known(&inner.core().trees, dataset)?;
+    if known.definition.kind == DatasetKind::Customers {
+        let serial = inner.serial(known.number);
+        let _serial = lock(&serial);
+        return commit_customers(inner, dataset, id, chunk_count);
+    }
+    let (dataset, id, now) = (dataset.clone(), id.clone(), inner.now());
+    inner
+        .committer()
+        .run(move |txn| ingest::commit_parts(txn, &dataset, &id, chunk_count, now))
+}
+
+fn commit_customers(
+    inner: &Inner,
+    dataset: &DatasetId,
+    id: &IngestId,
+    chunk_count: u64,
+) -> Result<Ingest> {
+    if let Some(mut started) = start(inner, dataset, id, chunk_count)? {
+        let number = started.place.dataset;
+        let written = match merge(inner, &mut started) {
+            Ok(written) => written,
+            Err(error) => {
+                if let Err(left) = sweep::roll_back(inner, number, &started.intent) {
+                    let error = lode_types::chain(&left);
+                    tracing::warn!(error, "a half commit is left to the next start");
+                }
+                return Err(error);
+            }
+        };
+        // The rows are visible and durable; what follows is tidying that a restart can do.
+        let tidied = sweep::sweep_ingest(inner, started.place, Doom::Merged)
+            .and_then(|()| sweep::clean(inner, number, written));
+        if let Err(error) = tidied {
+            let error = lode_types::chain(&error);
+            tracing::warn!(error, "tidying after a commit is left to the next start");
+        }
+    }
+    ingest::get(&inner.core().trees, dataset, id)
+}
+
+/// Marks the ingest as being committed and says so durably; none when it was committed before.
+fn start(
+    inner: &Inner,
+    dataset: &DatasetId,
+    id: &IngestId,
+    chunk_count: u64,
+) -> Result<Option<Started>> {
+    let (dataset, id) = (dataset.clone(), id.clone());
+    inner.committer().run(move |txn| {
+        let Ready::Go(place, mut progress) = ingest::ready(txn, &dataset, &id, chunk_count)? else {
+            return Ok(None);
+        };
+        let head = catalog::head(txn, place.dataset)?;
+        let definition = catalog::definition(txn, place.dataset)?;
+        let intent = Intent {
+            ingest: place.ingest,
+            version: head.version + 1,
+            before: head.layout,
+            after: head.layout,
+        };
+        progress.state = State::Committing;
+        ingest::put_progress(txn, place, &progress)?;
+        txn.put(Tree::Meta, key::intent(place.dataset), intent.encode())?;
+        Ok(Some(Started {
+            place,
+            progress,
+            head,
+            definition,
+            intent,
+        }))
+    })
+}
+
+/// Writes the blocks and flips the version; how many blocks were written.
+fn merge(inner: &Inner, started: &mut Started) -> Result<u64> {
+    let place = started.place;
+    let mut files = Vec::new();
+    open_parts(inner, place, &mut files)?;
+    let files = files.into_iter().map(|file| file.file).collect();
+    let merge = Merge::new(
+        inner.core(),
+        inner.committer(),
+        place.dataset,
+        &started.definition,
+        &started.head,
+        files,
+    )?;
+    started.intent.after = merge.plan()?;
+    let intent = started.intent.clone();
+    if intent.after != intent.before {
+        let bytes = intent.encode();
+        let pending = inner.committer().begin(false, move |txn| {
+            txn.put(Tree::Meta, key::intent(place.dataset), bytes)
+        });
+        pending.wait()?;
+    }
+    let merged = merge.run(intent.after)?;
+    let outcome = Outcome {
+        rows: merged.rows,
+        bytes: merged.bytes,
+        replaced: merged.replaced,
+        layout: intent.after,
+    };
+    inner.core().failpoints.pass("commit.flip");
+    let (progress, now) = (started.progress.clone(), inner.now());
+    inner.committer().run(move |txn| {
+        // Read again: ingests may have been opened since.
+        let head = catalog::head(txn, place.dataset)?;
+        if head.version + 1 != intent.version {
+            return Err(Error::bug("two commits of one dataset at once"));
+        }
+        ingest::flip(txn, place, progress, head, &outcome, now)?;
+        if intent.after.generation != intent.before.generation && intent.before.generation > 0 {
+            let key = key::touched(place.dataset, intent.version, sweep::GENERATION);
+            let value = Touched::encode(intent.before.generation, &[]);
+            txn.put(Tree::Meta, key, value)?;
+        }
+        let key = key::doomed_ingest(place.dataset, place.ingest);
+        txn.put(Tree::Meta, key, Doom::Merged.encode())?;
+        txn.remove(Tree::Meta, key::intent(place.dataset));
+        Ok(())
+    })?;
+    Ok(merged.blocks)
+}

@@ -1,0 +1,249 @@
+//! What can be wrong with the store, or with what is asked of it.
+
+use std::io;
+use std::path::PathBuf;
+
+use lode_types::Class;
+use lode_types::Failure;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum Error {
+    /// No such dataset.
+    #[error("dataset {id:?} does not exist")]
+    DatasetNotFound { id: String },
+    /// A dataset of that id, but another one.
+    #[error("dataset {id:?} exists with another {differs}")]
+    DatasetExists { id: String, differs: &'static str },
+    /// Somebody reads it.
+    #[error("dataset {id:?} is read by {readers} queued or running jobs or queries")]
+    DatasetInUse { id: String, readers: usize },
+    /// A schema that this kind of dataset cannot have.
+    #[error("a customers dataset needs a column with role customer_id, found none")]
+    NoKeyColumn,
+    /// A change of what is fixed.
+    #[error("expected the columns, their types, nullability and key to stay, found {found}")]
+    SchemaFixed { found: String },
+    /// A version that was not made yet, or is gone.
+    #[error("dataset {id:?}: expected a version from {oldest} to {newest}, found {found}")]
+    VersionNotFound {
+        id: String,
+        oldest: u64,
+        newest: u64,
+        found: u64,
+    },
+    /// No such ingest.
+    #[error("ingest {id:?} of dataset {dataset:?} does not exist")]
+    IngestNotFound { dataset: String, id: String },
+    /// An ingest of that id, but with other options.
+    #[error("ingest {id:?} exists with another {differs}")]
+    IngestExists { id: String, differs: &'static str },
+    /// Too late to append or abort.
+    #[error("ingest {id:?} is committed already")]
+    IngestCommitted { id: String },
+    /// Dropped.
+    #[error("ingest {id:?} was aborted")]
+    IngestAborted { id: String },
+    /// In the middle of a commit.
+    #[error("ingest {id:?} is being committed")]
+    IngestCommitting { id: String },
+    /// A gap.
+    #[error("expected chunk {expected}, found chunk {found}")]
+    ChunkOutOfOrder { expected: u64, found: u64 },
+    /// A commit that names another number of chunks.
+    #[error("expected a commit of {expected} chunks, which are durable, found one of {found}")]
+    ChunksMissing { expected: u64, found: u64 },
+    /// More bad rows than the load allows.
+    #[error("expected at most {limit} rejected rows in the load, found {found}")]
+    TooManyRejectedRows { limit: u64, found: u64 },
+    /// A bad row in a load that allows none.
+    #[error("row {row}, column {column:?}: {reason}: {message}")]
+    BadRow {
+        row: u32,
+        column: String,
+        reason: String,
+        message: String,
+    },
+    /// A batch that does not have the dataset's columns.
+    #[error("expected rows of the dataset's columns, found {found}")]
+    ChunkSchema { found: String },
+    /// A customer without an id.
+    #[error("expected a customer id in every row, found {nulls} rows without")]
+    MissingKey { nulls: usize },
+    /// More to remember than there is room for.
+    #[error("expected {what} of at most {limit} bytes, found {found}")]
+    TooLong {
+        what: &'static str,
+        limit: usize,
+        found: usize,
+    },
+    /// A value that sled must not be given.
+    #[error("expected a value of at most {limit} bytes, found {found}")]
+    ValueTooLarge { limit: usize, found: usize },
+    /// No such file.
+    #[error("file {name:?} of {area} does not exist")]
+    FileNotFound { area: &'static str, name: String },
+    /// A name that is no file's.
+    #[error(
+        "expected a file name of letters, digits, \"_\", \"-\" and \".\", at most 240, found {name:?}"
+    )]
+    BadFileName { name: String },
+    /// An earlier error left durability unknown.
+    #[error("the store refuses writes since {cause}; restart the engine")]
+    Poisoned { cause: String },
+    /// It was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Another process has it open.
+    #[error("directory {} is in use by another engine", dir.display())]
+    Locked { dir: PathBuf },
+    /// A directory of something else.
+    #[error("expected an empty directory or one of Lode, found other files in {}", dir.display())]
+    Foreign { dir: PathBuf },
+    /// A directory of a later release.
+    #[error(
+        "expected storage format {expected} or older in {}, found {found}; use a newer release",
+        dir.display()
+    )]
+    TooNew {
+        dir: PathBuf,
+        expected: u32,
+        found: String,
+    },
+    /// Stored data that cannot be read.
+    #[error("damaged {what}: {found}")]
+    Damaged { what: &'static str, found: String },
+    /// The operating system refused.
+    #[error("could not {action}")]
+    Io { action: String, source: io::Error },
+    /// sled refused.
+    #[error("could not {action}")]
+    Sled {
+        action: &'static str,
+        source: Box<sled::Error>,
+    },
+    /// A part file's own trouble.
+    #[error(transparent)]
+    Part(#[from] lode_parts::Error),
+    /// Our own mistake.
+    #[error("internal error: {what}")]
+    Bug { what: String },
+}
+
+/// What the store's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let action = action.into();
+        move |source| Self::Io { action, source }
+    }
+
+    pub(crate) fn sled(action: &'static str) -> impl FnOnce(sled::Error) -> Self {
+        move |source| Self::Sled {
+            action,
+            source: Box::new(source),
+        }
+    }
+
+    pub(crate) fn damaged(what: &'static str, found: impl Into<String>) -> Self {
+        Self::Damaged {
+            what,
+            found: found.into(),
+        }
+    }
+
+    pub(crate) fn bug(what: impl Into<String>) -> Self {
+        Self::Bug { what: what.into() }
+    }
+}
+
+impl Failure for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::DatasetNotFound { .. }
+            | Self::VersionNotFound { .. }
+            | Self::IngestNotFound { .. }
+            | Self::FileNotFound { .. } => Class::NotFound,
+            Self::DatasetExists { .. } | Self::IngestExists { .. } => Class::Exists,
+            Self::DatasetInUse { .. }
+            | Self::IngestCommitted { .. }
+            | Self::IngestAborted { .. }
+            | Self::IngestCommitting { .. }
+            | Self::ChunkOutOfOrder { .. }
+            | Self::ChunksMissing { .. }
+            | Self::Locked { .. } => Class::State,
+            Self::NoKeyColumn
+            | Self::SchemaFixed { .. }
+            | Self::BadRow { .. }
+            | Self::ChunkSchema { .. }
+            | Self::MissingKey { .. }
+            | Self::TooLong { .. }
+            | Self::BadFileName { .. }
+            | Self::Foreign { .. }
+            | Self::TooNew { .. } => Class::Invalid,
+            Self::TooManyRejectedRows { .. } => Class::Limit,
+            Self::Poisoned { .. } | Self::Closed => Class::Unavailable,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Class::Limit,
+            Self::Io { .. } => Class::Unavailable,
+            Self::Sled { source, .. } => match **source {
+                sled::Error::Corruption { .. } => Class::Corrupt,
+                sled::Error::Io(_) => Class::Unavailable,
+                _ => Class::Bug,
+            },
+            Self::Damaged { .. } => Class::Corrupt,
+            Self::Part(error) => error.class(),
+            Self::ValueTooLarge { .. } | Self::Bug { .. } => Class::Bug,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::DatasetNotFound { .. } => "DATASET_NOT_FOUND",
+            Self::DatasetExists { .. } => "DATASET_EXISTS",
+            Self::DatasetInUse { .. } => "DATASET_IN_USE",
+            Self::NoKeyColumn => "INVALID_SCHEMA",
+            Self::SchemaFixed { .. } => "SCHEMA_FIXED",
+            Self::VersionNotFound { .. } => "VERSION_NOT_FOUND",
+            Self::IngestNotFound { .. } => "INGEST_NOT_FOUND",
+            Self::IngestExists { .. } => "INGEST_EXISTS",
+            Self::IngestCommitted { .. } => "INGEST_COMMITTED",
+            Self::IngestAborted { .. } => "INGEST_ABORTED",
+            Self::IngestCommitting { .. } => "INGEST_COMMITTING",
+            Self::ChunkOutOfOrder { .. } => "CHUNK_OUT_OF_ORDER",
+            Self::ChunksMissing { .. } => "CHUNKS_MISSING",
+            Self::TooManyRejectedRows { .. } => "TOO_MANY_REJECTED_ROWS",
+            Self::BadRow { .. } => "BAD_ROW",
+            Self::ChunkSchema { .. } => "CHUNK_SCHEMA_DIFFERS",
+            Self::MissingKey { .. } => "MISSING_VALUE",
+            Self::TooLong { .. } => "TOO_LONG",
+            Self::ValueTooLarge { .. } => "VALUE_TOO_LARGE",
+            Self::FileNotFound { .. } => "FILE_NOT_FOUND",
+            Self::BadFileName { .. } => "INVALID_FILE_NAME",
+            Self::Poisoned { .. } => "STORE_POISONED",
+            Self::Closed => "STORE_CLOSED",
+            Self::Locked { .. } => "STORE_LOCKED",
+            Self::Foreign { .. } => "STORE_FOREIGN",
+            Self::TooNew { .. } => "STORE_TOO_NEW",
+            Self::Damaged { .. } => "STORE_DAMAGED",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Io { .. } => "STORE_IO_FAILED",
+            Self::Sled { .. } => "STORE_IO_FAILED",
+            Self::Part(error) => error.reason(),
+            Self::Bug { .. } => "INTERNAL",
+        }
+    }
+
+    fn field(&self) -> &str {
+        match self {
+            Self::NoKeyColumn | Self::SchemaFixed { .. } => "dataset.schema",
+            Self::ChunkOutOfOrder { .. } => "seq",
+            Self::ChunksMissing { .. } => "chunk_count",
+            Self::BadRow { column, .. } => column,
+            Self::TooLong { what, .. } => what,
+            _ => "",
+        }
+    }
+}

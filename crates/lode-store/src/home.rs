@@ -1,0 +1,286 @@
+//! The data directory: what lies where, who holds it, how sled is opened in it.
+//!
+//! `FORMAT` is read before anything else is touched; `LOCK` keeps a second engine out;
+//! `CLEAN` stands only between an orderly end and the next start.
+
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::path::PathBuf;
+
+use lode_types::Timestamp;
+use rustix::fs::FlockOperation;
+
+use crate::Error;
+use crate::Result;
+
+/// Version of the directory's format.
+pub(crate) const FORMAT: u32 = 1;
+const FORMAT_WORD: &str = "lode-store";
+const SLED_FILE: &str = "db";
+/// Trash is kept for a week.
+const TRASH_MICROS: i64 = 7 * 24 * 3600 * 1_000_000;
+
+/// A data directory that this process holds.
+pub(crate) struct Home {
+    dir: PathBuf,
+    /// Whether the last engine ended in order.
+    clean: bool,
+    _lock: File,
+}
+
+/// sled, opened.
+pub(crate) struct Opened {
+    pub(crate) db: sled::Db,
+    /// sled's file, to be synced.
+    pub(crate) file: File,
+    /// Whether a damaged snapshot was set aside.
+    pub(crate) recovered: bool,
+}
+
+impl Home {
+    /// Checks the format, takes the lock, makes what is missing and removes the clean mark.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)
+            .map_err(Error::io(format!("create directory {}", dir.display())))?;
+        let known = check_format(dir)?;
+        let lock = take_lock(dir)?;
+        if !known {
+            write_synced(
+                dir,
+                "FORMAT",
+                format!("{FORMAT_WORD} {FORMAT}\n").as_bytes(),
+            )?;
+        }
+        let mark = dir.join("CLEAN");
+        let clean = mark.exists() || !known;
+        if mark.exists() {
+            std::fs::remove_file(&mark).map_err(Error::io("remove the clean mark"))?;
+        }
+        let home = Self {
+            dir: dir.to_owned(),
+            clean,
+            _lock: lock,
+        };
+        for path in [
+            home.sled(),
+            home.parts(),
+            home.area("outputs"),
+            home.area("models"),
+            home.trash(),
+        ] {
+            std::fs::create_dir_all(&path)
+                .map_err(Error::io(format!("create directory {}", path.display())))?;
+        }
+        lode_parts::sync_dir(dir)?;
+        Ok(home)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn was_clean(&self) -> bool {
+        self.clean
+    }
+
+    pub(crate) fn sled(&self) -> PathBuf {
+        self.dir.join("sled")
+    }
+
+    pub(crate) fn parts(&self) -> PathBuf {
+        self.dir.join("parts")
+    }
+
+    /// The parts of one dataset.
+    pub(crate) fn parts_of(&self, dataset: u32) -> PathBuf {
+        self.parts().join(format!("{dataset:08x}"))
+    }
+
+    pub(crate) fn area(&self, area: &str) -> PathBuf {
+        self.dir.join(area)
+    }
+
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.dir.join("trash")
+    }
+
+    /// Says that the engine ended in order.
+    pub(crate) fn mark_clean(&self) -> Result<()> {
+        write_synced(&self.dir, "CLEAN", b"")
+    }
+
+    /// Opens sled; a damaged snapshot of its index is set aside once, since its log has all.
+    pub(crate) fn open_sled(&self, cache_bytes: u64) -> Result<Opened> {
+        let dir = self.sled();
+        for path in snapshots(&dir)? {
+            if path.extension().is_some_and(|e| e == "generating") {
+                std::fs::remove_file(&path).map_err(Error::io("remove an unfinished snapshot"))?;
+            }
+        }
+        let mut recovered = false;
+        let db = match start_sled(&dir, cache_bytes) {
+            Ok(db) => db,
+            Err(error) if is_corruption(&error) => {
+                tracing::warn!(error = %lode_types::chain(&error), "setting sled's snapshot aside");
+                self.set_snapshots_aside()?;
+                recovered = true;
+                start_sled(&dir, cache_bytes)?
+            }
+            Err(error) => return Err(error),
+        };
+        let file = File::open(dir.join(SLED_FILE)).map_err(Error::io("open the database file"))?;
+        file.sync_all()
+            .map_err(Error::io("sync the database file"))?;
+        File::open(dir.join("conf"))
+            .and_then(|conf| conf.sync_all())
+            .map_err(Error::io("sync the database's settings"))?;
+        lode_parts::sync_dir(&dir)?;
+        Ok(Opened {
+            db,
+            file,
+            recovered,
+        })
+    }
+
+    /// Moves a file to the trash under a name that says when.
+    pub(crate) fn discard(&self, path: &Path, now: Timestamp) -> Result<()> {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            return Ok(());
+        };
+        let to = self.trash().join(format!("{:016}-{name}", now.0.max(0)));
+        std::fs::rename(path, to).map_err(Error::io(format!("move {name} to the trash")))
+    }
+
+    /// Deletes what has been in the trash for a week.
+    pub(crate) fn empty_trash(&self, now: Timestamp) -> Result<()> {
+        for path in list(&self.trash())? {
+            let time = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.split_once('-'))
+                .and_then(|(time, _)| time.parse::<i64>().ok());
+            if time.is_some_and(|time| now.0 - time > TRASH_MICROS) {
+                std::fs::remove_file(&path).map_err(Error::io("delete old trash"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_snapshots_aside(&self) -> Result<()> {
+        let aside = self.dir.join("aside");
+        std::fs::create_dir_all(&aside).map_err(Error::io("create directory aside"))?;
+        for path in snapshots(&self.sled())? {
+            if let Some(name) = path.file_name() {
+                std::fs::rename(&path, aside.join(name))
+                    .map_err(Error::io("set a snapshot aside"))?;
+            }
+        }
+        lode_parts::sync_dir(&self.sled())?;
+        Ok(())
+    }
+}
+
+/// The files of a directory, in the order of their names.
+pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let entries =
+        std::fs::read_dir(dir).map_err(Error::io(format!("list directory {}", dir.display())))?;
+    for entry in entries {
+        let entry = entry.map_err(Error::io(format!("list directory {}", dir.display())))?;
+        paths.push(entry.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether the directory is ours; false when it is empty.
+fn check_format(dir: &Path) -> Result<bool> {
+    match std::fs::read_to_string(dir.join("FORMAT")) {
+        Ok(text) => match text.trim().split_once(' ') {
+            Some((FORMAT_WORD, version)) => match version.parse::<u32>() {
+                Ok(FORMAT) => Ok(true),
+                Ok(older) if older < FORMAT && older > 0 => Ok(true),
+                _ => Err(Error::TooNew {
+                    dir: dir.to_owned(),
+                    expected: FORMAT,
+                    found: version.to_owned(),
+                }),
+            },
+            _ => Err(Error::Foreign {
+                dir: dir.to_owned(),
+            }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let ours = ["LOCK", "FORMAT.tmp"];
+            let foreign = list(dir)?.iter().any(|path| {
+                path.file_name()
+                    .is_none_or(|name| !ours.iter().any(|our| name == *our))
+            });
+            if foreign {
+                return Err(Error::Foreign {
+                    dir: dir.to_owned(),
+                });
+            }
+            Ok(false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::Foreign {
+            dir: dir.to_owned(),
+        }),
+        Err(error) => Err(Error::io("read the format file")(error)),
+    }
+}
+
+fn take_lock(dir: &Path) -> Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join("LOCK"))
+        .map_err(Error::io("open the lock file"))?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked {
+            dir: dir.to_owned(),
+        }),
+        Err(errno) => Err(Error::io("lock the data directory")(errno.into())),
+    }
+}
+
+fn write_synced(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let temporary = dir.join(format!("{name}.tmp"));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, dir.join(name))
+    };
+    write().map_err(Error::io(format!("write file {name}")))?;
+    lode_parts::sync_dir(dir)?;
+    Ok(())
+}
+
+fn snapshots(dir: &Path) -> Result<Vec<PathBuf>> {
+    Ok(list(dir)?
+        .into_iter()
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("snap."))
+        })
+        .collect())
+}
+
+fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
+    let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
+    catch_unwind(AssertUnwindSafe(|| config.open()))
+        .unwrap_or(Err(sled::Error::Corruption { at: None, bt: () }))
+        .map_err(Error::sled("open the database"))
+}
+
+fn is_corruption(error: &Error) -> bool {
+    matches!(error, Error::Sled { source, .. } if matches!(**source, sled::Error::Corruption { .. }))
+}

@@ -1,0 +1,56 @@
+//! The store: sled for everything transactional, part files beside it.
+//!
+//! Datasets and their versions, exactly-once ingests, customers in columnar blocks, what jobs
+//! wrote onto customers, and documents and files of the layer above. Knows no protobuf, no
+//! plugins and no SQL. docs/storage.md has the bytes. Invariant: an acknowledged write is on
+//! stable storage, and a version that can be seen never changes.
+
+mod error;
+mod store;
+
+mod catalog; // what there is,
+mod commit; // how they become visible,
+mod ingest; // how rows come in,
+mod merge;
+mod snapshot; // how they are read,
+mod stage;
+mod sweep; // and how they go
+
+mod docs;
+mod files;
+mod tags;
+
+mod block;
+mod bucket;
+
+mod codec;
+mod committer;
+mod failpoint;
+mod home;
+mod key;
+mod kv;
+mod long;
+mod record;
+
+pub use catalog::Dataset;
+pub use catalog::DatasetChange;
+pub use catalog::NewDataset;
+pub use docs::DocWrite;
+pub use docs::Space;
+pub use error::Error;
+pub use error::Result;
+pub use files::Area;
+pub use ingest::Appended;
+pub use ingest::BadRows;
+pub use ingest::Ingest;
+pub use ingest::IngestOptions;
+pub use ingest::IngestState;
+pub use ingest::NewChunk;
+pub use ingest::RejectedRow;
+pub use lode_types::CsvOptions;
+pub use snapshot::Snapshot;
+pub use snapshot::TableFile;
+pub use stage::Staged;
+pub use store::Options;
+pub use store::Store;
+pub use tags::Tag;

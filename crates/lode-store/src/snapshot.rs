@@ -1,0 +1,405 @@
+//! A dataset at one version, kept readable as long as the snapshot lives.
+//!
+//! Pins are counts in memory: a restart forgets them, and blocks are only deleted after a
+//! commit, so a job that is run again can pin its versions first.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use lode_types::CustomerId;
+use lode_types::DatasetId;
+use lode_types::DatasetKind;
+
+use crate::Dataset;
+use crate::Error;
+use crate::Result;
+use crate::block::Decoder;
+use crate::bucket::Blocks;
+use crate::bucket::Ids;
+use crate::bucket::block;
+use crate::bucket::bucket_of;
+use crate::bucket::hash;
+use crate::catalog;
+use crate::committer::lock;
+use crate::ingest::Place;
+use crate::ingest::chunks;
+use crate::key;
+use crate::kv::Read;
+use crate::kv::Span;
+use crate::kv::Tree;
+use crate::merge::key_column;
+use crate::record::Chunk;
+use crate::record::Definition;
+use crate::record::Layout;
+use crate::record::Version;
+use crate::store::Inner;
+
+/// Records read at once.
+const STEP: usize = 1000;
+/// Rows of a batch of materialised customers.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// A table file of a snapshot.
+#[derive(Debug)]
+pub struct TableFile {
+    /// Open for reading.
+    pub file: File,
+    /// Its rows.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Its name; for people.
+    pub name: String,
+}
+
+/// A dataset at one version; cheap to clone.
+#[derive(Clone)]
+pub struct Snapshot {
+    pin: Arc<Pin>,
+}
+
+struct Pin {
+    inner: Arc<Inner>,
+    number: u32,
+    dataset: Dataset,
+    definition: Definition,
+    layout: Layout,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.inner.pins().release(self.number, self.dataset.version);
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("dataset", &self.pin.dataset.id)
+            .field("version", &self.pin.dataset.version)
+            .finish()
+    }
+}
+
+pub(crate) fn pin(inner: &Arc<Inner>, id: &DatasetId, version: Option<u64>) -> Result<Snapshot> {
+    let trees = &inner.core().trees;
+    // The lock is held until the pin counts, so that no deletion comes between.
+    let mut pins = inner.pins().lock();
+    let known = catalog::known(trees, id)?;
+    let state = pins.entry(known.number).or_default();
+    if state.deleting {
+        return Err(Error::DatasetNotFound {
+            id: id.as_str().to_owned(),
+        });
+    }
+    let newest = known.head.version;
+    let oldest = known.head.oldest.max(state.floor);
+    let version = version.unwrap_or(newest);
+    if version > newest || version < oldest {
+        return Err(Error::VersionNotFound {
+            id: id.as_str().to_owned(),
+            oldest,
+            newest,
+            found: version,
+        });
+    }
+    let mut dataset = known.dataset()?;
+    let mut layout = Layout::default();
+    dataset.version = version;
+    if version == 0 {
+        (dataset.row_count, dataset.size_bytes) = (0, 0);
+    } else {
+        let record = version_record(trees, known.number, version)?;
+        (dataset.row_count, dataset.size_bytes) = (record.rows, record.bytes);
+        layout = record.layout;
+    }
+    *state.versions.entry(version).or_insert(0) += 1;
+    drop(pins);
+    Ok(Snapshot {
+        pin: Arc::new(Pin {
+            inner: Arc::clone(inner),
+            number: known.number,
+            dataset,
+            definition: known.definition,
+            layout,
+        }),
+    })
+}
+
+impl Snapshot {
+    /// The dataset as it stands at the version.
+    pub fn dataset(&self) -> &Dataset {
+        &self.pin.dataset
+    }
+
+    /// The version.
+    pub fn version(&self) -> u64 {
+        self.pin.dataset.version
+    }
+
+    /// The rows as table files: the parts as they are, in the order of commits and chunks,
+    /// or the customers as one sealed memory file in the order of (hash of the id, id). There
+    /// is always one file, and the first carries the schema's roles.
+    ///
+    /// # Errors
+    /// `TABLE_DAMAGED` when a part is not what was written; the first read of a part in this
+    /// process checks all of it.
+    pub fn files(&self) -> Result<Vec<TableFile>> {
+        match self.pin.dataset.kind {
+            DatasetKind::Customers => Ok(vec![self.materialise()?]),
+            _ => self.part_files(),
+        }
+    }
+
+    /// The row of one customer of a customers dataset, as a batch of one row.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED` when the customer's block is.
+    pub fn customer(&self, id: &CustomerId) -> Result<Option<RecordBatch>> {
+        let pin = &*self.pin;
+        if pin.dataset.kind != DatasetKind::Customers || pin.dataset.row_count == 0 {
+            return Ok(None);
+        }
+        let bucket = bucket_of(hash(id.as_str()), pin.layout.bits);
+        let trees = &pin.inner.core().trees;
+        let Some(stored) = block(trees, pin.number, pin.layout, self.version(), bucket)? else {
+            return Ok(None);
+        };
+        let mut decoder = Decoder::new(self.schema())?;
+        decoder.push(&stored.bytes())?;
+        let rows = decoder.finish()?;
+        let mut found = None;
+        Ids::new(&rows, key_column(&pin.definition)?).each(|row, text| {
+            if text == id.as_str() {
+                found = Some(row);
+            }
+        })?;
+        Ok(found.map(|row| rows.slice(row, 1)))
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::new(self.pin.definition.schema.to_arrow())
+    }
+
+    fn materialise(&self) -> Result<TableFile> {
+        let pin = &*self.pin;
+        let mut rows = Rows {
+            blocks: Blocks::new(
+                &pin.inner.core().trees,
+                pin.number,
+                pin.layout,
+                self.version(),
+                0,
+                u32::MAX,
+            ),
+            decoder: Decoder::new(self.schema())?,
+            failure: None,
+        };
+        if pin.dataset.row_count == 0 {
+            return self.empty();
+        }
+        let file = lode_parts::memfd(pin.dataset.id.as_str(), &self.schema(), &mut rows)?;
+        if let Some(error) = rows.failure {
+            return Err(error);
+        }
+        Ok(TableFile {
+            bytes: length(&file)?,
+            rows: pin.dataset.row_count,
+            name: pin.dataset.id.as_str().to_owned(),
+            file,
+        })
+    }
+
+    fn empty(&self) -> Result<TableFile> {
+        let file = lode_parts::empty_file(&self.schema())?;
+        Ok(TableFile {
+            bytes: length(&file)?,
+            rows: 0,
+            name: "empty".to_owned(),
+            file,
+        })
+    }
+
+    fn part_files(&self) -> Result<Vec<TableFile>> {
+        let pin = &*self.pin;
+        let trees = &pin.inner.core().trees;
+        let mut files = Vec::new();
+        if pin.definition.roles_changed {
+            files.push(self.empty()?);
+        }
+        let mut span = Span::prefix(&key::versions(pin.number))
+            .before(&key::version(pin.number, self.version() + 1))
+            .limit(STEP);
+        loop {
+            let pairs = trees.scan(Tree::Meta, &span)?;
+            let Some((last, _)) = pairs.last() else { break };
+            span = span.after(last);
+            for (_, value) in &pairs {
+                let place = Place {
+                    dataset: pin.number,
+                    ingest: Version::decode(value)?.ingest,
+                };
+                open_parts(&pin.inner, place, &mut files)?;
+            }
+        }
+        if files.is_empty() {
+            files.push(self.empty()?);
+        }
+        Ok(files)
+    }
+}
+
+/// Opens the parts of an ingest in the order of its chunks.
+pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>) -> Result<()> {
+    let dir = inner.home().parts_of(place.dataset);
+    let mut from = 0;
+    loop {
+        let page = chunks(&inner.core().trees, place, from, STEP)?;
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        from = last + 1;
+        for (seq, chunk) in page {
+            if chunk.rows == 0 {
+                continue;
+            }
+            let Chunk {
+                part,
+                rows,
+                bytes,
+                part_crc32c,
+                ..
+            } = chunk;
+            let file =
+                File::open(dir.join(&part)).map_err(Error::io(format!("open part {part}")))?;
+            let id = (place.dataset, place.ingest, seq);
+            if !inner.verified().contains(id) {
+                lode_parts::check(&file, bytes, part_crc32c)?;
+                inner.verified().insert(id);
+            }
+            files.push(TableFile {
+                file,
+                rows,
+                bytes,
+                name: part,
+            });
+        }
+    }
+}
+
+fn version_record(read: &dyn Read, number: u32, version: u64) -> Result<Version> {
+    match read.get(Tree::Meta, &key::version(number, version))? {
+        Some(value) => Version::decode(&value),
+        None => Err(Error::damaged("version", "none")),
+    }
+}
+
+fn length(file: &File) -> Result<u64> {
+    let metadata = file.metadata().map_err(Error::io("read a length"))?;
+    Ok(metadata.len())
+}
+
+/// Customers as batches, block by block.
+struct Rows<'a> {
+    blocks: Blocks<'a>,
+    decoder: Decoder,
+    failure: Option<Error>,
+}
+
+impl Rows<'_> {
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        while self.decoder.rows() < BATCH_ROWS {
+            let Some(stored) = self.blocks.next().transpose()? else {
+                break;
+            };
+            self.decoder.push(&stored.bytes())?;
+        }
+        if self.decoder.rows() == 0 {
+            return Ok(None);
+        }
+        self.decoder.finish().map(Some)
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = RecordBatch;
+
+    fn next(&mut self) -> Option<RecordBatch> {
+        self.advance().unwrap_or_else(|error| {
+            self.failure = Some(error);
+            None
+        })
+    }
+}
+
+/// Who reads which version of which dataset.
+#[derive(Default)]
+pub(crate) struct Pins(Mutex<HashMap<u32, PinState>>);
+
+#[derive(Default)]
+pub(crate) struct PinState {
+    versions: BTreeMap<u64, usize>,
+    /// Versions below it are being deleted.
+    floor: u64,
+    deleting: bool,
+}
+
+impl Pins {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, PinState>> {
+        lock(&self.0)
+    }
+
+    fn release(&self, number: u32, version: u64) {
+        if let Some(state) = self.lock().get_mut(&number)
+            && let Some(count) = state.versions.get_mut(&version)
+        {
+            *count -= 1;
+            if *count == 0 {
+                state.versions.remove(&version);
+            }
+        }
+    }
+
+    /// The oldest version that stays readable; later pins of older ones are refused.
+    pub(crate) fn raise_floor(&self, number: u32, current: u64) -> u64 {
+        let mut pins = self.lock();
+        let state = pins.entry(number).or_default();
+        let oldest = state
+            .versions
+            .keys()
+            .next()
+            .map_or(current, |v| current.min(*v));
+        state.floor = state.floor.max(oldest);
+        oldest
+    }
+
+    /// Refuses new pins of a dataset, unless there are some.
+    pub(crate) fn begin_delete(&self, id: &DatasetId, number: u32) -> Result<()> {
+        let mut pins = self.lock();
+        let state = pins.entry(number).or_default();
+        let readers = state.versions.values().sum();
+        if readers > 0 {
+            return Err(Error::DatasetInUse {
+                id: id.as_str().to_owned(),
+                readers,
+            });
+        }
+        state.deleting = true;
+        Ok(())
+    }
+
+    pub(crate) fn end_delete(&self, number: u32, deleted: bool) {
+        let mut pins = self.lock();
+        if deleted {
+            pins.remove(&number);
+        } else if let Some(state) = pins.get_mut(&number) {
+            state.deleting = false;
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! The store's front: opens a directory and hands each call to the module that does it.
+//!
+//! All calls block and may come from many threads at once; writes meet in the committer.
+//! Invariant: whatever a call that writes answers with `Ok` is on stable storage, but for
+//! `write_docs_lazily`.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+
+use arrow_array::RecordBatch;
+use lode_types::Clock;
+use lode_types::CustomerId;
+use lode_types::DatasetId;
+use lode_types::IngestId;
+use lode_types::SystemClock;
+use lode_types::Timestamp;
+
+use crate::Appended;
+use crate::Area;
+use crate::Dataset;
+use crate::DatasetChange;
+use crate::DocWrite;
+use crate::Error;
+use crate::Ingest;
+use crate::IngestOptions;
+use crate::NewChunk;
+use crate::NewDataset;
+use crate::RejectedRow;
+use crate::Result;
+use crate::Snapshot;
+use crate::Space;
+use crate::Staged;
+use crate::Tag;
+use crate::catalog;
+use crate::commit;
+use crate::committer::Committer;
+use crate::committer::Core;
+use crate::committer::lock;
+use crate::docs;
+use crate::failpoint::Failpoints;
+use crate::files;
+use crate::home::Home;
+use crate::ingest;
+use crate::key;
+use crate::kv::Read;
+use crate::kv::Tree;
+use crate::snapshot;
+use crate::snapshot::Pins;
+use crate::stage;
+use crate::sweep;
+use crate::tags;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// sled's cache; about half as much again is resident.
+    pub cache_bytes: u64,
+    /// Where the time of day comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 128 << 20,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("cache_bytes", &self.cache_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An open data directory; cheap to clone. The directory is free again when the last clone
+/// and the last snapshot are gone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// What the modules of the store share. The order of the fields is that of their end.
+pub(crate) struct Inner {
+    committer: Committer,
+    core: Arc<Core>,
+    home: Home,
+    clock: Arc<dyn Clock>,
+    pins: Pins,
+    verified: Arc<Verified>,
+    serials: Mutex<HashMap<u32, Arc<Mutex<()>>>>,
+    /// How often the directory was opened, so that names of parts never repeat.
+    epoch: u32,
+    parts: AtomicU32,
+}
+
+impl Inner {
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+    pub(crate) fn committer(&self) -> &Committer {
+        &self.committer
+    }
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
+    }
+    pub(crate) fn verified(&self) -> &Verified {
+        &self.verified
+    }
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The end of a part's name, which never repeats in this directory.
+    pub(crate) fn next_part(&self) -> String {
+        let part = self.parts.fetch_add(1, Ordering::Relaxed);
+        format!("{:08x}-{part:08x}", self.epoch)
+    }
+
+    /// What commits and the deletion of one dataset wait for.
+    pub(crate) fn serial(&self, dataset: u32) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.serials).entry(dataset).or_default())
+    }
+}
+
+/// Parts whose bytes this process has written or checked: dataset, ingest, chunk.
+#[derive(Default)]
+pub(crate) struct Verified(Mutex<HashSet<(u32, u32, u64)>>);
+
+impl Verified {
+    pub(crate) fn contains(&self, part: (u32, u32, u64)) -> bool {
+        lock(&self.0).contains(&part)
+    }
+    pub(crate) fn insert(&self, part: (u32, u32, u64)) {
+        lock(&self.0).insert(part);
+    }
+    fn forget(&self, dataset: u32) {
+        lock(&self.0).retain(|part| part.0 != dataset);
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("dir", &self.inner.home.dir())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a directory, makes it when it is not there, and takes up what was left undone.
+    ///
+    /// # Errors
+    /// `STORE_LOCKED` when another engine has it, `STORE_FOREIGN` and `STORE_TOO_NEW` when it
+    /// is no directory of this release, `STORE_DAMAGED` and the like when it cannot be read.
+    pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        let home = Home::open(dir)?;
+        let opened = home.open_sled(options.cache_bytes)?;
+        let sweep = home.was_clean() && !opened.recovered;
+        let failpoints = Failpoints::from_environment();
+        let core = Arc::new(Core::new(opened.db, opened.file, failpoints)?);
+        let committer = Committer::start(Arc::clone(&core))?;
+        let epoch = committer.run(|txn| {
+            let before = match txn.get(Tree::Meta, &key::epoch())? {
+                None => 0,
+                Some(value) => {
+                    key::read_number(&value).ok_or_else(|| Error::damaged("epoch", "no number"))?
+                }
+            };
+            let epoch = before.wrapping_add(1);
+            txn.put(Tree::Meta, key::epoch(), key::number(epoch))?;
+            Ok(epoch)
+        })?;
+        let inner = Inner {
+            committer,
+            core,
+            home,
+            clock: options.clock,
+            pins: Pins::default(),
+            verified: Arc::default(),
+            serials: Mutex::default(),
+            epoch,
+            parts: AtomicU32::new(0),
+        };
+        sweep::resume(&inner)?;
+        if sweep {
+            sweep::discard_orphans(&inner)?;
+        } else {
+            sweep::check_parts(&inner)?;
+        }
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Finishes what is queued, refuses further writes and marks the directory as closed in
+    /// order. Reads go on until the last clone is gone.
+    ///
+    /// # Errors
+    /// When the last sync fails or the store is poisoned.
+    pub fn close(&self) -> Result<()> {
+        self.inner.committer.stop()?;
+        self.inner.home.mark_clean()
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        self.inner.home.dir()
+    }
+
+    /// Makes a dataset; true when it was there already, with the same kind and schema.
+    ///
+    /// # Errors
+    /// `DATASET_EXISTS`, `INVALID_SCHEMA` when customers have no key, `TOO_LONG`.
+    pub fn create_dataset(&self, id: &DatasetId, new: NewDataset) -> Result<(Dataset, bool)> {
+        let (id, now) = (id.clone(), self.inner.now());
+        self.inner
+            .committer
+            .run(move |txn| catalog::create(txn, &id, new, now))
+    }
+
+    /// A dataset at its newest version.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`.
+    pub fn dataset(&self, id: &DatasetId) -> Result<Dataset> {
+        catalog::known(&self.inner.core.trees, id)?.dataset()
+    }
+
+    /// All datasets, in the order of their ids.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED`.
+    pub fn datasets(&self) -> Result<Vec<Dataset>> {
+        catalog::all(&self.inner.core.trees)
+    }
+
+    /// Changes names, labels, and of columns the role, privacy class and description.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `SCHEMA_FIXED`, `TOO_LONG`.
+    pub fn update_dataset(&self, id: &DatasetId, change: DatasetChange) -> Result<Dataset> {
+        let (id, now) = (id.clone(), self.inner.now());
+        self.inner
+            .committer
+            .run(move |txn| catalog::update(txn, &id, change, now))
+    }
+
+    /// Deletes a dataset and its rows.
+    ///
+    /// # Errors
+    /// `DATASET_IN_USE` while a snapshot of it lives; `DATASET_NOT_FOUND` unless allowed.
+    pub fn delete_dataset(&self, id: &DatasetId, allow_missing: bool) -> Result<()> {
+        let inner = &self.inner;
+        let number = match catalog::find(&inner.core.trees, id)? {
+            Some(number) => number,
+            None if allow_missing => return Ok(()),
+            None => catalog::number(&inner.core.trees, id)?,
+        };
+        let serial = inner.serial(number);
+        let _serial = lock(&serial);
+        inner.pins.begin_delete(id, number)?;
+        let id = id.clone();
+        let deleted = inner.committer.run(move |txn| {
+            // Another caller may have been first.
+            if catalog::find(txn, &id)? != Some(number) {
+                return Ok(());
+            }
+            txn.remove(Tree::Meta, key::dataset_id(&id));
+            txn.put(Tree::Meta, key::doomed_dataset(number), Vec::new())
+        });
+        inner.pins.end_delete(number, deleted.is_ok());
+        deleted?;
+        inner.verified.forget(number);
+        if let Err(error) = sweep::sweep_dataset(inner, number) {
+            let error = lode_types::chain(&error);
+            tracing::warn!(
+                error,
+                "the rest of a deleted dataset is left to the next start"
+            );
+        }
+        Ok(())
+    }
+
+    /// Opens an ingest; one of the same options is given as it stands.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `INGEST_EXISTS` when the options differ.
+    pub fn open_ingest(
+        &self,
+        dataset: &DatasetId,
+        id: &IngestId,
+        options: IngestOptions,
+    ) -> Result<Ingest> {
+        let (dataset, id, now) = (dataset.clone(), id.clone(), self.inner.now());
+        self.inner
+            .committer
+            .run(move |txn| ingest::open(txn, &dataset, &id, &options, now))
+    }
+
+    /// An ingest as it stands.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `INGEST_NOT_FOUND`.
+    pub fn ingest(&self, dataset: &DatasetId, id: &IngestId) -> Result<Ingest> {
+        ingest::get(&self.inner.core.trees, dataset, id)
+    }
+
+    /// Writes and syncs the good rows of a chunk as a part; may run on many threads at once,
+    /// and ahead of the chunks before it. The file goes when the result is dropped unrecorded.
+    ///
+    /// # Errors
+    /// `CHUNK_SCHEMA_DIFFERS`, `MISSING_VALUE`, `INGEST_NOT_FOUND`, errors of the disk.
+    pub fn stage_chunk(
+        &self,
+        dataset: &DatasetId,
+        id: &IngestId,
+        seq: u64,
+        batch: &RecordBatch,
+    ) -> Result<Staged> {
+        stage::write(&self.inner, dataset, id, seq, batch)
+    }
+
+    /// Records a chunk; `done` is called on the committer's thread once that is durable, and
+    /// must not wait for the store. Blocks only while the queue is full.
+    pub fn record_chunk(
+        &self,
+        chunk: NewChunk,
+        done: impl FnOnce(Result<Appended>) + Send + 'static,
+    ) {
+        let seq = chunk.seq;
+        let verified = Arc::clone(&self.inner.verified);
+        self.inner.committer.submit(
+            true,
+            move |txn| ingest::record(txn, chunk),
+            move |result| {
+                if let Ok((appended, place)) = &result
+                    && !appended.duplicate
+                {
+                    verified.insert((place.dataset, place.ingest, seq));
+                }
+                done(result.map(|(appended, _)| appended));
+            },
+        );
+    }
+
+    /// Makes an ingest visible as the next version; twice gives the first result.
+    ///
+    /// # Errors
+    /// `CHUNKS_MISSING`, `INGEST_ABORTED`, `INGEST_NOT_FOUND`.
+    pub fn commit_ingest(
+        &self,
+        dataset: &DatasetId,
+        id: &IngestId,
+        chunk_count: u64,
+    ) -> Result<Ingest> {
+        commit::commit(&self.inner, dataset, id, chunk_count)
+    }
+
+    /// Drops what an ingest wrote; twice is no error.
+    ///
+    /// # Errors
+    /// `INGEST_COMMITTED`, `INGEST_COMMITTING`, `INGEST_NOT_FOUND`.
+    pub fn abort_ingest(&self, dataset: &DatasetId, id: &IngestId) -> Result<Ingest> {
+        let inner = &self.inner;
+        let aborted = {
+            let (dataset, id, now) = (dataset.clone(), id.clone(), inner.now());
+            inner
+                .committer
+                .run(move |txn| ingest::abort(txn, &dataset, &id, now))?
+        };
+        if let Some(place) = aborted
+            && let Err(error) = sweep::sweep_ingest(inner, place, crate::record::Doom::Aborted)
+        {
+            let error = lode_types::chain(&error);
+            tracing::warn!(
+                error,
+                "the rest of an aborted ingest is left to the next start"
+            );
+        }
+        self.ingest(dataset, id)
+    }
+
+    /// Rows that were refused, in the order of chunk and row, after `after`.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `INGEST_NOT_FOUND`.
+    pub fn rejected_rows(
+        &self,
+        dataset: &DatasetId,
+        id: &IngestId,
+        after: Option<(u64, u32)>,
+        limit: usize,
+    ) -> Result<Vec<RejectedRow>> {
+        let trees = &self.inner.core.trees;
+        let place = ingest::place(trees, dataset, id)?;
+        ingest::rejected_rows(trees, place, after, limit)
+    }
+
+    /// Keeps a version readable, the newest when none is named, until the snapshot is dropped.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `VERSION_NOT_FOUND`.
+    pub fn pin(&self, id: &DatasetId, version: Option<u64>) -> Result<Snapshot> {
+        snapshot::pin(&self.inner, id, version)
+    }
+
+    /// Writes tags onto customers; one replaces what the customer has under the same key, and
+    /// of two in the same call the later stays. Customers are written in batches.
+    ///
+    /// # Errors
+    /// `STORE_POISONED` and the like; some batches may have been written.
+    pub fn write_tags(&self, tags: Vec<(CustomerId, Tag)>) -> Result<()> {
+        tags::write(&self.inner.committer, tags)
+    }
+
+    /// What jobs wrote onto a customer, in the order of the keys.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED`.
+    pub fn tags(&self, id: &CustomerId) -> Result<Vec<Tag>> {
+        tags::get(&self.inner.core.trees, id)
+    }
+
+    /// A document.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED`.
+    pub fn doc(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        docs::get(&self.inner.core.trees, space, key)
+    }
+
+    /// Documents whose key begins with `prefix` and lies after `after` in the order asked
+    /// for: ascending keys, or descending ones with `newest_first`.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED`.
+    pub fn docs(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+        newest_first: bool,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let trees = &self.inner.core.trees;
+        docs::list(trees, space, prefix, after, limit, newest_first)
+    }
+
+    /// Writes documents in one transaction.
+    ///
+    /// # Errors
+    /// `TOO_LONG`, `STORE_POISONED`; then none of them is written.
+    pub fn write_docs(&self, writes: Vec<DocWrite>) -> Result<()> {
+        self.inner
+            .committer
+            .run(move |txn| docs::write(txn, writes))
+    }
+
+    /// Like [`Store::write_docs`], but answers once readers see the documents; they become
+    /// durable within a fraction of a second, or with the next write that waits.
+    ///
+    /// # Errors
+    /// As [`Store::write_docs`].
+    pub fn write_docs_lazily(&self, writes: Vec<DocWrite>) -> Result<()> {
+        let pending = self
+            .inner
+            .committer
+            .begin(false, move |txn| docs::write(txn, writes));
+        pending.wait()
+    }
+
+    /// A new file to be written, under a temporary name until it is adopted.
+    ///
+    /// # Errors
+    /// `INVALID_FILE_NAME`, errors of the disk.
+    pub fn create_file(&self, area: Area, name: &str) -> Result<File> {
+        files::create(&self.inner, area, name)
+    }
+
+    /// Makes a written file durable under its name; twice is no error.
+    ///
+    /// # Errors
+    /// `FILE_NOT_FOUND` when it was not created, errors of the disk.
+    pub fn adopt_file(&self, area: Area, name: &str) -> Result<()> {
+        files::adopt(&self.inner, area, name)
+    }
+
+    /// An adopted file, for reading.
+    ///
+    /// # Errors
+    /// `FILE_NOT_FOUND`.
+    pub fn open_file(&self, area: Area, name: &str) -> Result<File> {
+        files::open(&self.inner, area, name)
+    }
+
+    /// Removes a file, adopted or not; one that is not there is no error.
+    ///
+    /// # Errors
+    /// Errors of the disk.
+    pub fn remove_file(&self, area: Area, name: &str) -> Result<()> {
+        files::remove(&self.inner, area, name)
+    }
+
+    /// A file on the store's disk without a name, gone when its last descriptor is closed.
+    ///
+    /// # Errors
+    /// Errors of the disk.
+    pub fn scratch_file(&self) -> Result<File> {
+        files::scratch(&self.inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,13 @@ pub(crate) fn job_bar(name: &str) -> ProgressBar {
     bar
 }
 
+/// A line that says what goes on.
+pub(crate) fn steps() -> ProgressBar {
+    let bar = bar("", "{spinner} {msg}");
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}
+
 /// Shows `fraction` of the whole, 0.0 to 1.0.
 pub(crate) fn set_fraction(bar: &ProgressBar, fraction: f64) {
     #[expect(

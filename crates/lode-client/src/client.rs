@@ -3,6 +3,7 @@
 //! A client is cheap to clone; clones share the connection. Invariant: nothing is sent when
 //! a client is made, so that an engine may be started after its clients.
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
+use tonic::TimeoutExpired;
 use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -201,6 +203,11 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(status) => status,
             };
+            if let Some((_, after)) = give_up
+                && is_timeout(&status)
+            {
+                return Err(Error::Deadline { method, after });
+            }
             failure += 1;
             let error = Error::from_status(&status, &self.addr);
             let Some(pause) = self.options.retry.next(failure, &error) else {
@@ -233,6 +240,18 @@ impl<R> Stream<R> {
             .await
             .map_err(|status| Error::from_status(&status, &self.addr))
     }
+}
+
+/// Whether the transport ended the call at its deadline, just before the timer here did.
+fn is_timeout(status: &Status) -> bool {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if error.is::<TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// `addr` with its scheme; a bare `host:port` gets `http://`.

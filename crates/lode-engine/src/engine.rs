@@ -76,13 +76,7 @@ impl Engine {
         let opening = config.clone();
         let shared = tokio::task::spawn_blocking(move || open(opening))
             .await
-            .map_err(|_| {
-                Error::Below(lode_types::Fault::new(
-                    lode_types::Class::Bug,
-                    "INTERNAL",
-                    "the engine panicked while it started",
-                ))
-            })??;
+            .map_err(|_| Error::bug("the engine panicked while it started"))??;
         let shared = Arc::new(shared);
         let (stop, stopped) = oneshot::channel::<()>();
         let router = services::router(&shared).await?;

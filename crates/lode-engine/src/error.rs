@@ -37,8 +37,13 @@ pub enum Error {
         program: String,
     },
     /// Something below failed.
-    #[error("{0}")]
-    Below(Fault),
+    #[error("{fault}")]
+    Below {
+        /// What.
+        fault: Box<Fault>,
+        /// Its reason.
+        reason: &'static str,
+    },
     /// The server ended by itself.
     #[error("serve")]
     Serve {
@@ -54,7 +59,7 @@ impl Failure for Error {
             Self::NotLoopback { .. } => Class::Invalid,
             Self::Listen { .. } | Self::Serve { .. } => Class::Unavailable,
             Self::NoProgram { .. } => Class::NotFound,
-            Self::Below(fault) => fault.class,
+            Self::Below { fault, .. } => fault.class,
         }
     }
     fn reason(&self) -> &'static str {
@@ -62,7 +67,7 @@ impl Failure for Error {
             Self::NotLoopback { .. } => "NOT_LOOPBACK",
             Self::Listen { .. } => "LISTEN_FAILED",
             Self::NoProgram { .. } => "PROGRAM_NOT_FOUND",
-            Self::Below(_) => "START_FAILED",
+            Self::Below { reason, .. } => reason,
             Self::Serve { .. } => "SERVE_FAILED",
         }
     }
@@ -71,6 +76,18 @@ impl Failure for Error {
 impl Error {
     /// An error of a crate below.
     pub(crate) fn below(error: &dyn Failure) -> Self {
-        Self::Below(Fault::of(error))
+        Self::Below {
+            fault: Box::new(Fault::of(error)),
+            reason: error.reason(),
+        }
+    }
+
+    /// Our own invariant is broken.
+    pub(crate) fn bug(message: impl Into<String>) -> Self {
+        let reason = "INTERNAL";
+        Self::Below {
+            fault: Box::new(Fault::new(Class::Bug, reason, message)),
+            reason,
+        }
     }
 }

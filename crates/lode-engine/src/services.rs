@@ -56,9 +56,7 @@ pub(crate) struct Shared {
 
 /// All services, health and reflection, behind the layer that gives errors their details.
 pub(crate) async fn router(shared: &Arc<Shared>) -> Result<Router<Stack<DetailsLayer, Identity>>> {
-    let broken = |error: tonic_reflection::server::Error| {
-        Error::Below(Fault::new(Class::Bug, "INTERNAL", error.to_string()))
-    };
+    let broken = |error: tonic_reflection::server::Error| Error::bug(error.to_string());
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -33,7 +33,10 @@ pub(crate) fn write_events(
     truth: &mut dyn Write,
 ) -> io::Result<u64> {
     let tables = Tables::new();
-    writeln!(events, "order_id,customer_id,item,quantity,unit_price,event_time")?;
+    writeln!(
+        events,
+        "order_id,customer_id,item,quantity,unit_price,event_time"
+    )?;
     write_planted(truth)?;
     let mut n_rows = 0;
     let mut n_orders = 0;
@@ -118,7 +121,12 @@ fn rfc3339(minute: u32) -> String {
         rest -= length;
         month += 1;
     }
-    format!("2025-{month:02}-{:02}T{:02}:{:02}:00Z", rest + 1, minute / 60, minute % 60)
+    format!(
+        "2025-{month:02}-{:02}T{:02}:{:02}:00Z",
+        rest + 1,
+        minute / 60,
+        minute % 60
+    )
 }
 
 fn write_planted(truth: &mut dyn Write) -> io::Result<()> {

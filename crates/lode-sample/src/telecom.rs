@@ -102,14 +102,18 @@ impl Subscriber {
             tenure,
             TARIFFS[tariff].3 + extras,
         ];
-        let weighted = causes.iter().zip(PER_UNIT).map(|(value, cause)| cause.1 * value);
+        let weighted = causes
+            .iter()
+            .zip(PER_UNIT)
+            .map(|(value, cause)| cause.1 * value);
         let margin = INTERCEPT + weighted.sum::<f64>() + PAYMENTS[payment].2 + TARIFFS[tariff].2;
+        let mean_calls = 60.0 * rng.gamma(2.0) / 2.0;
         Self {
             number,
             tariff,
             payment,
             causes,
-            calls: rng.poisson(60.0 * rng.gamma(2.0) / 2.0),
+            calls: rng.poisson(mean_calls),
             age: 18 + rng.below(63),
             missing: [(); 3].map(|()| rng.chance(MISSING)),
             margin,

@@ -41,6 +41,8 @@ const HEADER_BYTES: usize = 16;
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 const MAX_BODY_BYTES: usize = 1 << 30;
 const READ_BYTES: usize = 256 << 10;
+/// Frames up to this size are copied together and sent at once.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// One side of the socket between the engine and a worker. Sending and receiving may
 /// happen from different threads at once.
@@ -76,6 +78,7 @@ pub enum Polled<M> {
 #[derive(Debug, Default)]
 struct Inbox {
     bytes: Vec<u8>,
+    space: Vec<u8>,
     fds: VecDeque<OwnedFd>,
 }
 
@@ -144,6 +147,12 @@ impl Channel {
             header.extend_from_slice(&length.to_le_bytes());
         }
         let _turn = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        if fds.len() <= MAX_FDS && message.len() + body.len() <= SMALL_BYTES {
+            // One system call, and the other side wakes once.
+            header.extend_from_slice(&message);
+            header.extend_from_slice(body);
+            return self.send_bytes(&header, fds);
+        }
         let mut batches = fds.chunks(MAX_FDS);
         self.send_bytes(&header, batches.next().unwrap_or_default())?;
         for batch in batches {
@@ -212,10 +221,10 @@ impl Channel {
     fn read_some(&self, inbox: &mut Inbox) -> io::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let start = inbox.bytes.len();
-        inbox.bytes.resize(start + READ_BYTES, 0);
+        // Made once: clearing it anew would cost more than a small frame's whole trip.
+        inbox.space.resize(READ_BYTES, 0);
         let read = loop {
-            let mut parts = [IoSliceMut::new(&mut inbox.bytes[start..])];
+            let mut parts = [IoSliceMut::new(&mut inbox.space)];
             match rustix::net::recvmsg(
                 &self.stream,
                 &mut parts,
@@ -226,9 +235,8 @@ impl Channel {
                 other => break other,
             }
         };
-        inbox
-            .bytes
-            .truncate(start + read.as_ref().map_or(0, |read| read.bytes));
+        let n_read = read.as_ref().map_or(0, |read| read.bytes);
+        inbox.bytes.extend_from_slice(&inbox.space[..n_read]);
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(fds) = message {
                 inbox.fds.extend(fds);

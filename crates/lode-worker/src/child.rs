@@ -50,6 +50,16 @@ pub fn enter() -> Result<Channel> {
             .map_err(limit(name))?;
     }
 
+    // Every part of an input is an open file here.
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    let files = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    rustix::process::setrlimit(Resource::Nofile, files)
+        .map_err(io::Error::from)
+        .map_err(limit("open files"))?;
+
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)
         .map_err(|_| Error::NotAWorker)?;
     let nothing = rustix::fs::open(

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Child;
@@ -18,6 +19,9 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
 
 use crate::Channel;
 use crate::Error;
@@ -100,6 +104,8 @@ impl Spawner {
             .env(MEMORY_VARIABLE, worker.limits.memory_bytes.to_string())
             .env(PARENT_VARIABLE, std::process::id().to_string())
             .current_dir("/")
+            // A group of its own, so that what foreign code forks can be ended with it.
+            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(there.into_stream())))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -146,18 +152,21 @@ impl Worker {
         self.pid
     }
 
-    /// Ends it at once (SIGKILL). A worker that has ended already is no error.
+    /// Ends it, and what it has forked, at once (SIGKILL). A worker that has ended already
+    /// is no error.
     pub fn kill(&self) {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(child.kill());
+        let group = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // No such group means that all of it has ended.
+            rustix::process::kill_process_group(group, Signal::KILL).ok();
+        }
     }
 
     /// Waits for a worker that has closed its socket, ends it if it lingers, and says how it ended.
     pub fn finish(mut self) -> Exit {
         let exited = self.wait_a_moment();
-        if exited.is_none() {
-            self.kill();
-        }
+        // Also when it has exited: a child of its own would hold its standard error open.
+        self.kill();
         let status = exited.or_else(|| self.reap());
         let stderr_tail = self
             .stderr

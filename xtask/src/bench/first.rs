@@ -84,7 +84,7 @@ impl Bench {
         make.args(["--customers", &args.customers.to_string()]);
         workspace::output(&mut make)?;
         let bench = Bench {
-            events: sample.join("retail.csv"),
+            events: sample.join("retail_events.csv"),
             customers: folder.join("customers.txt"),
             folder,
             dist,

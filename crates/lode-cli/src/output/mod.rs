@@ -17,6 +17,7 @@ use crate::failure::Result;
 
 pub(crate) use cells::Cell;
 pub(crate) use cells::cell;
+pub(crate) use cells::json as cell_json;
 pub(crate) use cells::json_rows;
 pub(crate) use cells::number;
 pub(crate) use cells::value_cell;

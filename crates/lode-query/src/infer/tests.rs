@@ -64,7 +64,7 @@ fn check(text: &str, delimiter: u8, kind: DatasetKind, expected: &[&str]) {
 fn invoices() {
     check(
         "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n\
-         536365,71053,WHITE METAL LANTERN,6,2010-12-01 08:26:00,3,17850,United Kingdom\n\
+         536365,71053,WHITE METAL LANTERN,8,2010-12-01 08:26:00,3,17850,United Kingdom\n\
          536365,21730,,6,2010-12-01 08:26:00,4,,United Kingdom\n",
         b',',
         DatasetKind::Events,
@@ -127,7 +127,7 @@ fn bank_clients() {
         &[
             "age:int64",
             "job:string",
-            "pdays:int64",
+            "pdays:float64",
             "emp.var.rate:float64",
             "y:string/label",
         ],
@@ -174,7 +174,7 @@ fn numbers_that_are_names_stay_text() {
 #[test]
 fn days_and_times() {
     check(
-        "customer_id,date,number_of_cds,dollar_value\n1,19970101,1,11.77\n2,19970112,1,12\n",
+        "customer_id,date,number_of_cds,dollar_value\n1,19970101,2,11.77\n2,19970112,1,12\n",
         b',',
         DatasetKind::Events,
         &[
@@ -244,7 +244,7 @@ fn notes_say_why() {
         inferred.notes,
         [
             "column \"InvoiceNo\": string, ids of items and orders may have letters further on",
-            "column \"zero\": float64, only zeros in the sample",
+            "column \"zero\": float64, one number alone in the sample, so it may have fractions",
             "column \"none\": string, no value in the sample",
             "column \"InvoiceNo\": role order, by its name",
         ]

@@ -18,7 +18,9 @@ pub(super) struct Evidence {
     float: bool,
     /// Floats without a fraction so far, e.g. `17850.0`.
     whole: bool,
-    zero: bool,
+    /// The only number so far, by its bits.
+    only: Option<u64>,
+    varies: bool,
     date: bool,
     compact_date: bool,
     timestamp: bool,
@@ -37,7 +39,8 @@ impl Evidence {
             int: true,
             float: true,
             whole: true,
-            zero: true,
+            only: None,
+            varies: false,
             date: true,
             compact_date: true,
             timestamp: true,
@@ -55,10 +58,11 @@ impl Evidence {
             return;
         }
         self.values += 1;
-        if let Some(seen) = &mut self.seen {
-            if !self.repeats && seen.len() < MAX_DISTINCT && !seen.insert(text.to_vec()) {
-                self.repeats = true;
-            }
+        if let Some(seen) = &mut self.seen
+            && !self.repeats
+            && seen.len() < MAX_DISTINCT
+        {
+            self.repeats = !seen.insert(text.to_vec());
         }
         if self.float {
             self.see_number(text);
@@ -110,8 +114,8 @@ impl Evidence {
                 let note = "whole so far, but by its name it may have fractions";
                 return (ColumnType::Float64, Some(note));
             }
-            if self.zero && !id {
-                let note = "only zeros in the sample";
+            if self.values > 1 && !self.varies && !id {
+                let note = "one number alone in the sample, so it may have fractions";
                 return (ColumnType::Float64, Some(note));
             }
             return (ColumnType::Int64, None);
@@ -151,7 +155,8 @@ impl Evidence {
             Some(value) => {
                 self.int &= is_whole;
                 self.whole &= int.is_some();
-                self.zero &= value == 0.0;
+                let first = *self.only.get_or_insert(value.to_bits());
+                self.varies |= first != value.to_bits();
             }
             None => self.float = false,
         }

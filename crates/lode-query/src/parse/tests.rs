@@ -66,9 +66,9 @@ fn words_for_true_and_false() {
 }
 
 #[test]
-fn every_day_of_eight_centuries_agrees_with_chrono() {
-    let mut day = NaiveDate::from_ymd_opt(1599, 12, 31).unwrap();
-    while day.year() < 2401 {
+fn every_day_of_two_centuries_agrees_with_chrono() {
+    let mut day = NaiveDate::from_ymd_opt(1899, 12, 31).unwrap();
+    while day.year() < 2101 {
         let days = i64::from(day.num_days_from_ce()) - 719_163;
         for text in [
             day.format("%Y-%m-%d").to_string(),

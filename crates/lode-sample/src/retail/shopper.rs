@@ -233,12 +233,7 @@ impl Shopper {
 
     /// Up to three items that the customer would buy next and does not have: partners of
     /// what they have first, by chance, then by taste.
-    pub(super) fn next_items(
-        &self,
-        tables: &Tables,
-        owned: &[bool],
-        rng: &mut Rng,
-    ) -> Vec<usize> {
+    pub(super) fn next_items(&self, tables: &Tables, owned: &[bool], rng: &mut Rng) -> Vec<usize> {
         let mut next = Vec::new();
         for item in (0..N_ITEMS).filter(|item| owned[*item]) {
             if let Some(partner) = tables.partners[item]

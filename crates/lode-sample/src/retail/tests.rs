@@ -38,7 +38,12 @@ fn customers_buy_from_their_group() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|c| (c["customer_id"].as_str().unwrap(), c["group"].as_str().unwrap()))
+        .map(|c| {
+            (
+                c["customer_id"].as_str().unwrap(),
+                c["group"].as_str().unwrap(),
+            )
+        })
         .collect();
     let known: Vec<&Vec<String>> = rows.iter().filter(|row| !row[1].is_empty()).collect();
     let own = known
@@ -70,7 +75,10 @@ fn rows_have_gaps_returns_and_an_order_in_time() {
     for row in &rows {
         customers.entry(&row[0]).or_default().insert(&row[1]);
     }
-    assert!(customers.values().all(|who| who.len() == 1), "an order has one customer");
+    assert!(
+        customers.values().all(|who| who.len() == 1),
+        "an order has one customer"
+    );
 }
 
 #[test]
@@ -82,7 +90,9 @@ fn partners_are_bought_together() {
     }
     for (a, b) in PAIRS {
         let with_a = orders.values().filter(|items| items.contains(a)).count();
-        let with_both = orders.values().filter(|items| items.contains(a) && items.contains(b));
+        let with_both = orders
+            .values()
+            .filter(|items| items.contains(a) && items.contains(b));
         let share = with_both.count() as f64 / with_a as f64;
         assert!(share > 0.35, "{a} with {b}: {share}");
     }
@@ -99,7 +109,10 @@ fn next_items_are_new_to_the_customer() {
         let next = customer["next_items"].as_array().unwrap();
         assert_eq!(next.len(), 3);
         let own = &owned[customer["customer_id"].as_str().unwrap()];
-        assert!(next.iter().all(|item| !own.contains(item.as_str().unwrap())));
+        assert!(
+            next.iter()
+                .all(|item| !own.contains(item.as_str().unwrap()))
+        );
     }
 }
 
@@ -108,14 +121,19 @@ fn value_classes_differ_in_orders_and_stops_hold() {
     let (rows, truth) = sample(600);
     let mut orders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut last: BTreeMap<&str, &str> = BTreeMap::new();
-    for row in rows.iter().filter(|row| !row[1].is_empty() && !row[3].starts_with('-')) {
+    for row in rows
+        .iter()
+        .filter(|row| !row[1].is_empty() && !row[3].starts_with('-'))
+    {
         orders.entry(&row[1]).or_default().insert(&row[0]);
         last.insert(&row[1], &row[5][..10]);
     }
     let mut totals: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for customer in truth["customers"].as_array().unwrap() {
         let id = customer["customer_id"].as_str().unwrap();
-        let total = totals.entry(customer["class"].as_str().unwrap()).or_default();
+        let total = totals
+            .entry(customer["class"].as_str().unwrap())
+            .or_default();
         total.0 += orders[id].len() as f64;
         total.1 += 1.0;
         if let Some(stop) = customer["stop_day"].as_u64() {

@@ -12,7 +12,12 @@ use crate::SampleOptions;
 fn sample(customers: u64) -> (Vec<Vec<String>>, Value) {
     let mut table = Vec::new();
     let mut truth = Vec::new();
-    write_customers(&SampleOptions { customers, seed: 2 }, &mut table, &mut truth).unwrap();
+    write_customers(
+        &SampleOptions { customers, seed: 2 },
+        &mut table,
+        &mut truth,
+    )
+    .unwrap();
     let rows = String::from_utf8(table)
         .unwrap()
         .lines()
@@ -50,7 +55,10 @@ fn probabilities_are_those_of_the_formula() {
         let probability = entry["probability"].as_f64().unwrap();
         assert!((sigmoid(margin) - probability).abs() < 1e-9);
     }
-    assert!((430..490).contains(&n_whole), "{n_whole} rows without a gap");
+    assert!(
+        (430..490).contains(&n_whole),
+        "{n_whole} rows without a gap"
+    );
 }
 
 #[test]
@@ -61,10 +69,16 @@ fn outcomes_follow_the_probabilities() {
         .iter()
         .map(|c| c["probability"].as_f64().unwrap())
         .collect();
-    let left: Vec<bool> = customers.iter().map(|c| c["churned"].as_bool().unwrap()).collect();
+    let left: Vec<bool> = customers
+        .iter()
+        .map(|c| c["churned"].as_bool().unwrap())
+        .collect();
     let expected = probabilities.iter().sum::<f64>() / 5_000.0;
     let found = left.iter().filter(|left| **left).count() as f64 / 5_000.0;
-    assert!((found - expected).abs() < 0.02, "{found} against {expected}");
+    assert!(
+        (found - expected).abs() < 0.02,
+        "{found} against {expected}"
+    );
     assert!((0.15..0.35).contains(&found), "{found}");
     // The best that any model can reach.
     let auc = metrics::auc(&probabilities, &left).unwrap();
@@ -74,15 +88,27 @@ fn outcomes_follow_the_probabilities() {
 #[test]
 fn stated_means_are_those_of_the_table_and_causes_vary() {
     let (rows, truth) = sample(5_000);
-    for (column, name) in [(2, "contract_months_left"), (5, "hotline_calls"), (8, "monthly_charge")] {
-        let known: Vec<f64> = rows.iter().filter_map(|row| row[column].parse().ok()).collect();
+    for (column, name) in [
+        (2, "contract_months_left"),
+        (5, "hotline_calls"),
+        (8, "monthly_charge"),
+    ] {
+        let known: Vec<f64> = rows
+            .iter()
+            .filter_map(|row| row[column].parse().ok())
+            .collect();
         let mean = known.iter().sum::<f64>() / known.len() as f64;
         let stated = truth["per_unit"][name]["mean"].as_f64().unwrap();
-        assert!((mean / stated - 1.0).abs() < 0.05, "{name}: {mean} against {stated}");
+        assert!(
+            (mean / stated - 1.0).abs() < 0.05,
+            "{name}: {mean} against {stated}"
+        );
     }
     let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
     for customer in truth["customers"].as_array().unwrap() {
-        *causes.entry(customer["main_cause"].as_str().unwrap()).or_default() += 1;
+        *causes
+            .entry(customer["main_cause"].as_str().unwrap())
+            .or_default() += 1;
     }
     assert!(causes["hotline_calls"] > 300 && causes["late_payments"] > 300);
     assert!(causes.len() >= 5, "{causes:?}");

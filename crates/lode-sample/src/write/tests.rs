@@ -43,20 +43,30 @@ fn files_are_whole_and_the_same_for_a_seed() {
     let written = write(&folders[0].0, &options).unwrap();
     write(&folders[1].0, &options).unwrap();
     write(&folders[2].0, &SampleOptions { seed: 5, ..options }).unwrap();
-    let names: Vec<&str> = written.files.iter().map(|file| file.name.as_str()).collect();
+    let names: Vec<&str> = written
+        .files
+        .iter()
+        .map(|file| file.name.as_str())
+        .collect();
     assert_eq!(names, FILES);
     for file in &written.files[..3] {
         let text = folders[0].read(&file.name);
         let widths: Vec<usize> = text.lines().map(|l| l.split(',').count()).collect();
-        assert!(widths.iter().all(|width| *width == widths[0]), "{}", file.name);
+        assert!(
+            widths.iter().all(|width| *width == widths[0]),
+            "{}",
+            file.name
+        );
         assert_eq!(text.lines().count() as u64, file.rows + 1);
         assert_eq!(folders[1].read(&file.name), text);
     }
-    assert_eq!(written.rows, written.files.iter().map(|file| file.rows).sum::<u64>());
+    assert_eq!(
+        written.rows,
+        written.files.iter().map(|file| file.rows).sum::<u64>()
+    );
     assert_ne!(folders[2].read(FILES[0]), folders[0].read(FILES[0]));
     assert_eq!(folders[1].read("truth.json"), folders[0].read("truth.json"));
-    let truth: serde_json::Value =
-        serde_json::from_str(&folders[0].read("truth.json")).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&folders[0].read("truth.json")).unwrap();
     assert_eq!(truth["seed"], 4);
     for part in ["retail", "telecom"] {
         assert_eq!(truth[part]["customers"].as_array().unwrap().len(), 50);

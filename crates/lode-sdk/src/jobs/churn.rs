@@ -38,6 +38,15 @@ impl Churn {
         self
     }
 
+    /// The value of the label that means that a customer left, when it is not yes, true or 1.
+    #[must_use]
+    pub fn positive(mut self, value: impl Into<String>) -> Self {
+        self.spec
+            .params
+            .insert("positive".to_owned(), Value::Text(value.into()));
+        self
+    }
+
     /// Folds of the engine's cross-validation, 2 to 20; 1 turns it off.
     #[must_use]
     pub fn folds(mut self, folds: u32) -> Self {

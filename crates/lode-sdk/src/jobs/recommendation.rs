@@ -28,7 +28,16 @@ impl Recommendation {
         }
     }
 
-    /// Neighbors kept for each item.
+    /// Offers for each customer in the output.
+    #[must_use]
+    pub fn offers(mut self, n: u32) -> Self {
+        self.spec
+            .params
+            .insert("n".to_owned(), Value::Int(i64::from(n)));
+        self
+    }
+
+    /// Similar items kept of each item, for item-knn.
     #[must_use]
     pub fn neighbors(mut self, neighbors: u32) -> Self {
         self.spec

@@ -31,6 +31,24 @@ impl Segmentation {
         }
     }
 
+    /// Measures the columns of k-means on a logarithmic scale: for money and counts with a
+    /// long tail. Values must be above -1.
+    #[must_use]
+    pub fn log_standardize(mut self) -> Self {
+        let word = Value::Text("log_standardize".to_owned());
+        self.spec.params.insert("transform".to_owned(), word);
+        self
+    }
+
+    /// Counts the recency of RFM back from here: RFC 3339, or a date at midnight UTC.
+    #[must_use]
+    pub fn reference_time(mut self, time: impl Into<String>) -> Self {
+        self.spec
+            .params
+            .insert("reference_time".to_owned(), Value::Text(time.into()));
+        self
+    }
+
     /// Starts of k-means from other seeds, of which the best is kept.
     #[must_use]
     pub fn restarts(mut self, restarts: u32) -> Self {

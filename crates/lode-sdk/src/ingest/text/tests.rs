@@ -2,6 +2,7 @@
 //! gives the rest, gzip reads as the plain file does.
 
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
 use flate2::Compression;
@@ -35,7 +36,7 @@ impl Dir {
     }
 }
 
-fn open(path: &PathBuf) -> TextFile {
+fn open(path: &Path) -> TextFile {
     TextFile::open(path, &TextOptions::default()).unwrap()
 }
 
@@ -167,7 +168,7 @@ fn delimiters() {
 #[test]
 fn same_content_same_id() {
     let dir = Dir::new();
-    let id = |path: &PathBuf| open(path).default_id().unwrap();
+    let id = |path: &Path| open(path).default_id().unwrap();
     let first = dir.file("my file.csv", b"a,b\n1,2\n");
     // SHA-256 of the content, by sha256sum.
     assert_eq!(id(&first), "my_file.csv-492d5ea496056f1a");

@@ -195,7 +195,7 @@ fn run(seed: u64, steps: usize) {
 fn random_operations_follow_the_model() {
     let (seeds, steps) = match std::env::var("LODE_SLOW_TESTS") {
         Ok(_) => (40, 400),
-        Err(_) => (2, 80),
+        Err(_) => (2, 50),
     };
     for seed in 1..=seeds {
         let seed = seed * 0x9e37_79b9;

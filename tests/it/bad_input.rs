@@ -90,7 +90,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "unknown parameter",
         &found,
         Code::InvalidArgument,
-        "PARAMS_INVALID",
+        "UNKNOWN_PARAM",
         "params",
         &["kay"],
     );
@@ -102,7 +102,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "parameter out of range",
         &found,
         Code::InvalidArgument,
-        "PARAMS_INVALID",
+        "PARAM_OUT_OF_RANGE",
         "params.k",
         &["0"],
     );
@@ -114,7 +114,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "parameter of a wrong type",
         &found,
         Code::InvalidArgument,
-        "PARAMS_INVALID",
+        "PARAM_WRONG_TYPE",
         "params.k",
         &["many"],
     );
@@ -125,7 +125,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "missing role",
         &found,
         Code::InvalidArgument,
-        "INPUT_INVALID",
+        "MISSING_ROLE",
         "inputs",
         &["label"],
     );
@@ -147,7 +147,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "unknown input",
         &found,
         Code::InvalidArgument,
-        "INPUT_INVALID",
+        "UNKNOWN_INPUT",
         "inputs",
         &["customer"],
     );
@@ -159,7 +159,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         "missing input",
         &found,
         Code::InvalidArgument,
-        "INPUT_INVALID",
+        "MISSING_INPUT",
         "inputs",
         &["customers"],
     );

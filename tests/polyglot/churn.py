@@ -217,6 +217,12 @@ def check_scores(jobs, job, rows):
     reported = {metric.name: metric.value for metric in job.metrics}["auc"]
     check(0.75 < found < 0.99, f"AUC of the scores: expected 0.75 to 0.99, found {found}")
     check(abs(found - reported) < 0.02, f"AUC of the scores {found} is far from the evaluated {reported}")
+    for row in table.to_pylist():
+        total = row["base"] + math.fsum(reason["contribution"] for reason in row["contributions"])
+        check(
+            abs(total - row["margin"]) < 1e-9,
+            f"{row['customer_id']}: base + contributions = {total}, margin = {row['margin']}",
+        )
     return scores, found, reported
 
 
@@ -280,7 +286,7 @@ def check_errors(channel, jobs):
     spec.params[bounded[0]].CopyFrom(value_pb2.Value(int_value=-1))
     request = job_service_pb2.CreateJobRequest(parent=TENANT, job_id="refused", spec=spec)
     code, reason, fields, message = error_of(lambda: jobs.CreateJob(request))
-    equal((code, reason), (grpc.StatusCode.INVALID_ARGUMENT, "PARAMS_INVALID"), "error of a parameter out of range")
+    equal((code, reason), (grpc.StatusCode.INVALID_ARGUMENT, "PARAM_OUT_OF_RANGE"), "error of a parameter out of range")
     check(
         any(field.endswith(f"params.{bounded[0]}") for field in fields),
         f"the error names {fields}, not params.{bounded[0]}: {message}",

@@ -24,7 +24,6 @@ use datafusion::prelude::SQLOptions;
 use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser;
-use futures_core::Stream;
 use lode_parts::Table;
 use tokio::runtime::Runtime;
 
@@ -113,7 +112,6 @@ impl Opened {
 }
 
 /// A query that is ready to run.
-#[derive(Debug)]
 pub(crate) struct Planned {
     context: SessionContext,
     runtime: Runtime,

@@ -21,7 +21,6 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
-use datafusion::sql::sqlparser::tokenizer::Word;
 
 use crate::failure::Failed;
 
@@ -105,7 +104,7 @@ fn check_first_word(tokens: &[TokenWithSpan]) -> Result<(), Failed> {
     }
 }
 
-/// Makes one quoted name of `a-b` where a table's name is expected.
+/// Makes one name of `a-b` where a table's name is expected.
 fn join_hyphens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     // For each open parenthesis whether it holds a query: `extract(day from a-b)` does not.
@@ -113,57 +112,57 @@ fn join_hyphens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut table_next = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(mut token) = tokens.next() {
+        let here = table_next;
+        table_next = table_next && matches!(token.token, Token::Whitespace(_));
         match &mut token.token {
-            Token::Whitespace(_) => {
-                joined.push(token);
-                continue;
-            }
             Token::LParen => in_query.push(false),
             Token::RParen => {
                 in_query.pop();
             }
-            Token::Word(word) => match word.keyword {
-                Keyword::SELECT if word.quote_style.is_none() => {
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::SELECT => {
                     if let Some(query) = in_query.last_mut() {
                         *query = true;
                     }
                 }
-                Keyword::FROM | Keyword::JOIN if word.quote_style.is_none() => {
-                    table_next = in_query.last() == Some(&true);
-                    joined.push(token);
-                    continue;
-                }
-                _ if table_next && word.quote_style.is_none() => {
-                    while tokens.peek().is_some_and(|next| next.token == Token::Minus) {
-                        let minus = tokens.next();
-                        match tokens.peek().map(|next| &next.token) {
-                            Some(Token::Word(next)) if next.quote_style.is_none() => {
-                                extend(word, &next.value);
-                            }
-                            Some(Token::Number(next, false)) => extend(word, next),
-                            _ => {
-                                joined.push(token);
-                                joined.extend(minus);
-                                break;
-                            }
-                        }
-                        let _ = tokens.next();
+                Keyword::FROM | Keyword::JOIN => table_next = in_query.last() == Some(&true),
+                _ if here => {
+                    // A minus with nothing to join is left for the parser to refuse.
+                    while let Some(minus) = tokens.next_if(|next| next.token == Token::Minus) {
+                        let more = tokens.next_if(|next| joins(&next.token));
+                        let Some(more) = more else {
+                            joined.push(std::mem::replace(&mut token, minus));
+                            break;
+                        };
+                        extend(&mut token, &more.token);
                     }
                 }
                 _ => {}
             },
             _ => {}
         }
-        table_next = false;
         joined.push(token);
     }
     joined
 }
 
-fn extend(word: &mut Word, more: &str) {
-    word.keyword = Keyword::NoKeyword;
-    word.value.push('-');
-    word.value.push_str(more);
+fn joins(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.quote_style.is_none(),
+        Token::Number(_, _) => true,
+        _ => false,
+    }
+}
+
+fn extend(name: &mut TokenWithSpan, more: &Token) {
+    if let Token::Word(word) = &mut name.token {
+        word.keyword = Keyword::NoKeyword;
+        word.value.push('-');
+        match more {
+            Token::Word(more) => word.value.push_str(&more.value),
+            more => word.value.push_str(&more.to_string()),
+        }
+    }
 }
 
 /// What an unquoted name is looked up by.

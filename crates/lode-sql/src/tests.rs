@@ -437,14 +437,14 @@ fn files_cannot_be_read_by_name() {
     ] {
         let opened = engine::open(sql, 1, MEMORY).unwrap();
         assert_eq!(opened.tables(), ["/etc/passwd"]);
-        assert_eq!(opened.plan(Vec::new()).unwrap_err().reason, "SQL_INVALID");
+        assert_eq!(opened.plan(Vec::new()).err().unwrap().reason, "SQL_INVALID");
     }
     for sql in [
         "select * from read_csv('/etc/passwd')",
         "select * from information_schema.tables",
     ] {
         let planned = engine::open(sql, 1, MEMORY).and_then(|opened| opened.plan(Vec::new()));
-        assert_eq!(planned.unwrap_err().reason, "SQL_INVALID");
+        assert_eq!(planned.err().unwrap().reason, "SQL_INVALID");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A harness over a temporary directory, and the tests by theme.
 
 mod catalog;
+mod crash;
 mod customers;
 mod ledger;
 mod model;

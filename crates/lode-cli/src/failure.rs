@@ -69,6 +69,7 @@ impl Failed {
             Kind::Fault {
                 unreachable: true, ..
             } => 3,
+            Kind::Fault { fault, .. } if fault.reason == "INVALID_ADDRESS" => 2,
             Kind::Fault { .. } | Kind::Io { .. } => 1,
         }
     }

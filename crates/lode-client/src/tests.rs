@@ -223,7 +223,14 @@ async fn addresses() {
     assert_eq!(addr("localhost:7400").unwrap(), "http://localhost:7400");
     assert_eq!(addr("http://127.0.0.1:1/").unwrap(), "http://127.0.0.1:1");
     assert_eq!(addr("http://[::1]:7400").unwrap(), "http://[::1]:7400");
-    for wrong in ["", "localhost", "http://localhost", "x:port", "ftp://x:1", "https://x:1"] {
+    for wrong in [
+        "",
+        "localhost",
+        "http://localhost",
+        "x:port",
+        "ftp://x:1",
+        "https://x:1",
+    ] {
         let error = addr(wrong).unwrap_err();
         assert_eq!(error.reason(), "INVALID_ADDRESS", "{wrong}");
     }
@@ -234,7 +241,11 @@ async fn pages_join_in_order() {
     let pages = || {
         Pager::new(|token| async move {
             let page: u32 = token.parse().unwrap_or(0);
-            let next = if page < 3 { (page + 1).to_string() } else { String::new() };
+            let next = if page < 3 {
+                (page + 1).to_string()
+            } else {
+                String::new()
+            };
             Ok((vec![page * 2, page * 2 + 1], next))
         })
     };

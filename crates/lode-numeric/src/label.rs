@@ -4,14 +4,13 @@ use crate::Error;
 use crate::Result;
 
 /// Words that mean the outcome happened, in lower case.
-const POSITIVE_WORDS: [&str; 8] = [
-    "1", "1.0", "true", "yes", "y", "t", "churned", "left",
-];
+const POSITIVE_WORDS: [&str; 7] = ["1", "true", "yes", "y", "t", "churned", "left"];
 
 /// Reads labels as text into outcomes.
 ///
 /// `positive` names the value that counts as the outcome. Without it, the outcome is the
-/// one value that reads (in any case) 1, true, yes, y, t, churned or left. Null stays null.
+/// one value that reads (in any case) 1, true, yes, y, t, churned or left. Blanks around a
+/// value do not count, nor does the `.0` of a whole number. Null stays null.
 /// There must be exactly two different values, or with `positive` at least that one and another.
 ///
 /// # Errors
@@ -20,6 +19,7 @@ pub fn binary<'a>(
     labels: impl Iterator<Item = Option<&'a str>> + Clone,
     positive: Option<&str>,
 ) -> Result<Vec<Option<bool>>> {
+    let labels = labels.map(|label| label.map(plain));
     let mut values: Vec<&str> = Vec::new();
     for label in labels.clone().flatten() {
         if values.len() <= 5 && !values.contains(&label) {
@@ -29,10 +29,17 @@ pub fn binary<'a>(
     values.sort_unstable();
     let refused = |expected: String| Error::Label {
         expected,
-        found: values.iter().take(5).map(|&value| value.to_owned()).collect(),
+        found: values
+            .iter()
+            .take(5)
+            .map(|&value| value.to_owned())
+            .collect(),
     };
+    if values.len() != 2 {
+        return Err(refused("a label with exactly two values".to_owned()));
+    }
     let outcome = match positive {
-        Some(word) => values.iter().find(|&&value| value == word).copied(),
+        Some(word) => values.iter().find(|&&value| value == plain(word)).copied(),
         None => {
             let mut candidates = values
                 .iter()
@@ -54,7 +61,14 @@ pub fn binary<'a>(
     if values.len() != 2 {
         return Err(refused("a label with exactly two values".to_owned()));
     }
-    Ok(labels.map(|label| label.map(|label| label == outcome)).collect())
+    Ok(labels
+        .map(|label| label.map(|label| label == outcome))
+        .collect())
+}
+
+fn plain(label: &str) -> &str {
+    let label = label.trim();
+    label.strip_suffix(".0").unwrap_or(label)
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ const INTERCEPT: f64 = -1.9;
 
 /// Causes that are a number times a coefficient.
 const PER_UNIT: [(&str, f64); 5] = [
-    ("hotline_calls", 0.65),
-    ("late_payments", 0.75),
-    ("contract_months_left", -0.09),
-    ("tenure_months", -0.03),
+    ("hotline_calls", 0.8),
+    ("late_payments", 0.9),
+    ("contract_months_left", -0.11),
+    ("tenure_months", -0.035),
     ("monthly_charge", 0.03),
 ];
 

@@ -37,6 +37,9 @@ use crate::table::PartTable;
 /// Most threads of one query.
 const MAX_THREADS: u32 = 64;
 
+/// Stack of a query thread; it evaluates expressions as deep as a statement may nest them.
+const STACK_BYTES: usize = 4 << 20;
+
 /// A parsed query.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -86,6 +89,7 @@ impl Opened {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(self.threads)
             .thread_name("query")
+            .thread_stack_size(STACK_BYTES)
             .build()
             .map_err(|error| Failed::invalid(format!("could not start threads: {error}")))?;
         let statement = parser::Statement::Statement(Box::new(self.statement.query));
@@ -106,7 +110,7 @@ impl Opened {
             context,
             runtime,
             plan,
-            schema: output::plain_schema(&schema),
+            schema: output::plain_schema(&schema, self.statement.titles.as_deref()),
         })
     }
 }

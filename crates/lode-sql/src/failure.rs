@@ -33,6 +33,11 @@ impl Failed {
         }
     }
 
+    /// Expressions that would not fit on a stack.
+    pub(crate) fn too_deep() -> Self {
+        Self::invalid("expected expressions nested less deeply")
+    }
+
     /// A panic in the query engine.
     pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload
@@ -105,9 +110,11 @@ fn text(error: &DataFusionError) -> String {
         },
         DataFusionError::NotImplemented(text) => format!("not supported: {}", clean(text)),
         DataFusionError::ResourcesExhausted(text) => {
+            // What follows are the pool's books.
+            let text = clean(text);
+            let text = text.split(" with ").next().unwrap_or(&text);
             format!(
-                "expected a query that runs in the memory it has, found one that needs more: {}",
-                clean(text)
+                "expected a query that runs in the memory it has, found one that needs more: {text}"
             )
         }
         DataFusionError::Plan(text)
@@ -201,7 +208,9 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// One line without the prefixes of layers, starting in lower case, without a final period.
 fn clean(text: &str) -> String {
-    const LAYERS: [&str; 14] = [
+    const LAYERS: [&str; 16] = [
+        "Cast error: ",
+        "Parser error: ",
         "DataFusion error: ",
         "Error during planning: ",
         "Execution error: ",

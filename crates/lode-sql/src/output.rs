@@ -19,14 +19,22 @@ use arrow_schema::TimeUnit;
 use datafusion::arrow::compute::CastOptions;
 use datafusion::arrow::compute::cast_with_options;
 
-/// The columns of a result in the types that leave.
-pub(crate) fn plain_schema(schema: &Schema) -> SchemaRef {
+/// The columns of a result in the types that leave, those without a name of their own called
+/// by the text that selects them.
+pub(crate) fn plain_schema(schema: &Schema, titles: Option<&[Option<String>]>) -> SchemaRef {
+    let titles = titles.filter(|titles| titles.len() == schema.fields().len());
+    let title = |i: usize| titles.and_then(|titles| titles[i].as_deref());
     let fields: Vec<Field> = schema
         .fields()
         .iter()
-        .map(|field| {
+        .enumerate()
+        .map(|(i, field)| {
             let plain = plain_type(field.data_type());
-            field.as_ref().clone().with_data_type(plain)
+            let field = field.as_ref().clone().with_data_type(plain);
+            match title(i) {
+                Some(title) => field.with_name(title),
+                None => field,
+            }
         })
         .collect();
     Arc::new(Schema::new(fields))

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::ast::ObjectName;
 use datafusion::sql::sqlparser::ast::Query;
@@ -24,8 +25,12 @@ use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
 use crate::failure::Failed;
 
-/// Deepest nesting of expressions and queries.
-const MAX_DEPTH: usize = 200;
+/// Deepest nesting of parentheses and queries.
+const MAX_DEPTH: usize = 100;
+/// Deepest tree of expressions; `1 + 1 + 1` is three deep.
+const MAX_EXPR_DEPTH: usize = 500;
+/// Longest name of a column that is named by its expression, in characters.
+const MAX_TITLE: usize = 100;
 /// Longest SQL text.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -37,6 +42,9 @@ pub(crate) struct Statement {
     pub(crate) tables: Vec<TableName>,
     /// Names that the query itself gives to columns without quoting them.
     pub(crate) aliases: Vec<String>,
+    /// For each column of the result the text that it is selected by, where it has no name of
+    /// its own; none when a wildcard hides how many there are.
+    pub(crate) titles: Option<Vec<Option<String>>>,
 }
 
 /// A table as the query writes it.
@@ -59,6 +67,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
         .tokenize_with_location()
         .map_err(|error| Failed::parsing(&error.into()))?;
     check_first_word(&tokens)?;
+    check_depth(&tokens)?;
     let mut statements = Parser::new(&dialect)
         .with_recursion_limit(MAX_DEPTH)
         .with_tokens_with_locations(join_hyphens(tokens))
@@ -71,8 +80,9 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
             return Err(Failed::not_a_query(&format!("{} statements", before + 1)));
         }
     };
-    let ast::Statement::Query(_) = &query else {
-        return Err(Failed::not_a_query("another statement"));
+    let titles = match &query {
+        ast::Statement::Query(query) => titles(&query.body),
+        _ => return Err(Failed::not_a_query("another statement")),
     };
     let mut names = Names::default();
     if let ControlFlow::Break(failed) = query.visit(&mut names) {
@@ -82,7 +92,27 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
         query,
         tables: names.tables,
         aliases: names.aliases,
+        titles,
     })
+}
+
+fn titles(body: &SetExpr) -> Option<Vec<Option<String>>> {
+    let projection = match body {
+        SetExpr::Select(select) => &select.projection,
+        SetExpr::Query(query) => return titles(&query.body),
+        SetExpr::SetOperation { left, .. } => return titles(left),
+        _ => return None,
+    };
+    let title = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        | SelectItem::ExprWithAlias { .. } => Some(None),
+        SelectItem::UnnamedExpr(expr) => {
+            let text = expr.to_string();
+            Some(Some(text.chars().take(MAX_TITLE).collect()))
+        }
+        _ => None,
+    };
+    projection.iter().map(title).collect()
 }
 
 /// Refuses statements that begin as something else, by name, even when they do not parse.
@@ -101,6 +131,60 @@ fn check_first_word(tokens: &[TokenWithSpan]) -> Result<(), Failed> {
         },
         Some(Token::EOF) | None => Err(Failed::not_a_query("an empty text")),
         Some(other) => Err(Failed::not_a_query(&format!("{:?}", other.to_string()))),
+    }
+}
+
+/// Refuses trees too deep for a stack before one is built: taking it down alone would overflow.
+///
+/// An operator adds a level to the expression it stands in, and that to the one around it.
+fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), Failed> {
+    let mut open = vec![0];
+    let (mut depth, mut unions) = (0, 0);
+    for token in tokens {
+        match &token.token {
+            Token::LParen => open.push(0),
+            Token::RParen => depth -= open.pop().unwrap_or(0),
+            Token::Whitespace(_) | Token::Number(_, _) | Token::SingleQuotedString(_) => {}
+            Token::Word(word) => match word.keyword {
+                Keyword::SELECT
+                | Keyword::FROM
+                | Keyword::WHERE
+                | Keyword::ON
+                | Keyword::BY
+                | Keyword::HAVING
+                | Keyword::WHEN
+                | Keyword::THEN
+                | Keyword::ELSE => end_expression(&mut open, &mut depth),
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT => unions += 1,
+                Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::COLLATE
+                | Keyword::AT => add_level(&mut open, &mut depth),
+                _ => {}
+            },
+            Token::Comma | Token::SemiColon => end_expression(&mut open, &mut depth),
+            _ => add_level(&mut open, &mut depth),
+        }
+        if depth + unions > MAX_EXPR_DEPTH {
+            return Err(Failed::too_deep());
+        }
+    }
+    Ok(())
+}
+
+fn add_level(open: &mut [usize], depth: &mut usize) {
+    if let Some(levels) = open.last_mut() {
+        *levels += 1;
+        *depth += 1;
+    }
+}
+
+fn end_expression(open: &mut [usize], depth: &mut usize) {
+    if let Some(levels) = open.last_mut() {
+        *depth -= std::mem::take(levels);
     }
 }
 
@@ -181,6 +265,7 @@ struct Names {
     /// Keys of the common table expressions that are in scope.
     scope: Vec<String>,
     is_function: bool,
+    depth: usize,
 }
 
 impl Names {
@@ -244,6 +329,19 @@ impl Visitor for Names {
         for column in alias.iter().flat_map(|alias| &alias.columns) {
             self.add_alias(&column.name);
         }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Failed> {
+        self.depth += 1;
+        match self.depth > MAX_EXPR_DEPTH {
+            true => ControlFlow::Break(Failed::too_deep()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Failed> {
+        self.depth -= 1;
         ControlFlow::Continue(())
     }
 

@@ -180,7 +180,7 @@ fn unquoted_names_find_their_spelling_in_every_clause() {
     check(
         "with big as (select stockcode code, quantity from sales where QUANTITY > 3) \
          select b.CODE, i.month from big B join Items I on b.code = i.STOCKCODE order by b.quantity",
-        &["71053|May", "85123A|Feb"],
+        &["85123A|Feb", "71053|May"],
     );
     check(
         "select s.quantity from sales s join items using (STOCKCODE) order by 1 limit 2",
@@ -220,6 +220,30 @@ fn results_keep_the_spelling_and_role_of_columns() {
 }
 
 #[test]
+fn columns_without_a_name_are_called_by_their_text() {
+    let names = |sql: &str| -> Vec<String> {
+        let answer = run(sql).unwrap();
+        let fields = answer.schema.fields().iter();
+        fields.map(|field| field.name().clone()).collect()
+    };
+    assert_eq!(
+        names(
+            "select 1, count(*), SUM(quantity * 2), 'it''s', max(sales.QUANTITY) as most from sales"
+        ),
+        ["1", "count(*)", "SUM(quantity * 2)", "'it''s'", "most"]
+    );
+    assert_eq!(names("(select -1 union all select 2)"), ["-1"]);
+    assert_eq!(
+        names("select 1 + 1, s.* from items s")[1..],
+        ["StockCode", "Month"]
+    );
+    assert_eq!(
+        names("select sales.quantity from sales order by 1 + quantity"),
+        ["Quantity"]
+    );
+}
+
+#[test]
 fn names_with_hyphens_may_stand_without_quotes() {
     check("select count(*) from online-retail", &["8"]);
     check(r#"select count(*) from "online-retail""#, &["8"]);
@@ -248,7 +272,7 @@ fn tables_are_those_that_are_read() {
         tables(
             "select (select max(x) from d) from e where y in (select y from F) union select 1 from f"
         ),
-        ["e", "d", "F"]
+        ["d", "e", "F"]
     );
     assert_eq!(
         tables(
@@ -282,11 +306,11 @@ fn dates_and_text_functions_are_there() {
     );
     check(
         "select count(*) from sales where InvoiceDate >= '2011-01-28'",
-        &["5"],
+        &["6"],
     );
     check(
         "select count(*) from sales where invoicedate < timestamp '2011-01-28 00:00:00'",
-        &["3"],
+        &["2"],
     );
     check(
         "select upper(substr(stockcode, 1, 2)) from sales where stockcode like '%B' limit 1",
@@ -421,12 +445,8 @@ fn errors_say_what_is_wrong() {
     refused(
         "select cast(stockcode as bigint) from sales",
         "SQL_FAILED",
-        "'85123A'",
+        "cannot cast string",
     );
-    let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
-    refused(&deep, "SQL_INVALID", "nested less deeply");
-    let long = format!("select {}1", "1 + ".repeat(3000));
-    assert!(run(&long).is_err_and(|failed| failed.reason == "SQL_INVALID") || run(&long).is_ok());
 }
 
 #[test]
@@ -450,9 +470,38 @@ fn files_cannot_be_read_by_name() {
 
 #[test]
 fn a_query_that_needs_more_memory_than_it_has_is_refused() {
-    let sql = "select count(*) from (select value from generate_series(1, 2000000) order by value % 7, value)";
+    let sql = "select value from generate_series(1, 2000000) order by value % 7, value";
     let Err(failed) = run_with(sql, 1, 1 << 20, None, 1 << 20) else {
         panic!("a sort of 16 MB does not fit");
     };
     assert_eq!(failed.reason, "SQL_OUT_OF_MEMORY", "{}", failed.message);
+}
+
+#[test]
+fn deep_queries_run_or_are_refused_within_the_stack_of_a_process() {
+    let on_a_main_stack = std::thread::Builder::new().stack_size(8 << 20);
+    on_a_main_stack.spawn(deep_queries).unwrap().join().unwrap();
+}
+
+fn deep_queries() {
+    let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
+    refused(&deep, "SQL_INVALID", "nested less deeply");
+    let sum = |n: usize| format!("select {}quantity from sales limit 1", "1 + ".repeat(n));
+    refused(&sum(20_000), "SQL_INVALID", "nested less deeply");
+    refused(
+        &format!("{}(", sum(20_000)),
+        "SQL_INVALID",
+        "nested less deeply",
+    );
+    let unions = format!("select 1 {}", "union all select 1 ".repeat(5000));
+    refused(&unions, "SQL_INVALID", "nested less deeply");
+    let nested = format!(
+        "select {}1{}",
+        "1 + 1 + 1 + 1 + 1 + 1 + (".repeat(90),
+        ")".repeat(90)
+    );
+    refused(&nested, "SQL_INVALID", "nested less deeply");
+    check(&sum(400), &["399"]);
+    let many: Vec<String> = (0..200).map(|i| format!("{i} + 1")).collect();
+    check(&format!("select 7 in ({})", many.join(", ")), &["true"]);
 }

@@ -4,12 +4,12 @@
 //! goes over gRPC through the SDK, as in any application. What was planted in the data is
 //! known, so the report can say how much of it was found.
 
-mod load;
 mod columns;
-mod truth;
-mod segments;
-mod offers;
 mod leavers;
+mod load;
+mod offers;
+mod segments;
+mod truth;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +47,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if args.customers < 100 {
-        return Err(Failed::usage("--customers: expected at least 100, so that there is something to find"));
+        return Err(Failed::usage(
+            "--customers: expected at least 100, so that there is something to find",
+        ));
     }
     serve::start_log(tracing::Level::WARN);
     let dir = tempfile::tempdir()
@@ -102,7 +104,10 @@ async fn show(args: &Args, engine: &Engine, sample_dir: PathBuf) -> Result<ExitC
     let card = customer::card(&shown.lode.customer(&riskiest).await?);
     shown.print(&format!(
         "{}\n{card}",
-        heading("5. One of them, as the engine knows them now", "GetCustomer")
+        heading(
+            "5. One of them, as the engine knows them now",
+            "GetCustomer"
+        )
     ))?;
     shown.step.finish_and_clear();
     print(&next(start))?;
@@ -119,7 +124,7 @@ struct Shown {
 impl Shown {
     /// Prints a part of the report above the spinner.
     fn print(&self, text: &str) -> Result<()> {
-        self.step.suspend(|| print(&format!("{text}\n")))
+        self.step.suspend(|| print(&format!("{text}\n\n")))
     }
 }
 

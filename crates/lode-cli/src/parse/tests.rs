@@ -18,7 +18,10 @@ fn parameters_are_json_or_text() {
     let value = |text: &str| param(text).unwrap().1;
     assert_eq!(value("k=8"), Value::Int(8));
     assert_eq!(value("k=-9223372036854775808"), Value::Int(i64::MIN));
-    assert_eq!(value("k=9007199254740993"), Value::Int(9_007_199_254_740_993));
+    assert_eq!(
+        value("k=9007199254740993"),
+        Value::Int(9_007_199_254_740_993)
+    );
     assert_eq!(value("l2=0.5"), Value::Float(0.5));
     assert_eq!(value("l2=1e3"), Value::Float(1000.0));
     assert_eq!(value("on=true"), Value::Bool(true));
@@ -30,7 +33,11 @@ fn parameters_are_json_or_text() {
         value("exclude=[\"a\",1]"),
         Value::List(vec![Value::Text("a".to_owned()), Value::Int(1)])
     );
-    assert!(param("k=18446744073709551615").unwrap_err().contains("below 2^63"));
+    assert!(
+        param("k=18446744073709551615")
+            .unwrap_err()
+            .contains("below 2^63")
+    );
     for wrong in ["k", "=1", "k="] {
         assert!(param(wrong).is_err(), "{wrong}");
     }
@@ -43,7 +50,10 @@ fn inputs() {
         (arg.name, arg.input)
     };
     let events = Some("events".to_owned());
-    assert_eq!(named("events=retail"), (events.clone(), Input::dataset("retail")));
+    assert_eq!(
+        named("events=retail"),
+        (events.clone(), Input::dataset("retail"))
+    );
     assert_eq!(named("retail"), (None, Input::dataset("retail")));
     assert_eq!(
         named("events=sql:select * from t where a = 1"),
@@ -69,7 +79,10 @@ fn roles() {
         (Role::CustomerId, "Customer ID".to_owned())
     );
     let error = role("customer=x").unwrap_err();
-    assert!(error.starts_with("expected one of the roles customer_id,"), "{error}");
+    assert!(
+        error.starts_with("expected one of the roles customer_id,"),
+        "{error}"
+    );
     let arg = input_role("events.amount=Total").unwrap();
     assert_eq!(arg.input.as_deref(), Some("events"));
     assert_eq!((arg.role, arg.column.as_str()), (Role::Amount, "Total"));
@@ -84,7 +97,11 @@ fn types_files_and_separators() {
     );
     assert!(column_type("a=text").unwrap_err().contains("bool, int64"));
     assert_eq!(out("scores=a/b.csv").unwrap().0, "scores");
-    assert!(out("scores=b.xlsx").unwrap_err().contains(".csv, .json or .arrow"));
+    assert!(
+        out("scores=b.xlsx")
+            .unwrap_err()
+            .contains(".csv, .json or .arrow")
+    );
     assert_eq!(delimiter("tab").unwrap(), b'\t');
     assert_eq!(delimiter(";").unwrap(), b';');
     assert!(delimiter(";;").is_err() && delimiter("\"").is_err());

@@ -8,7 +8,12 @@ fn check(labels: &[Option<&str>], positive: Option<&str>) -> Result<Vec<Option<b
 
 #[test]
 fn the_usual_words_are_understood() {
-    for (yes, no) in [("Yes", "No"), ("1", "0"), ("TRUE", "FALSE"), ("churned", "stayed")] {
+    for (yes, no) in [
+        ("Yes", "No"),
+        ("1", "0"),
+        ("TRUE", "FALSE"),
+        ("churned", "stayed"),
+    ] {
         let outcomes = check(&[Some(yes), None, Some(no)], None).unwrap();
         assert_eq!(outcomes, [Some(true), None, Some(false)]);
     }
@@ -23,7 +28,10 @@ fn the_outcome_can_be_named() {
 #[test]
 fn other_labels_are_refused_with_the_values_found() {
     let error = check(&[Some("a"), Some("b"), Some("c")], Some("a")).unwrap_err();
-    assert!(error.contains("exactly two values") && error.contains("\"c\""), "{error}");
+    assert!(
+        error.contains("exactly two values") && error.contains("\"c\""),
+        "{error}"
+    );
     let error = check(&[Some("yes"), Some("yes")], None).unwrap_err();
     assert!(error.contains("exactly two values"), "{error}");
     let error = check(&[Some("a"), Some("b")], None).unwrap_err();

@@ -176,43 +176,6 @@ impl<'a> Column<'a> {
         Ok(lists)
     }
 
-    /// Its values as yes or no, for outcomes: booleans; the numbers 1 and 0; the texts yes,
-    /// true, y, t, 1 and no, false, n, f, 0 in any case.
-    ///
-    /// # Errors
-    /// `INPUT_INVALID` when a value is neither; it names the value and the row.
-    pub fn binary(&self) -> Result<Vec<Option<bool>>> {
-        let neither = |row: usize, found: &str| {
-            Error::invalid(
-                self.path(),
-                format!("expected yes or no, true or false, 1 or 0, found {found:?} in row {row}"),
-            )
-        };
-        if self.is_numeric() {
-            let numbers = self.numbers()?;
-            let values = numbers
-                .iter()
-                .enumerate()
-                .map(|(row, number)| match number {
-                    number if number.is_nan() => Ok(None),
-                    1.0 => Ok(Some(true)),
-                    0.0 => Ok(Some(false)),
-                    number => Err(neither(row, &number.to_string())),
-                });
-            return values.collect();
-        }
-        let texts = self.texts()?;
-        let values = texts.iter().enumerate().map(|(row, text)| {
-            let Some(text) = text else { return Ok(None) };
-            match text.trim().to_ascii_lowercase().as_str() {
-                "yes" | "true" | "y" | "t" | "1" => Ok(Some(true)),
-                "no" | "false" | "n" | "f" | "0" => Ok(Some(false)),
-                _ => Err(neither(row, text)),
-            }
-        });
-        values.collect()
-    }
-
     /// The column as a feature, or none when `which` does not take its type.
     ///
     /// # Errors

@@ -179,14 +179,6 @@ impl Table {
         self.require(role)?.times()
     }
 
-    /// The column of that role as yes or no; see [`Column::binary`].
-    ///
-    /// # Errors
-    /// `INPUT_INVALID` when there is no such column or a value is neither.
-    pub fn binary(&self, role: Role) -> Result<Vec<Option<bool>>> {
-        self.require(role)?.binary()
-    }
-
     /// The columns that have no role and are not in `exclude`, as features, in schema order.
     ///
     /// Numbers and booleans become [`Values::Number`]; with [`Features::All`] text becomes

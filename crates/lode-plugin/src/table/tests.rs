@@ -188,28 +188,6 @@ fn times_are_utc_micros() {
 }
 
 #[test]
-fn outcomes_in_all_their_spellings() {
-    let texts = StringArray::from(vec![Some("Yes"), Some("no "), None, Some("1")]);
-    let values = one(Arc::new(texts), Role::Label)
-        .binary(Role::Label)
-        .unwrap();
-    assert_eq!(values, [Some(true), Some(false), None, Some(true)]);
-    let numbers = Float64Array::from(vec![Some(1.0), Some(0.0), None]);
-    let values = one(Arc::new(numbers), Role::Label)
-        .binary(Role::Label)
-        .unwrap();
-    assert_eq!(values, [Some(true), Some(false), None]);
-    let bad = StringArray::from(vec!["no", "maybe"]);
-    let error = one(Arc::new(bad), Role::Label)
-        .binary(Role::Label)
-        .unwrap_err();
-    assert!(
-        error.to_string().ends_with("found \"maybe\" in row 1"),
-        "{error}"
-    );
-}
-
-#[test]
 fn features_follow_the_spec() {
     let table = Table::from(mixed(6));
     let names = |which, exclude: &[String]| -> Vec<String> {

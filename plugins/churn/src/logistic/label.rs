@@ -1,9 +1,11 @@
 //! Reads the outcome to learn: which rows are yes, which no, which not known.
 //!
-//! Does not guess: a label that is not plainly yes or no is refused with what was found.
+//! The rule is the judge's own, [`lode_numeric::label`]: what the algorithm learns as yes is
+//! what the engine counts as yes.
 
 use std::collections::BTreeMap;
 
+use lode_numeric::label;
 use lode_plugin::Error;
 use lode_plugin::Ids;
 use lode_plugin::Result;
@@ -15,51 +17,15 @@ use super::params::Params;
 /// The outcome of each row; none where it is null.
 pub(super) fn read(table: &Table, params: &Params) -> Result<Vec<Option<bool>>> {
     let column = table.require(Role::Label)?;
-    let field = format!("inputs.customers.{}", column.name());
     let values = texts(table)?;
-    let classes: Vec<Option<bool>> = match &params.positive {
-        Some(positive) => {
-            let found = values.names.iter();
-            found.map(|name| Some(name == positive)).collect()
-        }
-        None => values.names.iter().map(|name| word(name)).collect(),
-    };
-    if params.positive.is_some() && values.names.len() > 2 {
-        return Err(Error::invalid(
-            field,
-            format!(
-                "expected a label with two values, found {}",
-                listed(&values.names)
-            ),
-        ));
-    }
-    if classes.contains(&None) {
-        return Err(Error::invalid(
-            field,
-            format!(
-                "expected yes and no, true and false or 1 and 0 (or the parameter positive to \
-                 say which value means yes), found {}",
-                listed(&values.names)
-            ),
-        ));
-    }
-    for class in [true, false] {
-        if !classes.contains(&Some(class)) {
-            return Err(Error::invalid(
-                field,
-                format!(
-                    "expected rows of both outcomes, found {}{}",
-                    listed(&values.names),
-                    match &params.positive {
-                        Some(positive) if class => format!(", none of it {positive:?}"),
-                        _ => String::new(),
-                    }
-                ),
-            ));
-        }
-    }
-    let of = |code: &u32| classes.get(*code as usize).copied().flatten();
-    Ok(values.codes.iter().map(of).collect())
+    let words = values
+        .codes
+        .iter()
+        .map(|&code| values.names.get(code as usize).map(String::as_str));
+    label::binary(words, params.positive.as_deref()).map_err(|error| {
+        let field = format!("inputs.customers.{}", column.name());
+        Error::invalid(field, error.to_string())
+    })
 }
 
 /// The label as codes of texts; numbers with a fraction are written out.
@@ -84,28 +50,4 @@ fn texts(table: &Table) -> Result<Ids> {
         codes: codes.collect(),
         names: names.into_keys().collect(),
     })
-}
-
-fn word(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "yes" | "true" | "y" | "t" | "1" => Some(true),
-        "no" | "false" | "n" | "f" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        return "no value".to_owned();
-    }
-    let first: Vec<String> = names
-        .iter()
-        .take(5)
-        .map(|name| format!("{name:?}"))
-        .collect();
-    match names.len() {
-        n if n > 5 => format!("{} and {} more", first.join(", "), n - 5),
-        1 => format!("only {}", first[0]),
-        _ => first.join(", "),
-    }
 }

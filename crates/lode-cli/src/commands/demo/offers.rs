@@ -13,6 +13,7 @@ use crate::commands::demo::heading;
 use crate::commands::demo::truth::Truth;
 use crate::failure::Result;
 use crate::output::number;
+use crate::output::of;
 
 /// Runs `recommend.item-knn`, tells one customer's offers and how many planted ones are met.
 pub(super) async fn run(lode: &Lode, truth: &Truth) -> Result<String> {
@@ -33,7 +34,10 @@ fn example(offers: &BTreeMap<String, Vec<String>>, truth: &Truth) -> Option<Stri
         .filter(|shopper| shopper.class == "regular")
         .find(|shopper| {
             offers.get(&shopper.customer_id).is_some_and(|offers| {
-                let hits = shopper.next_items.iter().filter(|item| offers.contains(item));
+                let hits = shopper
+                    .next_items
+                    .iter()
+                    .filter(|item| offers.contains(item));
                 hits.count() >= 2
             })
         })
@@ -61,22 +65,24 @@ async fn tell(lode: &Lode, model: &str, customer: &str, truth: &Truth) -> Result
         .map(|shopper| shopper.group.clone())
         .unwrap_or_default();
     let mut list = bought.clone();
-    if list.len() > 8 {
-        list.truncate(8);
-        list.push(format!("and {} more", bought.len() - 8));
+    if list.len() > 5 {
+        list.truncate(4);
+        list.push(format!("and {} more", bought.len() - 4));
     }
     let mut text = format!("\n  customer {customer} bought {}", list.join(", "));
     text.push_str("\n  offers, best first:");
     for item in &found.items {
         text.push_str(&format!("\n    {:<28}{:>8}", item.item, number(item.score)));
     }
-    text.push_str(&format!("\n  check: this customer was planted to like {likes}"));
+    text.push_str(&format!(
+        "\n  check: this customer was planted to like {likes}"
+    ));
     Ok(text)
 }
 
 /// How many of the planted next purchases are among the offers.
 fn check(offers: &BTreeMap<String, Vec<String>>, truth: &Truth) -> String {
-    let (mut n_next, mut n_met, mut n_customers, mut n_right) = (0.0, 0.0, 0.0, 0.0);
+    let (mut n_next, mut n_met, mut n_customers, mut n_right) = (0.0, 0.0, 0_u32, 0.0);
     for shopper in &truth.retail.customers {
         let Some(offers) = offers.get(&shopper.customer_id) else {
             continue;
@@ -89,15 +95,16 @@ fn check(offers: &BTreeMap<String, Vec<String>>, truth: &Truth) -> String {
             .iter()
             .filter(|item| offers.contains(item))
             .count();
-        n_customers += 1.0;
+        n_customers += 1;
         n_right += f64::from(u8::from(n_hits > 0));
         n_next += shopper.next_items.len() as f64;
         n_met += n_hits as f64;
     }
     format!(
-        "\n         ten offers hold something they would buy next for {} of {n_customers} customers,\n         \
+        "\n         ten offers hold something they would buy next for {} of {},\n         \
          and {} of all such items",
-        percent(n_right, n_customers),
+        percent(n_right, f64::from(n_customers)),
+        of(u64::from(n_customers), "customer"),
         percent(n_met, n_next),
     )
 }

@@ -92,23 +92,31 @@ pub(super) async fn habits(lode: &Lode) -> Result<String> {
     let customers = numbers(&centers, "customers")?;
     let features = texts(&centers, "feature")?;
     let means = numbers(&centers, "mean")?;
-    // One row a segment and feature, in the order of the segments.
+    // One row a segment and feature: the features become columns.
+    let mut names: Vec<&str> = Vec::new();
     let mut groups: BTreeMap<&str, (f64, Vec<String>)> = BTreeMap::new();
     for i in 0..segments.len() {
+        if !names.contains(&features[i].as_str()) {
+            names.push(&features[i]);
+        }
         let group = groups.entry(&segments[i]).or_default();
         group.0 = customers[i];
-        let mean = number((means[i] * 10.0).round() / 10.0);
-        group
-            .1
-            .push(format!("{:<17}{mean:>8}", features[i].replace('_', " ")));
+        group.1.push(number((means[i] * 10.0).round() / 10.0));
     }
     let mut text = heading(
         "2. What habits do they have? (groups of a SELECT)",
         "segment.kmeans",
     );
-    text.push_str("\n  group      customers   on average");
+    text.push_str("\n  group   customers");
+    for name in &names {
+        text.push_str(&format!("{:>18}", name.replace('_', " ")));
+    }
+    text.push_str("   (means)");
     for (segment, (n, means)) in &groups {
-        text.push_str(&format!("\n  {segment:<11}{n:>9}   {}", means.join("   ")));
+        text.push_str(&format!("\n  {segment:<8}{n:>9}"));
+        for mean in means {
+            text.push_str(&format!("{mean:>18}"));
+        }
     }
     Ok(text)
 }

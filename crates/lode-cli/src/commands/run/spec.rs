@@ -107,3 +107,6 @@ fn pick<'s>(spec: &'s mut JobSpec, name: Option<&str>, form: &str) -> Result<&'s
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,12 @@ fn files_and_streams_read_alike() {
 
 #[test]
 fn same_rows_same_id() {
-    let id = |to| Memory::new(vec![batch(0..to)]).unwrap().default_id().unwrap();
+    let id = |to| {
+        Memory::new(vec![batch(0..to)])
+            .unwrap()
+            .default_id()
+            .unwrap()
+    };
     assert_eq!(id(10), id(10));
     assert_ne!(id(10), id(11));
 }

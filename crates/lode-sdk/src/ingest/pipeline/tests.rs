@@ -57,8 +57,7 @@ fn ingest(addr: SocketAddr) -> Ingest {
 async fn every_fault_ends_in_each_row_once() {
     let dir = tempfile::tempdir().unwrap();
     let fake = Fake::default();
-    fake.ledger.lock().unwrap().faults =
-        [Fault::EndAfter(3), Fault::LoseAck, Fault::Damage].into();
+    fake.ledger.lock().unwrap().faults = [Fault::EndAfter(3), Fault::LoseAck, Fault::Damage].into();
     let (addr, _server) = fake.serve(ANY.parse().unwrap()).await;
     let waits = Arc::new(Mutex::new(0));
     let seen = waits.clone();
@@ -126,7 +125,10 @@ async fn an_engine_that_comes_back_is_waited_for() {
 #[tokio::test]
 async fn an_engine_that_is_not_there_is_told_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let nobody = std::net::TcpListener::bind(ANY).unwrap().local_addr().unwrap();
+    let nobody = std::net::TcpListener::bind(ANY)
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let error = run(ingest(nobody), source(&dir)).await.unwrap_err();
     assert!(error.is_unreachable(), "{error}");
 }
@@ -155,8 +157,14 @@ async fn an_aborted_load_of_a_given_id_is_refused() {
     fake.ledger.lock().unwrap().aborted = true;
     fake.ledger.lock().unwrap().id = "mine".to_owned();
     let (addr, _server) = fake.serve(ANY.parse().unwrap()).await;
-    let error = run(ingest(addr).id("mine"), source(&dir)).await.unwrap_err();
-    assert!(error.to_string().contains("found mine of dataset d aborted"));
+    let error = run(ingest(addr).id("mine"), source(&dir))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("found mine of dataset d aborted")
+    );
 }
 
 #[test]

@@ -90,7 +90,10 @@ fn resumes_from_every_position_plain_and_gzip() {
     assert!(all.len() > 10);
     let start = text.find('\n').unwrap() + 1;
     assert_eq!(joined(&all), &text.as_bytes()[start..]);
-    assert_eq!(joined(&chunks(&gzip, 0, 1 << 20)), &text.as_bytes()[start..]);
+    assert_eq!(
+        joined(&chunks(&gzip, 0, 1 << 20)),
+        &text.as_bytes()[start..]
+    );
     let mut sent = start;
     for (i, chunk) in all.iter().enumerate() {
         sent += chunk.data.len();
@@ -110,7 +113,10 @@ fn chunk_size_is_bounded_by_the_engine() {
     let file = open(&dir.file("long.csv", text.as_bytes()));
     let all = chunks(&file, 0, 3000);
     assert!(all.iter().all(|chunk| chunk.data.len() <= 3000));
-    assert_eq!(joined(&all).len(), text.len() - text.find('\n').unwrap() - 1);
+    assert_eq!(
+        joined(&all).len(),
+        text.len() - text.find('\n').unwrap() - 1
+    );
 }
 
 #[test]
@@ -183,7 +189,11 @@ fn what_is_no_csv_file_is_refused() {
         ("empty.csv", b"", "an empty file"),
         ("utf16.csv", b"\xFF\xFEa\0,\0b\0", "UTF-16"),
         ("binary.csv", b"PK\x03\x04\0\0\0", "binary data"),
-        ("bytes.csv", b"a,\xFF\n1,2\n", "other bytes in header field 2"),
+        (
+            "bytes.csv",
+            b"a,\xFF\n1,2\n",
+            "other bytes in header field 2",
+        ),
     ];
     for (name, content, found) in cases {
         let error = TextFile::open(&dir.file(name, content), &TextOptions::default());
@@ -208,7 +218,10 @@ fn a_quote_left_open_is_told_and_not_sent() {
             Err(error) => break error.to_string(),
         }
     };
-    assert!(error.contains("near byte 8; a quote is left open"), "{error}");
+    assert!(
+        error.contains("near byte 8; a quote is left open"),
+        "{error}"
+    );
 }
 
 #[test]

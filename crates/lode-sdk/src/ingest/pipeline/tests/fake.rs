@@ -53,7 +53,10 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Serves until the handle is aborted.
-    pub(super) async fn serve(&self, addr: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    pub(super) async fn serve(
+        &self,
+        addr: SocketAddr,
+    ) -> (SocketAddr, tokio::task::JoinHandle<()>) {
         let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let serving = tonic::transport::Server::builder()
@@ -79,7 +82,10 @@ impl Fake {
             (_, true) => v1::IngestState::Aborted,
             _ => v1::IngestState::Open,
         };
-        let position = ledger.chunks.last().map(|chunk| chunk.source_position.clone());
+        let position = ledger
+            .chunks
+            .last()
+            .map(|chunk| chunk.source_position.clone());
         v1::Ingest {
             name: format!("tenants/default/datasets/d/ingests/{}", ledger.id),
             state: state.into(),

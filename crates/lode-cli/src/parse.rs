@@ -47,7 +47,7 @@ pub(crate) fn input(text: &str) -> Result<InputArg, String> {
         );
     }
     let input = if let Some(sql) = source.strip_prefix("sql:") {
-        Input::sql(sql.trim())
+        Input::sql(unquoted(sql.trim()))
     } else if let Some(output) = source.strip_prefix("output:") {
         let Some((job, name)) = output.split_once('/') else {
             return Err(format!("expected output:JOB/NAME, found output:{output}"));
@@ -57,6 +57,13 @@ pub(crate) fn input(text: &str) -> Result<InputArg, String> {
         Input::dataset(source.trim())
     };
     Ok(InputArg { name, input })
+}
+
+/// The statement without quotes around it, which a shell leaves when the whole argument was
+/// quoted: no statement starts with one.
+fn unquoted(sql: &str) -> &str {
+    let inner = sql.strip_prefix('"').and_then(|sql| sql.strip_suffix('"'));
+    inner.unwrap_or(sql)
 }
 
 /// `ROLE=COLUMN`.

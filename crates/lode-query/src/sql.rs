@@ -320,7 +320,8 @@ impl Talk {
             return fault(Class::Limit, "SQL_OUT_OF_MEMORY", text);
         }
         match error {
-            Some(error) if exit.signal.is_none() && exit.code == Some(0) => worker(error),
+            // It still speaks, but not this protocol.
+            Some(error @ lode_worker::Error::Frame { .. }) => worker(error),
             _ => failed(format!(
                 "the query's worker {} before it was done",
                 exit.describe()
@@ -369,3 +370,6 @@ fn fault(class: Class, reason: &str, message: impl Into<String>) -> Error {
     }
     Error::Query(Box::new(fault))
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,10 @@ fn inputs() {
         (None, Input::sql("select a from t where a=1"))
     );
     assert_eq!(
+        named("sql:\"select \"A\" from t\""),
+        (None, Input::sql("select \"A\" from t"))
+    );
+    assert_eq!(
         named("events=output:job-1/rfm"),
         (events, Input::output("job-1", "rfm"))
     );

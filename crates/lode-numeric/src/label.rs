@@ -1,4 +1,6 @@
 //! Which of a label's two values is the outcome: one rule for algorithms and for their judge.
+//!
+//! Does not guess: values that are not plainly yes and no are refused with what was found.
 
 use crate::Error;
 use crate::Result;
@@ -11,7 +13,7 @@ const POSITIVE_WORDS: [&str; 7] = ["1", "true", "yes", "y", "t", "churned", "lef
 /// `positive` names the value that counts as the outcome. Without it, the outcome is the
 /// one value that reads (in any case) 1, true, yes, y, t, churned or left. Blanks around a
 /// value do not count, nor does the `.0` of a whole number. Null stays null.
-/// There must be exactly two different values, or with `positive` at least that one and another.
+/// There must be exactly two different values.
 ///
 /// # Errors
 /// [`Error::Label`] with the values found, at most five of them.
@@ -58,9 +60,6 @@ pub fn binary<'a>(
                 .to_owned(),
         }));
     };
-    if values.len() != 2 {
-        return Err(refused("a label with exactly two values".to_owned()));
-    }
     Ok(labels
         .map(|label| label.map(|label| label == outcome))
         .collect())

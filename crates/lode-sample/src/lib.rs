@@ -5,7 +5,7 @@
 //! writes files. Invariant: a customer's rows depend on the seed and the customer's number
 //! alone, so a larger sample holds the smaller one's customers.
 //!
-//! [`write`] makes these files:
+//! [`write()`] makes these files:
 //!
 //! | file | one row | columns |
 //! |---|---|---|

@@ -155,12 +155,12 @@ fn refused(sql: &str, reason: &str, part: &str) {
 fn aggregates_agree_with_plain_sums() {
     // Quantity is -1..=6, UnitPrice 0.0..=3.5 by halves.
     let expected: f64 = (0..8).map(|i| f64::from(i - 1) * 0.5 * f64::from(i)).sum();
-    assert_eq!(expected, 56.0);
+    let text = format!("{expected:?}");
     check("select count(*) from sales", &["8"]);
     check("SELECT COUNT(*) FROM sales", &["8"]);
     check(
         r#"select sum("Quantity" * "UnitPrice") from sales"#,
-        &["56.0"],
+        &[text.as_str()],
     );
     check("select count(distinct StockCode) from sales", &["3"]);
     check("select count(customer) from sales", &["7"]);

@@ -45,6 +45,9 @@ pub use params::Params;
 /// | every other column without a role | number, bool | finite | its mean, with an indicator "missing" |
 /// | | text | any | a level of its own |
 ///
+/// Which of the label's two values means that the customer left: see `lode_numeric::label`,
+/// the rule by which the engine judges too.
+///
 /// Dates, times and columns with another role are left out. NaN counts as null; an infinity
 /// is refused.
 ///
@@ -71,7 +74,7 @@ pub use params::Params;
 /// columns, p weights and n rows O(n c^2 + p^3) a step, 6 to 10 steps; memory 8 n c bytes.
 ///
 /// # Errors
-/// `INPUT_INVALID`: no rows, no features, a label that is not yes/no or has one value only, an
+/// `INPUT_INVALID`: no rows, no features, a label without exactly two values, or of which none plainly means yes, an
 /// infinity; the message names the column and what was found. `PARAMS_INVALID`.
 ///
 /// # Source

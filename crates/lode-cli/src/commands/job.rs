@@ -7,7 +7,6 @@ use lode_sdk::JobEvent;
 use lode_sdk::JobState;
 
 use crate::commands::Context;
-use crate::failure::Failed;
 use crate::failure::Result;
 use crate::failure::say;
 use crate::output::Format;
@@ -28,10 +27,16 @@ pub(crate) struct Args {
     /// Stay until the job ends
     #[arg(short, long)]
     watch: bool,
+    /// Print what the algorithm logged
+    #[arg(long)]
+    log: bool,
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     let mut job = cx.lode.job(&args.id).await?;
+    if args.log && job.state.is_final() {
+        tell_log(cx, &args.id).await?;
+    }
     if args.watch && !job.state.is_final() {
         match watch(cx, &job).await? {
             Some(ended) => job = ended,
@@ -47,13 +52,30 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     }
 }
 
+/// Tells the log lines of a finished job.
+async fn tell_log(cx: &Context, id: &str) -> Result<()> {
+    let mut events = cx.lode.watch(id, 0)?;
+    while let Some(event) = events.next().await? {
+        if let JobEvent::Log {
+            level,
+            message,
+            time: at,
+        } = event
+        {
+            say(&format!("{} {level}: {message}", time(at)));
+        }
+    }
+    Ok(())
+}
+
+/// Watches a job to its end; none when the person leaves with Ctrl-C.
 async fn watch(cx: &Context, job: &Job) -> Result<Option<Job>> {
     let bar = progress::job_bar(&job.algorithm);
-    let mut watch = cx.lode.watch(&job.job, 0)?;
-    let mut last = None;
+    let mut events = cx.lode.watch(&job.job, 0)?;
+    let mut last = job.clone();
     loop {
         let event = tokio::select! {
-            event = watch.next() => event?,
+            event = events.next() => event?,
             _ = tokio::signal::ctrl_c() => {
                 bar.finish_and_clear();
                 say(&format!("job {} goes on", job.job));
@@ -62,7 +84,7 @@ async fn watch(cx: &Context, job: &Job) -> Result<Option<Job>> {
         };
         match event {
             None => break,
-            Some(JobEvent::Job(job)) => last = Some(*job),
+            Some(JobEvent::Job(job)) => last = *job,
             Some(JobEvent::Progress(now)) => {
                 progress::set_fraction(&bar, now.fraction);
                 bar.set_message(now.stage);
@@ -74,8 +96,7 @@ async fn watch(cx: &Context, job: &Job) -> Result<Option<Job>> {
         }
     }
     bar.finish_and_clear();
-    last.map(Some)
-        .ok_or_else(|| Failed::usage(format!("job {} told nothing", job.job)))
+    Ok(Some(last))
 }
 
 /// Prints a job: for people what it found, else all of it.

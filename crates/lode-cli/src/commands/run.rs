@@ -4,7 +4,6 @@ mod spec;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use lode_sdk::Error;
 use lode_sdk::Job;
@@ -152,9 +151,4 @@ pub(crate) async fn wait(format: Format, handle: JobHandle) -> Result<Option<Job
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The time that a number of seconds is.
-fn seconds(secs: u64) -> Duration {
-    Duration::from_secs(secs)
 }

@@ -62,5 +62,5 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
             "`lode algorithms ALGORITHM` shows what it reads; --role INPUT.ROLE=COLUMN says which column it is".to_owned(),
         );
     }
-    job.map(|job| format!("`lode job {job}` shows the job with its log"))
+    job.map(|job| format!("`lode job {job} --log` shows what the algorithm logged"))
 }

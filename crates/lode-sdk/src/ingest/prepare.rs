@@ -12,6 +12,7 @@ use lode_types::DatasetKind;
 use lode_types::Role;
 use lode_types::Schema;
 
+use crate::Dataset;
 use crate::Error;
 use crate::Ingest;
 use crate::IngestEvent;
@@ -26,6 +27,7 @@ pub(crate) async fn dataset(ingest: &Ingest, source: &Arc<dyn Source>) -> Result
     let settings = &ingest.settings;
     match ingest.lode.dataset(&settings.dataset).await {
         Ok(found) => {
+            check_existing(&found, settings)?;
             let schema = with_roles(&found.schema, &settings.roles)?;
             if schema != found.schema {
                 ingest
@@ -50,6 +52,33 @@ pub(crate) async fn dataset(ingest: &Ingest, source: &Arc<dyn Source>) -> Result
         }
         Err(error) => Err(error),
     }
+}
+
+/// What is fixed when a dataset is made cannot be said otherwise later.
+fn check_existing(found: &Dataset, settings: &Settings) -> Result<()> {
+    if let Some(kind) = settings.kind
+        && kind != found.kind
+    {
+        return Err(Error::argument(
+            "kind",
+            format!("{}, which dataset {} has", found.kind, found.dataset),
+            kind.as_str(),
+        ));
+    }
+    for (name, column_type) in &settings.types {
+        let has = found.schema.column(name).map(|column| column.column_type);
+        if has != Some(*column_type) {
+            return Err(Error::argument(
+                "type",
+                match has {
+                    Some(has) => format!("{has}, which column {name} has"),
+                    None => format!("a column of dataset {}", found.dataset),
+                },
+                format!("{name}={column_type}"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn infer(

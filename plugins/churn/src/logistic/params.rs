@@ -15,8 +15,8 @@ pub struct Params {
     /// Strength of the L2 penalty on the weights; larger pulls all weights to 0.
     #[schemars(range(min = 1e-6, max = 1e9))]
     pub l2: f64,
-    /// The value of the label that means yes, as text; needed when the label is not yes/no,
-    /// true/false or 1/0.
+    /// The value of the label that means the customer left, as text; needed when none of its
+    /// two values reads 1, true, yes, y, t, churned or left.
     pub positive: Option<String>,
     /// Levels kept of each text column, the most frequent ones; rarer levels weigh nothing.
     #[schemars(range(min = 1, max = 10_000))]

@@ -2,6 +2,8 @@
 //!
 //! Asks the engine for the algorithm only where a name was left out.
 
+use std::time::Duration;
+
 use lode_sdk::AlgorithmInfo;
 use lode_sdk::Input;
 use lode_sdk::JobLimits;
@@ -9,7 +11,6 @@ use lode_sdk::JobSpec;
 
 use crate::commands::Context;
 use crate::commands::run::Args;
-use crate::commands::run::seconds;
 use crate::failure::Failed;
 use crate::failure::Result;
 
@@ -57,7 +58,7 @@ pub(super) fn build(args: &Args, algorithm: Option<&AlgorithmInfo>) -> Result<Jo
     }
     spec.seed = args.seed;
     spec.limits = JobLimits {
-        timeout: args.timeout.map(seconds),
+        timeout: args.timeout.map(Duration::from_secs),
         memory_bytes: args.memory_mib.unwrap_or(0) << 20,
         threads: args.threads.unwrap_or(0),
     };

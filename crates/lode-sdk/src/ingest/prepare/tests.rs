@@ -1,13 +1,17 @@
 //! Roles and types that the caller says go over those that were guessed.
 
+use std::collections::BTreeMap;
+
 use lode_types::Column;
 use lode_types::ColumnType;
 use lode_types::DatasetKind;
 use lode_types::Role;
 use lode_types::Schema;
 
+use super::check_existing;
 use super::with_roles;
 use super::with_settings;
+use crate::Dataset;
 use crate::Lode;
 use crate::Options;
 
@@ -76,4 +80,42 @@ async fn types_names_and_keys_of_a_new_dataset() {
     assert_eq!(id.column_type, ColumnType::String);
     assert!(!id.nullable);
     assert_eq!(schema.column("when").unwrap().role, None);
+}
+
+#[tokio::test]
+async fn what_is_fixed_cannot_be_said_otherwise() {
+    let found = Dataset {
+        dataset: "d".to_owned(),
+        display_name: String::new(),
+        kind: DatasetKind::Events,
+        schema: guessed(),
+        rows: 0,
+        bytes: 0,
+        version: 0,
+        labels: BTreeMap::new(),
+        create_time: None,
+        update_time: None,
+    };
+    let lode = Lode::lazy("127.0.0.1:1", Options::default()).unwrap();
+    let load = || lode.ingest("d");
+    let check = |load: crate::Ingest| check_existing(&found, &load.settings);
+    check(
+        load()
+            .kind(DatasetKind::Events)
+            .column_type("sum", ColumnType::Float64),
+    )
+    .unwrap();
+    let error = |load| check(load).unwrap_err().to_string();
+    assert_eq!(
+        error(load().kind(DatasetKind::Customers)),
+        "expected events, which dataset d has, found customers"
+    );
+    assert_eq!(
+        error(load().column_type("sum", ColumnType::Int64)),
+        "expected float64, which column sum has, found sum=int64"
+    );
+    assert_eq!(
+        error(load().column_type("x", ColumnType::Int64)),
+        "expected a column of dataset d, found x=int64"
+    );
 }

@@ -23,7 +23,7 @@ use tonic::Code;
 
 async fn load_people(client: &Client) -> Result<()> {
     let columns = vec![
-        wire::column("who", v1::Type::String, v1::Role::CustomerId),
+        wire::key("who"),
         wire::column("calls", v1::Type::Int64, v1::Role::Unspecified),
     ];
     let batch = RecordBatch::try_from_iter([
@@ -206,7 +206,7 @@ async fn a_query_that_cannot_run_says_why() -> Result<()> {
         let error: lode_client::Error = error.downcast().expect("an error of the client");
         refusal::<()>(Err(error))
     };
-    let found = refused("selec 1").await;
+    let found = refused("select 1 +").await;
     check(
         "SQL syntax",
         &found,

@@ -158,7 +158,7 @@ async fn load_customers(client: &Client) -> Result<()> {
     });
     let left = left.collect::<StringArray>();
     let columns = vec![
-        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+        wire::key("customer"),
         wire::column("calls", v1::Type::Float64, v1::Role::Unspecified),
         wire::column("tariff", v1::Type::String, v1::Role::Unspecified),
         wire::column("left", v1::Type::String, v1::Role::Label),

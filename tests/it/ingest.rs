@@ -272,7 +272,7 @@ async fn the_latest_row_of_a_customer_wins() -> Result<()> {
     let client = engine.client()?;
     let columns = || {
         vec![
-            wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+            wire::key("customer"),
             wire::column("n", v1::Type::Int64, v1::Role::Unspecified),
         ]
     };

@@ -150,7 +150,7 @@ pub async fn prepare(client: &Client) -> Result<()> {
             Table::Customers => v1::DatasetKind::Customers,
         };
         let columns = vec![
-            wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+            wire::key("customer"),
             wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
             wire::column("amount", v1::Type::Float64, v1::Role::Amount),
             wire::column("load", v1::Type::Int64, v1::Role::Unspecified),

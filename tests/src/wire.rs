@@ -48,6 +48,14 @@ pub fn column(name: &str, kind: v1::Type, role: v1::Role) -> v1::Column {
     }
 }
 
+/// The column of customer ids in a customers dataset, where it may not be empty.
+pub fn key(name: &str) -> v1::Column {
+    v1::Column {
+        nullable: false,
+        ..column(name, v1::Type::String, v1::Role::CustomerId)
+    }
+}
+
 /// Makes a dataset.
 ///
 /// # Errors

@@ -127,8 +127,10 @@ impl Host {
             spawner: config.spawner,
         };
         // Workers run in "/", where a relative path would lead elsewhere.
-        let cache_dir = std::path::absolute(&config.cache_dir)
-            .map_err(Error::io(format!("find directory {}", config.cache_dir.display())))?;
+        let cache_dir = std::path::absolute(&config.cache_dir).map_err(Error::io(format!(
+            "find directory {}",
+            config.cache_dir.display()
+        )))?;
         let found = discover::all(&config.plugin_dir, &cache_dir, &launcher)?;
         let mut plugins = Vec::with_capacity(found.len());
         let mut algorithms: BTreeMap<String, Arc<Loaded>> = BTreeMap::new();

@@ -1,3 +1,5 @@
+//! Parts come back as written and without a copy; damaged files are errors, never crashes.
+
 use std::io::Write;
 
 use arrow_array::Array;

@@ -1,3 +1,5 @@
+//! Blocks of customers come back as written; damaged ones are errors, never panics.
+
 use std::sync::Arc;
 
 use arrow_array::BooleanArray;

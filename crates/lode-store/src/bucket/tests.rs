@@ -1,3 +1,5 @@
+//! The hash of customer ids is part of the disk format: frozen, and even.
+
 use super::*;
 
 /// The hash is part of the format: computed once with an independent program, never to change.

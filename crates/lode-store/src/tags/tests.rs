@@ -1,3 +1,5 @@
+//! Tags of every type come back as written.
+
 use super::*;
 
 fn tag(key: &str, value: Value) -> Tag {

@@ -1,3 +1,5 @@
+//! Datasets: made once, changed only where it is harmless, deleted when nobody reads them.
+
 use super::*;
 
 #[test]

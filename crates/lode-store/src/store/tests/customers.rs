@@ -1,3 +1,5 @@
+//! Customers: the last row of a key wins, old versions stay while pinned, one layout whatever the loads.
+
 use super::*;
 use crate::bucket::hash;
 use crate::kv::Span;

@@ -1,3 +1,5 @@
+//! The ledger of ingests: chunks in order and once, options said once, rejected rows kept.
+
 use super::*;
 use crate::CsvOptions;
 use crate::IngestState;

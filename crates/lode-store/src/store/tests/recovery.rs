@@ -1,3 +1,5 @@
+//! What an earlier process left: locks, junk, half commits, orphans, poison.
+
 use super::*;
 use crate::failpoint::Failpoints;
 use crate::ingest::Place;

@@ -57,12 +57,14 @@ impl Engine {
                 address: config.listen,
             });
         }
-        for program in [&config.worker, &config.sql_worker] {
-            if !program.is_file() {
-                return Err(Error::NoProgram {
-                    program: program.display().to_string(),
-                });
-            }
+        if !config.worker.is_file() {
+            return Err(Error::NoProgram {
+                program: config.worker.display().to_string(),
+            });
+        }
+        if !config.sql_worker.is_file() {
+            // Everything but queries works without it, and it is by far the longest to build.
+            tracing::warn!(program = %config.sql_worker.display(), "no SQL: program not found");
         }
         let cannot_listen = |source| Error::Listen {
             address: config.listen,

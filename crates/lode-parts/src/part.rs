@@ -82,10 +82,10 @@ pub enum Step {
     Renamed,
 }
 
-/// Like [`write`], and calls `after` after each step; a crash test ends the process there.
+/// Like [`write()`], and calls `after` after each step; a crash test ends the process there.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_in_steps(
     dir: &Path,
     name: &str,

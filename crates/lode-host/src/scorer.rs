@@ -23,7 +23,7 @@ use crate::supervise::Call;
 use crate::supervise::refusal;
 
 /// How long a model may take to open.
-const OPEN_TIME: Duration = Duration::from_secs(60);
+const OPEN_TIME: Duration = Duration::from_secs(20);
 
 /// What a scorer needs.
 #[derive(Debug)]

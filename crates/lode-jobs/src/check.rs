@@ -35,6 +35,13 @@ use crate::records;
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
 
+/// Least memory of a worker: less cannot even load a plugin.
+const MIN_MEMORY_BYTES: u64 = 64 << 20;
+/// Most memory of a worker.
+const MAX_MEMORY_BYTES: u64 = 1 << 40;
+/// Most threads of an algorithm.
+const MAX_THREADS: u32 = 256;
+
 /// A job that can run: everything resolved, its inputs pinned.
 pub(crate) struct Checked {
     pub(crate) algorithm: Arc<Loaded>,
@@ -132,7 +139,19 @@ impl Checker<'_> {
                 ),
             ));
         }
+        limits(spec)?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        let knows_customers = inputs.iter().any(|input| {
+            let mut roles = input.columns.iter().filter_map(|column| column.role);
+            roles.any(|role| role == Role::CustomerId)
+        });
+        if spec.write_back && !knows_customers {
+            return Err(Error::invalid(
+                "MISSING_ROLE",
+                "spec.write_back",
+                "expected an input with a column of role customer_id to write back onto, found none",
+            ));
+        }
         Ok(Checked {
             algorithm,
             params_json,
@@ -256,15 +275,40 @@ impl Checker<'_> {
                 Class::State,
                 "JOB_NOT_SUCCEEDED",
                 format!(
-                    "expected a job that succeeded, found {:?} {:?}",
+                    "expected a job that succeeded, found {:?}, which is {}",
                     id.as_str(),
-                    job.state
+                    job.state.as_str()
                 ),
             ));
         }
         let (_, table) = crate::jobs::open_output(self.store, &job, output)?;
         arrow_columns(&table.schema())
     }
+}
+
+/// Bounds that no worker could run within, or that no machine has.
+fn limits(spec: &JobSpec) -> Result<()> {
+    let memory = spec.limits.memory_bytes;
+    if memory != 0 && !(MIN_MEMORY_BYTES..=MAX_MEMORY_BYTES).contains(&memory) {
+        return Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "spec.limits.memory_bytes",
+            format!(
+                "expected {MIN_MEMORY_BYTES} (64 MiB) to {MAX_MEMORY_BYTES} (1 TiB) bytes, found {memory}"
+            ),
+        ));
+    }
+    if spec.limits.threads > MAX_THREADS {
+        return Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "spec.limits.threads",
+            format!(
+                "expected at most {MAX_THREADS} threads, found {}",
+                spec.limits.threads
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// The dataset that a name in SQL means: the exact id, or the only one that differs in
@@ -379,12 +423,14 @@ fn bind(
     mut columns: Vec<BoundColumn>,
 ) -> Result<Vec<BoundColumn>> {
     let field = format!("spec.inputs.{}", wanted.name);
-    for name in given.roles.values().chain(&given.exclude) {
+    let named = given.roles.values().map(|name| (name, "roles"));
+    let excluded = given.exclude.iter().map(|name| (name, "exclude"));
+    for (name, list) in named.chain(excluded) {
         if !columns.iter().any(|column| column.name == *name) {
             let known: Vec<&str> = columns.iter().map(|c| c.name.as_str()).take(30).collect();
             return Err(Error::invalid(
                 "COLUMN_NOT_FOUND",
-                format!("{field}.roles"),
+                format!("{field}.{list}"),
                 format!("no column {name:?}: expected one of {}", known.join(", ")),
             ));
         }

@@ -53,7 +53,7 @@ pub(crate) fn cross_validate(
         .inputs
         .first()
         .ok_or_else(|| Error::bug("a supervised algorithm declares no input"))?;
-    let opened = input::open(bench.store, bench.sql, bound)?;
+    let opened = bench.open_input(bound, bounds)?;
     let all = input::load(opened.files, &bound.columns)?;
     let label_column = bound
         .columns

@@ -2,14 +2,20 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
 use lode_host::Binding;
+use lode_host::CancelFlag;
 use lode_host::InputTable;
 use lode_parts::Table;
+use lode_query::Rows;
 use lode_query::Sql;
 use lode_query::SqlTable;
 use lode_store::Store;
@@ -23,9 +29,45 @@ use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::records;
 
+/// How often a running query is checked against its time.
+const WATCH: Duration = Duration::from_millis(20);
+
+/// How long the opening of an input may go on.
+#[derive(Clone, Copy)]
+pub(crate) struct Until<'a> {
+    pub(crate) cancel: &'a CancelFlag,
+    pub(crate) deadline: Instant,
+}
+
+impl Until<'_> {
+    /// Why it has to end, if it has to.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(
+                Class::Cancelled,
+                "JOB_CANCELLED",
+                "the job was cancelled",
+            ));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Error::new(
+                Class::Deadline,
+                "JOB_DEADLINE_EXCEEDED",
+                "the job's time ran out while its inputs were read",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Opens one input. Plain datasets are the part files themselves; a query's answer is
 /// written to a file without a name.
-pub(crate) fn open(store: &Store, sql: &Sql, input: &BoundInput) -> Result<InputTable> {
+pub(crate) fn open(
+    store: &Store,
+    sql: &Sql,
+    input: &BoundInput,
+    until: Until<'_>,
+) -> Result<InputTable> {
     let files = match &input.source {
         BoundSource::Dataset(snapshot) => snapshot
             .files()?
@@ -45,18 +87,7 @@ pub(crate) fn open(store: &Store, sql: &Sql, input: &BoundInput) -> Result<Input
             let planned = opened.plan(provided)?;
             let schema = planned.schema();
             let file = store.scratch_file()?;
-            let mut failure = None;
-            let rows = planned.execute(None).map_while(|batch| match batch {
-                Ok(batch) => Some(Ok(batch)),
-                Err(error) => {
-                    failure = Some(error);
-                    None
-                }
-            });
-            lode_parts::write_ipc(&file, &schema, rows)?;
-            if let Some(error) = failure {
-                return Err(error.into());
-            }
+            write_rows(&file, &schema, planned.execute(None), until)?;
             vec![file]
         }
         BoundSource::Output { job, output } => {
@@ -74,6 +105,42 @@ pub(crate) fn open(store: &Store, sql: &Sql, input: &BoundInput) -> Result<Input
         }
     };
     Ok(table(&input.name, files, &input.columns))
+}
+
+/// Writes a query's answer; ends the query when its time is over.
+fn write_rows(file: &File, schema: &SchemaRef, rows: Rows, until: Until<'_>) -> Result<()> {
+    let stop = rows.stop_handle();
+    let written = AtomicBool::new(false);
+    let mut failure = None;
+    let outcome = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("query-watch".to_owned())
+            .spawn_scoped(scope, || {
+                while !written.load(Ordering::Acquire) {
+                    if until.check().is_err() {
+                        return stop.stop();
+                    }
+                    std::thread::sleep(WATCH);
+                }
+            })
+            .map_err(|error| Error::new(Class::Unavailable, "THREAD_FAILED", error.to_string()))?;
+        let rows = rows.map_while(|batch| match batch {
+            Ok(batch) => Some(Ok(batch)),
+            Err(error) => {
+                failure = Some(error);
+                None
+            }
+        });
+        let outcome = lode_parts::write_ipc(file, schema, rows);
+        written.store(true, Ordering::Release);
+        outcome.map_err(Error::from)
+    });
+    until.check()?;
+    outcome?;
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 /// Files and columns as the host takes them.

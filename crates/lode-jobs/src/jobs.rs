@@ -214,9 +214,9 @@ impl Jobs {
                 Class::State,
                 "JOB_NOT_FINISHED",
                 format!(
-                    "expected a finished job, found {:?} {:?}: cancel it first",
+                    "expected a finished job, found {:?}, which is {}: cancel it first",
                     id.as_str(),
-                    job.state
+                    job.state.as_str()
                 ),
             ));
         }
@@ -337,7 +337,7 @@ pub(crate) fn output_file(store: &Store, job: &Job, name: &str) -> Result<(Outpu
     let output = output.ok_or_else(|| {
         let known: Vec<&str> = job.outputs.iter().map(|o| o.name.as_str()).collect();
         let known = if known.is_empty() {
-            format!("it is {:?} and has none", job.state)
+            format!("it is {} and has none", job.state.as_str())
         } else {
             format!("expected one of {}", known.join(", "))
         };

@@ -75,6 +75,7 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
     let property = schema
         .pointer(&format!("/properties{path}"))
         .unwrap_or(&Json::Null);
+    let choices = choices(schema, property);
     let found = error.instance();
     let (reason, expected) = match error.kind() {
         ValidationErrorKind::Minimum { .. }
@@ -93,6 +94,10 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
         ValidationErrorKind::Enum { options } => {
             ("PARAM_OUT_OF_RANGE", format!("one of {options}"))
         }
+        _ if !choices.is_empty() => (
+            "PARAM_OUT_OF_RANGE",
+            format!("one of {}", choices.join(", ")),
+        ),
         _ => ("PARAM_INVALID", error.to_string()),
     };
     Error::invalid(
@@ -100,6 +105,29 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
         field(&name),
         format!("parameter {name:?}: expected {expected}, found {found}"),
     )
+}
+
+/// The values of a parameter that takes one of a list, whichever way its schema says so.
+fn choices(schema: &Json, property: &Json) -> Vec<String> {
+    let reference = property.get("$ref").and_then(Json::as_str);
+    let property = reference
+        .and_then(|reference| schema.pointer(reference.trim_start_matches('#')))
+        .unwrap_or(property);
+    let mut values = Vec::new();
+    for list in ["oneOf", "anyOf"] {
+        for choice in property
+            .get(list)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
+            values.extend(choice.get("const").map(Json::to_string));
+            values.extend(choices(schema, choice));
+        }
+    }
+    let listed = property.get("enum").and_then(Json::as_array);
+    values.extend(listed.into_iter().flatten().map(Json::to_string));
+    values
 }
 
 fn range(property: &Json) -> String {

@@ -35,10 +35,12 @@ use crate::Output;
 use crate::Progress;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
 use crate::evaluate;
 use crate::input;
+use crate::input::Until;
 use crate::tags;
 
 /// Share of the progress bar that evaluation takes, when there is one.
@@ -113,8 +115,7 @@ impl Bench<'_> {
         };
         let mut inputs = Vec::new();
         for bound in &checked.inputs {
-            self.check_cancelled()?;
-            inputs.push(input::open(self.store, self.sql, bound)?);
+            inputs.push(self.open_input(bound, bounds)?);
         }
         let written = files
             .iter()
@@ -186,7 +187,16 @@ impl Bench<'_> {
                 let file = format!("{stem}-{}.arrow", output.name);
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
                 let n = tags::write_back(self.store, job, output, &table, self.clock.now())?;
-                written_back = written_back.max(n);
+                written_back = written_back.max(n.customers);
+                if n.repeated > 0 {
+                    (self.report)(EventKind::Log {
+                        level: "warn".to_owned(),
+                        message: format!(
+                            "{} rows of {:?} are of a customer that has a row already; the last one stays",
+                            n.repeated, output.name
+                        ),
+                    });
+                }
             }
         }
         keep.files.clear();
@@ -197,6 +207,16 @@ impl Bench<'_> {
             metrics,
             written_back,
         })
+    }
+
+    /// Opens an input within the job's time.
+    pub(crate) fn open_input(&self, bound: &BoundInput, bounds: Bounds) -> Result<InputTable> {
+        let until = Until {
+            cancel: self.cancel,
+            deadline: bounds.deadline,
+        };
+        until.check()?;
+        input::open(self.store, self.sql, bound, until)
     }
 
     /// Runs the plugin's fit in a worker.

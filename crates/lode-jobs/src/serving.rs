@@ -23,6 +23,7 @@ use lode_store::Area;
 use lode_store::Store;
 use lode_types::Class;
 use lode_types::CustomerId;
+use lode_types::Failure;
 use lode_types::Fault;
 use lode_types::ModelId;
 use lode_types::Task;
@@ -39,7 +40,7 @@ mod rows;
 /// Models that are kept open; the least recently used one is closed for another.
 const MAX_OPEN_MODELS: usize = 16;
 /// Longest that one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A request for scores.
 #[derive(Clone, Debug)]
@@ -246,13 +247,17 @@ impl Serving {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let mut scorer = lock(&open.scorer);
         if scorer.is_none() {
-            *scorer = Some(self.host.open_scorer(ScorerCall {
+            let opened = self.host.open_scorer(ScorerCall {
                 algorithm: open.model.algorithm.clone(),
                 params_json: open.model.provenance.params_json.clone(),
                 model: self.store.open_file(Area::Models, &open.model.file)?,
                 seed: open.model.seed,
                 threads: self.threads,
                 memory_bytes: self.memory_bytes,
+            });
+            *scorer = Some(opened.map_err(|error| match error.class() {
+                Class::Deadline => late(&open.model),
+                _ => error.into(),
             })?);
         }
         let Some(ready) = scorer.as_mut() else {
@@ -264,7 +269,10 @@ impl Serving {
             // milliseconds and is right in both cases.
             *scorer = None;
         }
-        Ok(answer?)
+        answer.map_err(|error| match error.class() {
+            Class::Deadline => late(&open.model),
+            _ => error.into(),
+        })
     }
 
     fn open(&self, id: &ModelId) -> Result<Arc<OpenModel>> {
@@ -378,6 +386,18 @@ fn wrong_task(model: &Model, gives: &str, call: &str) -> Error {
         ),
     )
     .at("model")
+}
+
+fn late(model: &Model) -> Error {
+    Error::new(
+        Class::Deadline,
+        "MODEL_TOO_SLOW",
+        format!(
+            "model {:?} of {} did not answer within {CALL_TIMEOUT:?}",
+            model.id.as_str(),
+            model.algorithm
+        ),
+    )
 }
 
 fn plugin_failed(message: impl Into<String>) -> Error {

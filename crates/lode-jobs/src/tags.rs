@@ -1,5 +1,7 @@
 //! Writes a job's results back onto customers as scores, labels and segments.
 
+use std::collections::HashSet;
+
 use arrow_array::Array;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -21,22 +23,31 @@ use crate::Error;
 use crate::Job;
 use crate::Result;
 
-/// Writes one output's columns back; gives the number of customers. Rows without a
-/// customer or without a value are passed over.
+/// What a write-back did.
+pub(crate) struct Written {
+    /// Different customers.
+    pub(crate) customers: u64,
+    /// Rows of a customer that had one already.
+    pub(crate) repeated: u64,
+}
+
+/// Writes one output's columns back. Rows without a customer or without a value are passed
+/// over; of several rows of a customer the last one stays.
 pub(crate) fn write_back(
     store: &Store,
     job: &Job,
     spec: &OutputSpec,
     table: &Table,
     time: Timestamp,
-) -> Result<u64> {
+) -> Result<Written> {
     let schema = table.schema();
     let customer = schema
         .fields()
         .iter()
         .position(|field| role_of(field) == Some(Role::CustomerId))
         .ok_or_else(|| Error::bug(format!("output {:?} has no customer_id column", spec.name)))?;
-    let mut customers = 0;
+    let mut customers = HashSet::new();
+    let mut repeated = 0;
     for batch in table.batches() {
         let batch = batch?;
         let ids = arrow_cast::cast(batch.column(customer), &DataType::Utf8)?;
@@ -63,12 +74,17 @@ pub(crate) fn write_back(
                 tags.push((id, tag));
             }
         }
-        customers += (0..batch.num_rows())
-            .filter(|&row| ids.is_valid(row))
-            .count() as u64;
+        for id in ids.iter().flatten() {
+            if !customers.insert(id.to_owned()) {
+                repeated += 1;
+            }
+        }
         store.write_tags(tags)?;
     }
-    Ok(customers)
+    Ok(Written {
+        customers: customers.len() as u64,
+        repeated,
+    })
 }
 
 enum Values {

@@ -295,7 +295,7 @@ fn spec_from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         limits: Limits {
             timeout_millis: timeout_millis(limits.timeout)?,
             memory_bytes: limits.memory_bytes,
-            threads: limits.threads.min(256),
+            threads: limits.threads,
         },
         folds: spec.evaluation.unwrap_or_default().folds,
         write_back: spec.write_back,

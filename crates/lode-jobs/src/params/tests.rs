@@ -7,15 +7,17 @@ use lode_types::Value;
 
 use super::resolve;
 
-const SCHEMA: &str = r#"{
+const SCHEMA: &str = r##"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
     "k": { "type": "integer", "minimum": 2, "maximum": 100, "default": 4 },
     "tolerance": { "type": "number", "exclusiveMinimum": 0, "default": 0.0001 },
-    "transform": { "type": "string", "enum": ["none", "log"], "default": "none" }
-  }
-}"#;
+    "transform": { "type": "string", "enum": ["none", "log"], "default": "none" },
+    "returns": { "$ref": "#/$defs/Returns", "default": "ignore" }
+  },
+  "$defs": { "Returns": { "oneOf": [ { "const": "ignore" }, { "const": "net" } ] } }
+}"##;
 
 fn check(name: &str, value: Value) -> Result<String, (String, String, String)> {
     resolve("a.b", SCHEMA, &BTreeMap::from([(name.to_owned(), value)])).map_err(|error| {
@@ -30,7 +32,10 @@ fn check(name: &str, value: Value) -> Result<String, (String, String, String)> {
 #[test]
 fn defaults_are_filled_in() {
     let params = resolve("a.b", SCHEMA, &BTreeMap::new()).unwrap();
-    assert_eq!(params, r#"{"k":4,"tolerance":0.0001,"transform":"none"}"#);
+    assert_eq!(
+        params,
+        r#"{"k":4,"returns":"ignore","tolerance":0.0001,"transform":"none"}"#
+    );
 }
 
 #[test]
@@ -47,7 +52,7 @@ fn refusals_name_the_parameter_and_what_was_expected() {
         ("UNKNOWN_PARAM", "spec.params.clusters")
     );
     assert!(
-        message.contains("expected one of k, tolerance, transform"),
+        message.contains("expected one of k, returns, tolerance, transform"),
         "{message}"
     );
 
@@ -71,6 +76,13 @@ fn refusals_name_the_parameter_and_what_was_expected() {
     let (reason, _, message) = check("transform", Value::Text("sqrt".to_owned())).unwrap_err();
     assert_eq!(reason, "PARAM_OUT_OF_RANGE");
     assert!(message.contains(r#"one of ["none","log"]"#), "{message}");
+
+    let (reason, _, message) = check("returns", Value::Text("foo".to_owned())).unwrap_err();
+    assert_eq!(reason, "PARAM_OUT_OF_RANGE");
+    assert!(
+        message.ends_with(r#"expected one of "ignore", "net", found "foo""#),
+        "{message}"
+    );
 
     let (reason, _, _) = check("tolerance", Value::Float(f64::NAN)).unwrap_err();
     assert_eq!(reason, "PARAM_OUT_OF_RANGE");

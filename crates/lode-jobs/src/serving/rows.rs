@@ -195,6 +195,20 @@ fn with_role(field: Field, role: Role) -> Field {
     )]))
 }
 
+/// A value in the words of the person who sent it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(v) => format!("the boolean {v}"),
+        Value::Int(v) => format!("the integer {v}"),
+        Value::Float(v) => format!("the number {v}"),
+        Value::Text(v) => format!("the text {v:?}"),
+        Value::Time(v) => format!("the time {}", v.to_rfc3339()),
+        Value::List(_) => "a list".to_owned(),
+        Value::Map(_) => "a map".to_owned(),
+    }
+}
+
 fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<ArrayRef> {
     let values = rows
         .iter()
@@ -204,8 +218,10 @@ fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<A
             "WRONG_TYPE",
             format!("rows[{i}].{}", column.name),
             format!(
-                "column {:?}: expected type {}, found {found:?}",
-                column.name, column.column_type
+                "column {:?}: expected type {}, found {}",
+                column.name,
+                column.column_type,
+                shown(found)
             ),
         )
     };

@@ -106,6 +106,16 @@ impl Error {
         matches!(self, Self::Client(error) if error.has_reason(reason))
     }
 
+    /// Whether the engine, or a check before it, said no for good: another try with the same
+    /// input would be refused again.
+    pub fn is_refusal(&self) -> bool {
+        let class = self.to_fault().class;
+        !matches!(
+            class,
+            Class::Unavailable | Class::Deadline | Class::Cancelled | Class::Bug
+        )
+    }
+
     /// The error as data: reason, field and the whole message.
     pub fn to_fault(&self) -> Fault {
         match self {

@@ -93,7 +93,8 @@ async fn load(cx: &Context, args: &Args, file: &Path) -> Result<IngestReport> {
     let mut ingest = cx
         .lode
         .ingest(&args.dataset)
-        .bad_rows(match args.fail_on_bad_rows {
+        // No row set aside means that one bad row fails the load.
+        .bad_rows(match args.fail_on_bad_rows || args.max_rejected == Some(0) {
             true => BadRows::Fail,
             false => BadRows::Quarantine,
         })
@@ -104,6 +105,15 @@ async fn load(cx: &Context, args: &Args, file: &Path) -> Result<IngestReport> {
                 schema,
                 notes,
             } => shown.suspend(|| show_inferred(format, &dataset, kind, &schema, &notes)),
+            IngestEvent::MissingColumns { kind, columns } => shown.suspend(|| {
+                let columns = columns.join(", ");
+                say(&match kind {
+                    DatasetKind::Customers => format!(
+                        "the file has no column {columns}: a row replaces all that is known of its customer, so these become empty"
+                    ),
+                    _ => format!("the file has no column {columns}: its rows have no value there"),
+                });
+            }),
             IngestEvent::Opened {
                 rows,
                 resumed: true,

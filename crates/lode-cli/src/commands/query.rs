@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// One SELECT; a dataset is a table of its own name
     sql: String,
     /// Stop after so many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Id of the customer; one that the model does not know gets the most popular items
     customer: String,
     /// Items to give
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
     /// An item that the customer touched since the model was made
     #[arg(long = "session", value_name = "ITEM")]

@@ -78,6 +78,14 @@ pub enum IngestEvent {
         /// Why a column got its type or role, where that is not plain.
         notes: Vec<String>,
     },
+    /// The file lacks columns that the dataset has; its rows have no value there. In a
+    /// customers dataset a row replaces the customer's whole row, so these become empty.
+    MissingColumns {
+        /// How rows are keyed.
+        kind: DatasetKind,
+        /// The dataset's columns that the file lacks.
+        columns: Vec<String>,
+    },
     /// The load is open.
     Opened {
         /// Its id.

@@ -55,7 +55,13 @@ pub(crate) async fn run(ingest: Ingest, source: Arc<dyn Source>) -> Result<Inges
         n_durable: 0,
         repairs: 0,
     };
-    let mut report = load.run().await?;
+    let run = load.run().await;
+    if created && run.as_ref().is_err_and(Error::is_refusal) {
+        // Nothing was loaded, and the columns were guessed from a file that does not fit:
+        // the next try shall start afresh. What cannot be deleted now stays, empty.
+        drop(ingest.lode.delete_dataset(&ingest.settings.dataset).await);
+    }
+    let mut report = run?;
     report.created = created;
     Ok(report)
 }
@@ -138,13 +144,16 @@ impl Load<'_> {
         let base = self.id.clone();
         for number in 2.. {
             let request = open_request(settings, &self.id, &*self.source)?;
-            let opened = self.ingest.lode.client().open_ingest(request).await?;
-            let is_aborted = opened
-                .ingest
-                .as_ref()
-                .is_some_and(|ingest| ingest.state() == v1::IngestState::Aborted);
-            if !is_aborted {
-                return Ok(opened);
+            match self.ingest.lode.client().open_ingest(request).await {
+                Ok(opened) => {
+                    let state = opened.ingest.as_ref().map(v1::Ingest::state);
+                    if state != Some(v1::IngestState::Aborted) {
+                        return Ok(opened);
+                    }
+                }
+                // Opened with other options before: in the way only while it is not aborted.
+                Err(error) if error.has_reason("INGEST_EXISTS") && self.is_aborted().await? => {}
+                Err(error) => return Err(error.into()),
             }
             if settings.id.is_some() || number > 100 {
                 break;
@@ -155,6 +164,15 @@ impl Load<'_> {
             dataset: settings.dataset.clone(),
             ingest: base,
         })
+    }
+
+    /// Whether the load of this id was dropped.
+    async fn is_aborted(&self) -> Result<bool> {
+        let name = crate::catalog::ingest_name(&self.ingest.settings.dataset, &self.id)?;
+        let request = v1::GetIngestRequest { name };
+        let found = self.ingest.lode.client().get_ingest(request).await?;
+        let state = found.ingest.as_ref().map(v1::Ingest::state);
+        Ok(state == Some(v1::IngestState::Aborted))
     }
 
     /// Sends the chunks that the engine does not have; gives the number of all chunks.

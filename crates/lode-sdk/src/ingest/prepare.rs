@@ -28,6 +28,7 @@ pub(crate) async fn dataset(ingest: &Ingest, source: &Arc<dyn Source>) -> Result
     match ingest.lode.dataset(&settings.dataset).await {
         Ok(found) => {
             check_existing(&found, settings)?;
+            warn_of_missing(ingest, &found, source.csv().as_ref());
             let schema = with_roles(&found.schema, &settings.roles)?;
             if schema != found.schema {
                 ingest
@@ -51,6 +52,27 @@ pub(crate) async fn dataset(ingest: &Ingest, source: &Arc<dyn Source>) -> Result
             Ok(true)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// A row replaces the whole row of its customer, so a file with fewer columns empties the
+/// others: that is said before it happens.
+fn warn_of_missing(ingest: &Ingest, found: &Dataset, csv: Option<&v1::CsvOptions>) {
+    let Some(csv) = csv else { return };
+    let maps = &ingest.settings.column_mapping;
+    let has = |name: &str| {
+        csv.header.iter().any(|field| {
+            let target = maps.get(field).map_or(field.as_str(), String::as_str);
+            target == name
+        })
+    };
+    let columns = found.schema.columns().iter().map(|column| &column.name);
+    let missing: Vec<String> = columns.filter(|name| !has(name)).cloned().collect();
+    if !missing.is_empty() {
+        (ingest.on_event)(IngestEvent::MissingColumns {
+            kind: found.kind,
+            columns: missing,
+        });
     }
 }
 

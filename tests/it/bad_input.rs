@@ -213,7 +213,7 @@ async fn a_chunk_that_does_not_fit_is_refused() -> Result<()> {
         (
             0,
             damaged,
-            "InvalidArgument CHECKSUM_MISMATCH [chunk.crc32c] chunk 0: expected CRC-32C 00000001, found ",
+            "DataLoss CHECKSUM_MISMATCH [chunk.crc32c] chunk 0: expected CRC-32C 00000001, found ",
         ),
         // cut in the middle
         (
@@ -225,7 +225,7 @@ async fn a_chunk_that_does_not_fit_is_refused() -> Result<()> {
         (
             5,
             chunk("calls", number())?,
-            "InvalidArgument CHUNK_OUT_OF_ORDER [seq] expected chunk 0, found chunk 5",
+            "FailedPrecondition CHUNK_OUT_OF_ORDER [seq] expected chunk 0, found chunk 5",
         ),
     ];
     for (seq, chunk, expected) in chunks {
@@ -298,7 +298,7 @@ async fn a_name_that_is_not_there_is_told() -> Result<()> {
     let found = refusal(client.get_dataset(request).await);
     assert_eq!(
         told(&found),
-        r#"InvalidArgument INVALID_NAME [] expected a name of the form tenants/default/datasets/{dataset}, found "tenants/other/datasets/people""#
+        r#"InvalidArgument INVALID_NAME [name] expected a name of the form tenants/default/datasets/{dataset}, found "tenants/other/datasets/people""#
     );
     Ok(())
 }

@@ -26,7 +26,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::wire;
 
 /// Rows of a chunk.
-const CHUNK_ROWS: usize = 16_384;
+const CHUNK_ROWS: usize = 65_536;
 
 /// What an ingest measured.
 #[derive(Clone, Copy, Debug)]

@@ -56,7 +56,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         argument.starts_with("-p") || argument.starts_with("--package") || argument == "--workspace"
     });
     if !one_package {
-        command.arg("--workspace");
+        // The generator has no tests, and its features of shared dependencies are others: with
+        // it everything, DataFusion too, would be compiled a second time.
+        command.args(["--workspace", "--exclude", "xtask-codegen"]);
     }
     command.args(&args.rest);
     command.env("LODE_BIN", dist.join("lode"));

@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lode_types::Timestamp;
 use rustix::fs::FlockOperation;
@@ -20,6 +21,12 @@ use crate::Result;
 
 /// Version of the directory's format.
 pub(crate) const FORMAT: u32 = 1;
+/// How often a lock is tried. A lock that was let go stays held for a moment while another
+/// thread of the process that held it starts a child, until that child is another program.
+const LOCK_TRIES: u32 = 25;
+/// The pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 const FORMAT_WORD: &str = "lode-store";
 const SLED_FILE: &str = "db";
 /// Trash is kept for a week.
@@ -242,13 +249,16 @@ fn take_lock(dir: &Path) -> Result<File> {
         .write(true)
         .open(dir.join("LOCK"))
         .map_err(Error::io("open the lock file"))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked {
-            dir: dir.to_owned(),
-        }),
-        Err(errno) => Err(Error::io("lock the data directory")(errno.into())),
+    for _ in 0..LOCK_TRIES {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            Err(errno) => return Err(Error::io("lock the data directory")(errno.into())),
+        }
     }
+    Err(Error::Locked {
+        dir: dir.to_owned(),
+    })
 }
 
 fn write_synced(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
@@ -276,9 +286,21 @@ fn snapshots(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
     let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
-    catch_unwind(AssertUnwindSafe(|| config.open()))
-        .unwrap_or(Err(sled::Error::Corruption { at: None, bt: () }))
-        .map_err(Error::sled("open the database"))
+    let mut tries = 0;
+    loop {
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .unwrap_or(Err(sled::Error::Corruption { at: None, bt: () }));
+        match opened {
+            // The directory's own lock is ours, so sled's can only be held for a moment.
+            Err(sled::Error::Io(error))
+                if tries < LOCK_TRIES && error.to_string().contains("could not acquire lock") =>
+            {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened.map_err(Error::sled("open the database")),
+        }
+    }
 }
 
 fn is_corruption(error: &Error) -> bool {

@@ -165,11 +165,7 @@ pub fn manifest(file: &File) -> Result<(Manifest, Vec<Zone>)> {
         .ok_or_else(|| Error::damaged("a part's manifest", "none"))?;
     let manifest = serde_json::from_str(text)
         .map_err(|error| Error::damaged("a part's manifest", error.to_string()))?;
-    let zones = match footer.notes.get(ZONES_KEY) {
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| Error::damaged("a part's zones", error.to_string()))?,
-        None => Vec::new(),
-    };
+    let zones = footer.zones()?.unwrap_or_default();
     Ok((manifest, zones))
 }
 

@@ -28,9 +28,14 @@ use arrow_schema::SchemaRef;
 use crate::Error;
 use crate::MANIFEST_KEY;
 use crate::Result;
+use crate::Zone;
 use crate::map::map;
+use crate::strings::Strings;
+use crate::strings::as_strings;
+use crate::strings::schema_as;
 use crate::write::describe;
 use crate::write::same_columns;
+use crate::zone::ZONES_KEY;
 
 /// Magic, padding, and the trailer of footer length and magic.
 const TRAILER: usize = 10;
@@ -57,6 +62,8 @@ struct Mapped {
     schema: SchemaRef,
     version: MetadataVersion,
     dictionaries: Vec<Block>,
+    /// Of the whole file; none when it carries none.
+    zones: Option<Vec<Zone>>,
 }
 
 impl Table {
@@ -88,7 +95,9 @@ impl Table {
             for block in &footer.dictionaries {
                 check_block(&bytes, block, MessageHeader::DictionaryBatch)?;
             }
+            let zones = footer.zones()?;
             mapped.push(Mapped {
+                zones,
                 bytes,
                 blocks: footer.blocks,
                 schema: shared,
@@ -132,16 +141,59 @@ impl Table {
     /// # Errors
     /// `TABLE_DAMAGED` when its bytes make no batch.
     pub fn batch(&self, i: usize, projection: Option<&[usize]>) -> Result<RecordBatch> {
-        let (file, block) = *self.inner.batches.get(i).ok_or(Error::NoSuchBatch {
-            batches: self.inner.batches.len(),
-            found: i,
-        })?;
+        self.batch_as(i, projection, Strings::Plain)
+    }
+
+    /// One batch with its string columns in the form asked for; see [`Table::schema_as`].
+    ///
+    /// # Errors
+    /// As [`Table::batch`].
+    pub fn batch_as(
+        &self,
+        i: usize,
+        projection: Option<&[usize]>,
+        strings: Strings,
+    ) -> Result<RecordBatch> {
+        let (file, block) = self.place(i)?;
         let columns = self.inner.schema.fields().len();
         if let Some(&found) = projection.and_then(|p| p.iter().find(|&&c| c >= columns)) {
             return Err(Error::NoSuchColumn { columns, found });
         }
         let file = &self.inner.files[file];
-        guarded("a batch", || file.read(block, projection))
+        guarded("a batch", || {
+            as_strings(file.read(block, projection)?, strings)
+        })
+    }
+
+    /// The columns as [`Table::batch_as`] gives them.
+    pub fn schema_as(&self, strings: Strings) -> SchemaRef {
+        schema_as(&self.inner.schema, strings)
+    }
+
+    /// The ranges of the ordered columns of one batch, or of its whole file; none when they
+    /// are not known. A column that is not named may hold anything.
+    pub fn zones(&self, i: usize) -> Option<&[Zone]> {
+        let (file, _) = self.place(i).ok()?;
+        self.inner.files[file].zones.as_deref()
+    }
+
+    /// Which of the files given to [`Table::open`] a batch lies in.
+    ///
+    /// # Errors
+    /// `TABLE_NO_SUCH_BATCH`.
+    pub fn file_of(&self, i: usize) -> Result<usize> {
+        self.place(i).map(|(file, _)| file)
+    }
+
+    fn place(&self, i: usize) -> Result<(usize, usize)> {
+        self.inner
+            .batches
+            .get(i)
+            .copied()
+            .ok_or(Error::NoSuchBatch {
+                batches: self.inner.batches.len(),
+                found: i,
+            })
     }
 
     /// All batches in order, all columns.
@@ -189,6 +241,15 @@ pub(crate) struct Footer {
 }
 
 impl Footer {
+    /// The zones of the whole file.
+    pub(crate) fn zones(&self) -> Result<Option<Vec<Zone>>> {
+        let zones = self.notes.get(ZONES_KEY).map(|text| {
+            serde_json::from_str(text)
+                .map_err(|error| Error::damaged("a part's zones", error.to_string()))
+        });
+        zones.transpose()
+    }
+
     pub(crate) fn read(bytes: &Buffer) -> Result<Self> {
         guarded("a footer", || Self::read_unguarded(bytes))
     }

@@ -56,6 +56,10 @@ pub struct TableFile {
     pub bytes: u64,
     /// Its name; for people.
     pub name: String,
+    /// The sorted run it belongs to; none when its rows lie as they were loaded. The files of
+    /// one run stand in order: ascending by customer, event time and stored order, and no
+    /// customer is in two of them.
+    pub run: Option<u32>,
 }
 
 /// A dataset at one version; cheap to clone.
@@ -212,6 +216,7 @@ impl Snapshot {
             bytes: length(&file)?,
             rows: pin.dataset.row_count,
             name: pin.dataset.id.as_str().to_owned(),
+            run: None,
             file,
         })
     }
@@ -222,6 +227,7 @@ impl Snapshot {
             bytes: length(&file)?,
             rows: 0,
             name: "empty".to_owned(),
+            run: None,
             file,
         })
     }
@@ -288,6 +294,7 @@ pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>
                 rows,
                 bytes,
                 name: part,
+                run: None,
             });
         }
     }

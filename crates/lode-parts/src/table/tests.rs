@@ -6,6 +6,8 @@ use arrow_array::Array;
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::StringArray;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use arrow_schema::Field;
 use lode_types::Failure;
 
@@ -214,4 +216,34 @@ fn damage_is_an_error() {
         }
     }
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn strings_come_in_the_form_asked_for() {
+    let dir = folder("strings");
+    let one = batch(0, 100);
+    write(&dir, "a.arrow", &one.schema(), &[one.clone()], &about(0)).unwrap();
+    let plain = memfd("plain", &one.schema(), [batch(100, 5)]).unwrap();
+    let part = File::open(dir.join("a.arrow")).unwrap();
+    let table = Table::open(vec![part, plain]).unwrap();
+    assert_eq!(
+        (table.file_of(0).unwrap(), table.file_of(1).unwrap()),
+        (0, 1)
+    );
+    assert!(table.file_of(2).is_err());
+    assert_eq!(table.zones(0).unwrap()[0].max, Some(Bound::Int(99)));
+    assert_eq!(table.zones(1), None);
+    let names = |strings| {
+        let batch = table.batch_as(0, Some(&[1]), strings).unwrap();
+        let expected = table.schema_as(strings).field(1).clone();
+        assert_eq!(batch.schema().field(0), &expected);
+        batch.column(0).clone()
+    };
+    let expected: Vec<_> = one.column(1).as_string::<i32>().iter().collect();
+    let views = names(Strings::View);
+    assert_eq!(views.as_string_view().iter().collect::<Vec<_>>(), expected);
+    let keys = names(Strings::Dictionary);
+    let keys = keys.as_dictionary::<Int32Type>();
+    let texts = keys.downcast_dict::<StringArray>().unwrap();
+    assert_eq!(texts.into_iter().collect::<Vec<_>>(), expected);
 }

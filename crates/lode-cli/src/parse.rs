@@ -92,10 +92,8 @@ pub(crate) fn column_type(text: &str) -> Result<(String, ColumnType), String> {
         return Err("expected COLUMN=TYPE".to_owned());
     };
     let column_type = ColumnType::parse(word).ok_or_else(|| {
-        let words = ColumnType::ALL
-            .iter()
-            .map(|column_type| column_type.as_str());
-        format!("expected one of the types {}, found {word:?}", join(words))
+        let words = join(ColumnType::WORDS.into_iter());
+        format!("expected one of the types {words}, found {word:?}")
     })?;
     Ok((column.to_owned(), column_type))
 }

@@ -6,6 +6,7 @@ use arrow_array::Array;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
+use arrow_array::types::Decimal128Type;
 use arrow_array::types::Float64Type;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
@@ -43,6 +44,10 @@ fn cell(column: &dyn Array, row: usize) -> Option<Value> {
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().value(row);
             Some(Value::Time(Timestamp(i64::from(days) * MICROS_PER_DAY)))
+        }
+        DataType::Decimal128(_, _) => {
+            let digits = column.as_primitive::<Decimal128Type>().value_as_string(row);
+            Some(Value::Text(digits))
         }
         _ => None,
     }

@@ -464,7 +464,7 @@ fn bind(
         };
         let column = columns.iter().find(|column| column.name == *name);
         let found = column.map(|column| column.column_type);
-        if let Some(found) = found.filter(|found| !want.types.contains(found)) {
+        if let Some(found) = found.filter(|found| !found.serves(&want.types)) {
             return Err(Error::invalid(
                 "ROLE_WRONG_TYPE",
                 format!("{field}.roles"),
@@ -523,6 +523,6 @@ fn holder(role: Role, given: &InputRef, columns: &[BoundColumn]) -> Option<Strin
 }
 
 fn type_words(types: &[ColumnType]) -> String {
-    let words: Vec<&str> = types.iter().map(|t| t.as_str()).collect();
+    let words: Vec<String> = types.iter().map(ToString::to_string).collect();
     words.join(" or ")
 }

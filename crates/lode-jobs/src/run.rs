@@ -323,7 +323,7 @@ impl Bench<'_> {
                 .iter()
                 .map(|column| SignatureColumn {
                     name: column.name.clone(),
-                    column_type: column.column_type,
+                    column_type: column.column_type.for_algorithms(),
                     role: column.role,
                 })
                 .collect(),

@@ -65,20 +65,6 @@ macro_rules! pairs {
 }
 
 pairs!(
-    type_to_wire,
-    type_from_wire,
-    "a column type",
-    ColumnType,
-    v1::Type,
-    (ColumnType::Bool, v1::Type::Bool),
-    (ColumnType::Int64, v1::Type::Int64),
-    (ColumnType::Float64, v1::Type::Float64),
-    (ColumnType::String, v1::Type::String),
-    (ColumnType::Timestamp, v1::Type::Timestamp),
-    (ColumnType::Date, v1::Type::Date),
-);
-
-pairs!(
     role_to_wire,
     role_from_wire,
     "a role",
@@ -97,6 +83,7 @@ pairs!(
     (Role::Channel, v1::Role::Channel),
     (Role::Source, v1::Role::Source),
     (Role::Target, v1::Role::Target),
+    (Role::ArrivalTime, v1::Role::ArrivalTime),
 );
 
 pairs!(
@@ -146,6 +133,43 @@ pairs!(
     (TagKind::Segment, v1::TagKind::Segment),
 );
 
+/// The wire's form of a column type; a decimal's digits go beside it.
+pub fn type_to_wire(column_type: ColumnType) -> v1::Type {
+    match column_type {
+        ColumnType::Bool => v1::Type::Bool,
+        ColumnType::Int64 => v1::Type::Int64,
+        ColumnType::Float64 => v1::Type::Float64,
+        ColumnType::String => v1::Type::String,
+        ColumnType::Timestamp => v1::Type::Timestamp,
+        ColumnType::Date => v1::Type::Date,
+        ColumnType::Decimal { .. } => v1::Type::Decimal,
+    }
+}
+
+/// The column type that the wire's number stands for, of a decimal with these digits; none
+/// when it is unspecified or unknown, or when no decimal has such digits.
+pub fn type_from_wire(number: i32, precision: u32, scale: u32) -> Option<ColumnType> {
+    Some(match v1::Type::try_from(number).ok()? {
+        v1::Type::Unspecified => return None,
+        v1::Type::Bool => ColumnType::Bool,
+        v1::Type::Int64 => ColumnType::Int64,
+        v1::Type::Float64 => ColumnType::Float64,
+        v1::Type::String => ColumnType::String,
+        v1::Type::Timestamp => ColumnType::Timestamp,
+        v1::Type::Date => ColumnType::Date,
+        v1::Type::Decimal => {
+            ColumnType::decimal(u8::try_from(precision).ok()?, u8::try_from(scale).ok()?)?
+        }
+    })
+}
+
+fn digits(column_type: ColumnType) -> (u32, u32) {
+    match column_type {
+        ColumnType::Decimal { precision, scale } => (precision.into(), scale.into()),
+        _ => (0, 0),
+    }
+}
+
 /// A schema on the wire.
 pub fn schema_to_wire(schema: &Schema) -> v1::Schema {
     let columns = schema.columns().iter().map(|column| v1::Column {
@@ -155,6 +179,8 @@ pub fn schema_to_wire(schema: &Schema) -> v1::Schema {
         role: column.role.map_or(0, |role| role_to_wire(role).into()),
         privacy_class: privacy_to_wire(column.privacy_class).into(),
         description: column.description.clone(),
+        decimal_precision: digits(column.column_type).0,
+        decimal_scale: digits(column.column_type).1,
     });
     v1::Schema {
         columns: columns.collect(),
@@ -169,10 +195,18 @@ pub fn schema_from_wire(schema: &v1::Schema) -> Result<Schema, Fault> {
     let mut columns = Vec::with_capacity(schema.columns.len());
     for (i, column) in schema.columns.iter().enumerate() {
         let field = |name: &str| format!("dataset.schema.columns[{i}].{name}");
-        let column_type = type_from_wire(column.r#type).ok_or_else(|| {
+        let (precision, scale) = (column.decimal_precision, column.decimal_scale);
+        let column_type = type_from_wire(column.r#type, precision, scale).ok_or_else(|| {
+            if column.r#type == i32::from(v1::Type::Decimal) {
+                return ConvertError {
+                    field: field("decimal_precision"),
+                    expected: "a precision of 1 to 38 and a scale of 0 to the precision",
+                    found: format!("{precision} and {scale}"),
+                };
+            }
             unknown(
                 &field("type"),
-                "TYPE_BOOL, TYPE_INT64, TYPE_FLOAT64, TYPE_STRING, TYPE_TIMESTAMP or TYPE_DATE",
+                "TYPE_BOOL, TYPE_INT64, TYPE_FLOAT64, TYPE_STRING, TYPE_TIMESTAMP, TYPE_DATE or TYPE_DECIMAL",
                 column.r#type,
             )
         })?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::BooleanArray;
 use arrow_array::Date32Array;
+use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::StringArray;
@@ -46,6 +47,11 @@ enum Values {
     },
     Timestamp(Vec<i64>),
     Date(Vec<i32>),
+    Decimal {
+        values: Vec<i128>,
+        precision: u8,
+        scale: u8,
+    },
 }
 
 impl Builder {
@@ -57,6 +63,11 @@ impl Builder {
             ColumnType::Float64 => Values::Float(Vec::with_capacity(rows)),
             ColumnType::Timestamp => Values::Timestamp(Vec::with_capacity(rows)),
             ColumnType::Date => Values::Date(Vec::with_capacity(rows)),
+            ColumnType::Decimal { precision, scale } => Values::Decimal {
+                values: Vec::with_capacity(rows),
+                precision,
+                scale,
+            },
             ColumnType::String => {
                 let mut ends = Vec::with_capacity(rows + 1);
                 ends.push(0);
@@ -104,6 +115,14 @@ impl Builder {
             },
             Values::Timestamp(values) => values.push(parse::timestamp(field)?),
             Values::Date(values) => values.push(parse::date(field)?),
+            Values::Decimal {
+                values,
+                precision,
+                scale,
+            } => match parse::decimal(field, *precision, *scale)? {
+                Some(value) => values.push(value),
+                None => return self.push_null(),
+            },
             Values::Text { .. } => {}
         }
         self.nulls.append_non_null();
@@ -118,6 +137,7 @@ impl Builder {
             Values::Int(values) | Values::Timestamp(values) => values.truncate(len),
             Values::Float(values) => values.truncate(len),
             Values::Date(values) => values.truncate(len),
+            Values::Decimal { values, .. } => values.truncate(len),
             Values::Text { ends, bytes } => {
                 ends.truncate(len + 1);
                 let end = ends.last().copied().unwrap_or(0);
@@ -137,6 +157,14 @@ impl Builder {
                 Arc::new(TimestampMicrosecondArray::new(values.into(), nulls).with_timezone("UTC"))
             }
             Values::Date(values) => Arc::new(Date32Array::new(values.into(), nulls)),
+            Values::Decimal {
+                values,
+                precision,
+                scale,
+            } => Arc::new(
+                Decimal128Array::new(values.into(), nulls)
+                    .with_precision_and_scale(precision, scale.cast_signed())?,
+            ),
             Values::Text { ends, bytes } => {
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
                 Arc::new(StringArray::try_new(
@@ -157,6 +185,7 @@ impl Builder {
             Values::Int(values) | Values::Timestamp(values) => values.push(0),
             Values::Float(values) => values.push(0.0),
             Values::Date(values) => values.push(0),
+            Values::Decimal { values, .. } => values.push(0),
             Values::Text { ends, .. } => {
                 let end = ends.last().copied().unwrap_or(0);
                 ends.push(end);

@@ -216,7 +216,7 @@ fn give_roles(
     for role in names::ROLES {
         let mut misfit = None;
         let found = names.candidates(role).find(|&i| {
-            let fits = role.types().contains(&drafts[i].column_type)
+            let fits = drafts[i].column_type.serves(role.types())
                 && names.allows(role, i, drafts[i].column_type);
             if !fits && misfit.is_none() {
                 misfit = Some(i);
@@ -286,7 +286,10 @@ fn belongs(role: Role, kind: DatasetKind) -> bool {
         }
         DatasetKind::Events => !matches!(role, Role::Source | Role::Target),
         DatasetKind::Items => matches!(role, Role::Item | Role::UnitPrice),
-        DatasetKind::Links => matches!(role, Role::Source | Role::Target | Role::EventTime),
+        DatasetKind::Links => matches!(
+            role,
+            Role::Source | Role::Target | Role::EventTime | Role::ArrivalTime
+        ),
         DatasetKind::Other => !matches!(
             role,
             Role::Amount | Role::Quantity | Role::UnitPrice | Role::Source | Role::Target

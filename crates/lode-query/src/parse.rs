@@ -22,6 +22,8 @@ pub(crate) enum Problem {
     NotADate,
     NotUtf8,
     OutOfRange(ColumnType),
+    /// More digits after the point than the decimal keeps.
+    TooManyDecimals(ColumnType),
     Missing,
     KeyTooLong {
         bytes: usize,
@@ -44,6 +46,7 @@ impl Problem {
             Self::NotADate => "NOT_A_DATE",
             Self::NotUtf8 => "NOT_UTF8",
             Self::OutOfRange(_) => "OUT_OF_RANGE",
+            Self::TooManyDecimals(_) => "TOO_MANY_DECIMALS",
             Self::Missing => "MISSING_VALUE",
             Self::KeyTooLong { .. } => "KEY_TOO_LONG",
             Self::FieldCount { .. } => "WRONG_FIELD_COUNT",
@@ -52,6 +55,7 @@ impl Problem {
 
     /// What was expected and what was found, for people; `found` is the field's text.
     pub(crate) fn message(&self, found: &str) -> String {
+        let decimal;
         let expected = match self {
             Self::NotANumber => "a number such as 12.5",
             Self::NotAnInteger => "a whole number",
@@ -61,6 +65,19 @@ impl Problem {
             Self::NotUtf8 => "UTF-8 text",
             Self::OutOfRange(ColumnType::Int64) => "a whole number of at most 64 bits",
             Self::OutOfRange(ColumnType::Float64) => "a finite number, exact as a 64-bit float",
+            Self::OutOfRange(column_type @ ColumnType::Decimal { precision, scale }) => {
+                let whole = precision - scale;
+                decimal = format!("at most {whole} digits before the point ({column_type})");
+                decimal.as_str()
+            }
+            Self::TooManyDecimals(column_type) => {
+                let scale = match column_type {
+                    ColumnType::Decimal { scale, .. } => *scale,
+                    _ => 0,
+                };
+                decimal = format!("at most {scale} digits after the point ({column_type})");
+                decimal.as_str()
+            }
             Self::OutOfRange(_) => "a time in the years 0001 to 9999",
             Self::Missing => return "expected a value, found none".to_owned(),
             Self::KeyTooLong { bytes } => {
@@ -153,6 +170,93 @@ pub(crate) fn float(text: &[u8]) -> Result<Option<f64>, Problem> {
         Ok(_) => Err(Problem::OutOfRange(ColumnType::Float64)),
         Err(_) => Err(Problem::NotANumber),
     }
+}
+
+/// An exact decimal as its digits without the point, for `1.5` at scale 2 150; none when the
+/// text says "not a number". An exponent is read exactly too; zeros after the last digit that
+/// is kept lose nothing and are taken.
+pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<Option<i128>, Problem> {
+    let too_large = || Problem::OutOfRange(ColumnType::Decimal { precision, scale });
+    let (negative, unsigned) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if unsigned.eq_ignore_ascii_case(b"nan") {
+        return Ok(None);
+    }
+    let (mantissa, exponent) = match unsigned.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&unsigned[..at], small_int(&unsigned[at + 1..])?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = match mantissa.iter().position(|byte| *byte == b'.') {
+        Some(at) => (&mantissa[..at], &mantissa[at + 1..]),
+        None => (mantissa, &mantissa[..0]),
+    };
+    let digits = || whole.iter().chain(fraction);
+    if whole.len() + fraction.len() == 0 || !digits().all(u8::is_ascii_digit) {
+        return Err(Problem::NotANumber);
+    }
+    // How many of the digits stand before the point of the value times 10^scale.
+    let kept = i64::try_from(whole.len()).unwrap_or(i64::MAX) + exponent + i64::from(scale);
+    let mut value = 0_i128;
+    let mut place = 0_i64;
+    let limit = 10_i128.pow(precision.into());
+    for &digit in digits() {
+        if place < kept {
+            value = value * 10 + i128::from(digit - b'0');
+            if value >= limit {
+                return Err(too_large());
+            }
+        } else if digit != b'0' {
+            return Err(Problem::TooManyDecimals(ColumnType::Decimal {
+                precision,
+                scale,
+            }));
+        }
+        place += 1;
+    }
+    while value != 0 && place < kept {
+        value *= 10;
+        place += 1;
+        if value >= limit {
+            return Err(too_large());
+        }
+    }
+    Ok(Some(if negative { -value } else { value }))
+}
+
+/// A decimal's digits at another scale; digits other than zero are not dropped.
+pub(crate) fn rescale(value: i128, from: u8, precision: u8, scale: u8) -> Result<i128, Problem> {
+    let to = ColumnType::Decimal { precision, scale };
+    let power = 10_i128.pow(from.abs_diff(scale).into());
+    let value = if from <= scale {
+        value.checked_mul(power).ok_or(Problem::OutOfRange(to))?
+    } else if value % power == 0 {
+        value / power
+    } else {
+        return Err(Problem::TooManyDecimals(to));
+    };
+    match value.unsigned_abs() < 10_u128.pow(precision.into()) {
+        true => Ok(value),
+        false => Err(Problem::OutOfRange(to)),
+    }
+}
+
+/// The exponent of a number; a huge one is cut, which changes no outcome.
+fn small_int(text: &[u8]) -> Result<i64, Problem> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Problem::NotANumber);
+    }
+    let value = digits.iter().fold(0_i64, |value, digit| {
+        (value * 10 + i64::from(digit - b'0')).min(1 << 40)
+    });
+    Ok(if negative { -value } else { value })
 }
 
 /// true, t, yes, y, 1 and their opposites, in any case.

@@ -417,7 +417,7 @@ impl From<v1::AlgorithmInput> for InputInfo {
                     types: column
                         .types
                         .iter()
-                        .filter_map(|number| convert::type_from_wire(*number))
+                        .filter_map(|number| convert::type_from_wire(*number, 0, 0))
                         .collect(),
                     description: column.description,
                 })

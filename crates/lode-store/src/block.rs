@@ -12,6 +12,7 @@ use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
+use arrow_array::types::Decimal128Type;
 use arrow_array::types::Float64Type;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
@@ -33,6 +34,7 @@ const INTEGERS: u8 = 1;
 const FLOATS: u8 = 2;
 const TEXTS: u8 = 3;
 const WORDS: u8 = 4;
+const DECIMALS: u8 = 5;
 /// More distinct texts than these in one block are written one by one.
 const MAX_WORDS: usize = 16;
 
@@ -92,6 +94,12 @@ fn encode_column(out: &mut Writer, column: &ArrayRef, rows: Range<usize>) -> Res
                 out.0.extend_from_slice(&values[i].to_le_bytes());
             }
         }
+        DataType::Decimal128(_, _) => {
+            out.u8(DECIMALS | flag);
+            validity(out);
+            let values = column.as_primitive::<Decimal128Type>().values();
+            decimals(out, valid.map(|i| values[i]));
+        }
         DataType::Utf8 => {
             let values = column.as_string::<i32>();
             let words = words(valid.clone().map(|i| values.value(i)));
@@ -136,6 +144,20 @@ fn integers(out: &mut Writer, values: impl Iterator<Item = i64> + Clone) {
     let width = 8 - (largest.leading_zeros() / 8) as usize;
     out.signed(min);
     out.u8(u8::try_from(width).unwrap_or(8));
+    for value in values {
+        out.0
+            .extend_from_slice(&difference(value).to_le_bytes()[..width]);
+    }
+}
+
+/// Like [`integers`], with the smallest in 16 bytes.
+fn decimals(out: &mut Writer, values: impl Iterator<Item = i128> + Clone) {
+    let min = values.clone().min().unwrap_or(0);
+    let difference = |value: i128| value.wrapping_sub(min).cast_unsigned();
+    let largest = values.clone().map(difference).max().unwrap_or(0);
+    let width = 16 - (largest.leading_zeros() / 8) as usize;
+    out.0.extend_from_slice(&min.to_le_bytes());
+    out.u8(u8::try_from(width).unwrap_or(16));
     for value in values {
         out.0
             .extend_from_slice(&difference(value).to_le_bytes()[..width]);

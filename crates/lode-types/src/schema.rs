@@ -53,24 +53,6 @@ macro_rules! words {
 }
 
 words!(
-    /// A column's type.
-    ColumnType {
-        /// True or false.
-        Bool = "bool",
-        /// 64-bit signed integer.
-        Int64 = "int64",
-        /// 64-bit float; a finite number, or null.
-        Float64 = "float64",
-        /// UTF-8 text.
-        String = "string",
-        /// Microseconds since the Unix epoch, UTC.
-        Timestamp = "timestamp",
-        /// Days since the Unix epoch.
-        Date = "date",
-    }
-);
-
-words!(
     /// What a column means to algorithms.
     Role {
         /// Who.
@@ -99,6 +81,8 @@ words!(
         Source = "source",
         /// Where a link ends.
         Target = "target",
+        /// When the row became known to the company.
+        ArrivalTime = "arrival_time",
     }
 );
 
@@ -132,7 +116,83 @@ words!(
     }
 );
 
+/// A column's type; as text `int64`, `decimal(12,2)` and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ColumnType {
+    /// True or false.
+    Bool,
+    /// 64-bit signed integer.
+    Int64,
+    /// 64-bit float; a finite number, or null.
+    Float64,
+    /// UTF-8 text.
+    String,
+    /// Microseconds since the Unix epoch, UTC.
+    Timestamp,
+    /// Days since the Unix epoch.
+    Date,
+    /// An exact number: at most `precision` digits, `scale` of them after the point.
+    Decimal {
+        /// 1 to 38.
+        precision: u8,
+        /// 0 to `precision`.
+        scale: u8,
+    },
+}
+
 impl ColumnType {
+    /// How the types are written, for messages: `P` and `S` stand for numbers.
+    pub const WORDS: [&str; 7] = [
+        "bool",
+        "int64",
+        "float64",
+        "string",
+        "timestamp",
+        "date",
+        "decimal(P,S)",
+    ];
+
+    /// The type that `word` names, if its numbers are in range.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "bool" => Self::Bool,
+            "int64" => Self::Int64,
+            "float64" => Self::Float64,
+            "string" => Self::String,
+            "timestamp" => Self::Timestamp,
+            "date" => Self::Date,
+            _ => {
+                let inner = word.strip_prefix("decimal(")?.strip_suffix(')')?;
+                let (precision, scale) = inner.split_once(',')?;
+                let number = |text: &str| text.trim().parse().ok();
+                Self::decimal(number(precision)?, number(scale)?)?
+            }
+        })
+    }
+
+    /// A decimal, if `precision` is 1 to 38 and `scale` is 0 to `precision`.
+    pub fn decimal(precision: u8, scale: u8) -> Option<Self> {
+        let fits = (1..=38).contains(&precision) && scale <= precision;
+        fits.then_some(Self::Decimal { precision, scale })
+    }
+
+    /// Whether a column of this type can be had where one of `wanted` is: an exact decimal
+    /// also stands where a float64 is wanted, and is converted on its way to the algorithm.
+    pub fn serves(self, wanted: &[Self]) -> bool {
+        wanted.contains(&self)
+            || (matches!(self, Self::Decimal { .. }) && wanted.contains(&Self::Float64))
+    }
+
+    /// The type in which an algorithm sees the column.
+    #[must_use]
+    pub fn for_algorithms(self) -> Self {
+        match self {
+            Self::Decimal { .. } => Self::Float64,
+            other => other,
+        }
+    }
+
     /// The Arrow type that stores it.
     pub fn to_arrow(self) -> DataType {
         match self {
@@ -142,6 +202,9 @@ impl ColumnType {
             Self::String => DataType::Utf8,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
             Self::Date => DataType::Date32,
+            Self::Decimal { precision, scale } => {
+                DataType::Decimal128(precision, scale.cast_signed())
+            }
         }
     }
 
@@ -161,20 +224,56 @@ impl ColumnType {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Self::String),
             DataType::Timestamp(_, _) => Some(Self::Timestamp),
             DataType::Date32 | DataType::Date64 => Some(Self::Date),
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale) => {
+                Self::decimal(*precision, u8::try_from(*scale).ok()?)
+            }
             DataType::Dictionary(_, values) => Self::from_arrow(values),
             _ => None,
         }
     }
 }
 
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "bool",
+            Self::Int64 => "int64",
+            Self::Float64 => "float64",
+            Self::String => "string",
+            Self::Timestamp => "timestamp",
+            Self::Date => "date",
+            Self::Decimal { precision, scale } => {
+                return write!(f, "decimal({precision},{scale})");
+            }
+        })
+    }
+}
+
+impl From<ColumnType> for String {
+    fn from(column_type: ColumnType) -> Self {
+        column_type.to_string()
+    }
+}
+
+impl TryFrom<String> for ColumnType {
+    type Error = String;
+    fn try_from(word: String) -> Result<Self, String> {
+        let expected = Self::WORDS.join(", ");
+        Self::parse(&word).ok_or_else(|| format!("expected a type of {expected}, found {word:?}"))
+    }
+}
+
 impl Role {
-    /// The types that can carry the role.
+    /// The types that can carry the role; see [`ColumnType::serves`] for decimals.
     pub fn types(self) -> &'static [ColumnType] {
         match self {
             Self::CustomerId | Self::Item | Self::Order | Self::Source | Self::Target => {
                 &[ColumnType::String, ColumnType::Int64]
             }
-            Self::EventTime => &[ColumnType::Timestamp, ColumnType::Date],
+            Self::EventTime | Self::ArrivalTime => &[ColumnType::Timestamp, ColumnType::Date],
             Self::Amount | Self::Quantity | Self::UnitPrice => {
                 &[ColumnType::Float64, ColumnType::Int64]
             }
@@ -270,8 +369,17 @@ impl Schema {
                     name: column.name.clone(),
                 });
             }
+            if let ColumnType::Decimal { precision, scale } = column.column_type
+                && ColumnType::decimal(precision, scale).is_none()
+            {
+                return Err(SchemaError::DecimalRange {
+                    name: column.name.clone(),
+                    precision,
+                    scale,
+                });
+            }
             let Some(role) = column.role else { continue };
-            if !role.types().contains(&column.column_type) {
+            if !column.column_type.serves(role.types()) {
                 return Err(SchemaError::RoleType {
                     name: column.name.clone(),
                     role,
@@ -368,6 +476,18 @@ pub enum SchemaError {
         /// The column.
         name: String,
     },
+    /// A decimal that no column can be.
+    #[error(
+        "column {name:?}: expected a precision of 1 to 38 and a scale of 0 to the precision, found decimal({precision},{scale})"
+    )]
+    DecimalRange {
+        /// The column.
+        name: String,
+        /// Digits in all.
+        precision: u8,
+        /// Digits after the point.
+        scale: u8,
+    },
     /// Two columns of one name.
     #[error("expected unique column names, found {name:?} twice")]
     DuplicateName {
@@ -409,6 +529,6 @@ impl Failure for SchemaError {
 }
 
 fn words(types: &[ColumnType]) -> String {
-    let words: Vec<&str> = types.iter().map(|t| t.as_str()).collect();
+    let words: Vec<String> = types.iter().map(ToString::to_string).collect();
     words.join(" or ")
 }

@@ -111,7 +111,7 @@ fn input_list(algorithm: &AlgorithmInfo) -> List {
             format!("{}; {others}", input.description).into(),
         ]);
         for column in &input.columns {
-            let types: Vec<&str> = column.types.iter().map(|one| one.as_str()).collect();
+            let types: Vec<String> = column.types.iter().map(ToString::to_string).collect();
             list.push(vec![
                 Cell::Empty,
                 column.role.map_or(Cell::Empty, |role| role.as_str().into()),

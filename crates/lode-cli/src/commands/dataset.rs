@@ -46,7 +46,7 @@ pub(crate) fn column_list(schema: &Schema) -> List {
     for column in schema.columns() {
         list.push(vec![
             column.name.as_str().into(),
-            column.column_type.as_str().into(),
+            column.column_type.to_string().into(),
             column.role.map_or(Cell::Empty, |role| role.as_str().into()),
             if column.nullable { "yes" } else { "no" }.into(),
             match column.privacy_class {

@@ -1,4 +1,7 @@
 //! Tables on their way into a plugin, as readers behind Arrow C streams.
+//!
+//! Plugins count in floats: an exact decimal becomes the float64 nearest to it here, so that an
+//! algorithm that wants a number takes money as it is stored.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -10,7 +13,10 @@ use arrow_array::RecordBatch;
 use arrow_array::RecordBatchOptions;
 use arrow_array::RecordBatchReader;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_cast::cast;
 use arrow_schema::ArrowError;
+use arrow_schema::DataType;
+use arrow_schema::FieldRef;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
 use lode_parts::Table;
@@ -57,7 +63,7 @@ pub(super) fn of_files(
     let reader = Parts {
         name: name.to_owned(),
         table,
-        schema,
+        schema: for_plugins(&schema),
         projection,
         next: 0,
         own: Arc::clone(own),
@@ -70,7 +76,11 @@ pub(super) fn of_files(
 
 /// Batches that are in memory already.
 pub(super) fn of_batches(name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Input {
-    let batches = batches.into_iter().map(Ok);
+    let schema = for_plugins(&schema);
+    let wanted = Arc::clone(&schema);
+    let batches = batches
+        .into_iter()
+        .map(move |batch| as_schema(&batch, &wanted));
     let reader = arrow_array::RecordBatchIterator::new(batches, schema);
     Input {
         name: name.to_owned(),
@@ -92,6 +102,35 @@ fn bound(schema: &Schema, columns: &[Binding]) -> Result<(SchemaRef, Vec<usize>)
     let metadata = schema.metadata().clone();
     let schema = Schema::new_with_metadata(fields, metadata);
     Ok((Arc::new(schema), projection))
+}
+
+/// The same columns with float64 in place of decimals.
+fn for_plugins(schema: &SchemaRef) -> SchemaRef {
+    let is_decimal = |field: &FieldRef| matches!(field.data_type(), DataType::Decimal128(_, _));
+    if !schema.fields().iter().any(is_decimal) {
+        return Arc::clone(schema);
+    }
+    let fields = schema.fields().iter().map(|field| match is_decimal(field) {
+        true => Arc::new(field.as_ref().clone().with_data_type(DataType::Float64)),
+        false => Arc::clone(field),
+    });
+    let fields: Vec<FieldRef> = fields.collect();
+    let metadata = schema.metadata().clone();
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// The rows under a schema that differs in roles, and in float64 where decimals are.
+fn as_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let mut columns = batch.columns().to_vec();
+    for (column, field) in columns.iter_mut().zip(schema.fields()) {
+        if matches!(column.data_type(), DataType::Decimal128(_, _))
+            && *field.data_type() == DataType::Float64
+        {
+            *column = cast(column, &DataType::Float64)?;
+        }
+    }
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
 struct Parts {
@@ -122,10 +161,7 @@ impl Iterator for Parts {
             }
         };
         // A file's own roles are not those that its columns hold in this job.
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().to_vec();
-        let schema = Arc::clone(&self.schema);
-        let batch = RecordBatch::try_new_with_options(schema, columns, &options);
+        let batch = as_schema(&batch, &self.schema);
         if let Err(error) = &batch {
             keep(&self.own, unfit(&self.name, error));
         }

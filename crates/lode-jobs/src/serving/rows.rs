@@ -84,8 +84,13 @@ pub(crate) fn from_customers(
                 ),
             )
         })?;
+        // Exact decimals are what the model learned as floats.
+        let array = match array.data_type() {
+            DataType::Decimal128(_, _) => arrow_cast::cast(array, &DataType::Float64)?,
+            _ => Arc::clone(array),
+        };
         fields.push(field(column));
-        columns.push(Arc::clone(array));
+        columns.push(array);
     }
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
     Ok((present, results, batch))
@@ -181,7 +186,11 @@ fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureCol
 }
 
 fn field(column: &SignatureColumn) -> Field {
-    let field = Field::new(&column.name, column.column_type.to_arrow(), true);
+    let field = Field::new(
+        &column.name,
+        column.column_type.for_algorithms().to_arrow(),
+        true,
+    );
     match column.role {
         Some(role) => with_role(field, role),
         None => field,
@@ -256,7 +265,7 @@ fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<A
             },
             refused,
         )?),
-        ColumnType::Float64 => Arc::new(collect::<f64, Float64Array>(
+        ColumnType::Float64 | ColumnType::Decimal { .. } => Arc::new(collect::<f64, Float64Array>(
             values,
             |value| match value {
                 Value::Float(v) if v.is_finite() => Some(*v),

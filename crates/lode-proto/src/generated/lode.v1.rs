@@ -18,6 +18,12 @@ pub struct Column {
     /// For people; at most 1,024 bytes.
     #[prost(string, tag = "6")]
     pub description: ::prost::alloc::string::String,
+    /// Of TYPE_DECIMAL: digits in all, 1 to 38. 0 for other types.
+    #[prost(uint32, tag = "7")]
+    pub decimal_precision: u32,
+    /// Of TYPE_DECIMAL: digits after the point, 0 to `decimal_precision`. 0 for other types.
+    #[prost(uint32, tag = "8")]
+    pub decimal_scale: u32,
 }
 /// Schema is a dataset's columns, in the order that queries show them; 1 to 1,000.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -39,6 +45,10 @@ pub enum Type {
     Timestamp = 5,
     /// Days since the Unix epoch.
     Date = 6,
+    /// An exact number of at most `decimal_precision` digits, `decimal_scale` of them after
+    /// the point; never held as a float on its way from a load to an answer. Algorithms see it
+    /// as FLOAT64.
+    Decimal = 7,
 }
 impl Type {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -54,6 +64,7 @@ impl Type {
             Self::String => "TYPE_STRING",
             Self::Timestamp => "TYPE_TIMESTAMP",
             Self::Date => "TYPE_DATE",
+            Self::Decimal => "TYPE_DECIMAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -66,6 +77,7 @@ impl Type {
             "TYPE_STRING" => Some(Self::String),
             "TYPE_TIMESTAMP" => Some(Self::Timestamp),
             "TYPE_DATE" => Some(Self::Date),
+            "TYPE_DECIMAL" => Some(Self::Decimal),
             _ => None,
         }
     }
@@ -77,7 +89,8 @@ pub enum Role {
     Unspecified = 0,
     /// Who: a customer's id. INT64 or STRING; compared as text.
     CustomerId = 1,
-    /// When it happened. TIMESTAMP or DATE.
+    /// When it happened; on a customers dataset, since when the row's values hold. TIMESTAMP
+    /// or DATE.
     EventTime = 2,
     /// What: a product, page or offer.
     Item = 3,
@@ -100,6 +113,9 @@ pub enum Role {
     /// The two ends of a link.
     Source = 12,
     Target = 13,
+    /// When the row became known to the company. TIMESTAMP or DATE. What is seen as of a time
+    /// leaves out rows that arrived after it.
+    ArrivalTime = 14,
 }
 impl Role {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -122,6 +138,7 @@ impl Role {
             Self::Channel => "ROLE_CHANNEL",
             Self::Source => "ROLE_SOURCE",
             Self::Target => "ROLE_TARGET",
+            Self::ArrivalTime => "ROLE_ARRIVAL_TIME",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -141,6 +158,7 @@ impl Role {
             "ROLE_CHANNEL" => Some(Self::Channel),
             "ROLE_SOURCE" => Some(Self::Source),
             "ROLE_TARGET" => Some(Self::Target),
+            "ROLE_ARRIVAL_TIME" => Some(Self::ArrivalTime),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use arrow_array::Array;
 use arrow_array::ArrayRef;
 use arrow_array::ArrowPrimitiveType;
 use arrow_array::Date32Array;
+use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::OffsetSizeTrait;
 use arrow_array::PrimitiveArray;
@@ -20,6 +21,11 @@ use arrow_array::new_null_array;
 use arrow_array::types::ArrowTimestampType;
 use arrow_array::types::Date32Type;
 use arrow_array::types::Date64Type;
+use arrow_array::types::Decimal32Type;
+use arrow_array::types::Decimal64Type;
+use arrow_array::types::Decimal128Type;
+use arrow_array::types::Decimal256Type;
+use arrow_array::types::DecimalType;
 use arrow_array::types::Float64Type;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
@@ -63,7 +69,12 @@ pub(super) fn is_lossless(found: &DataType, expected: ColumnType) -> bool {
     }
     match (column_type(found), expected) {
         (Some(ColumnType::Int64), ColumnType::Float64)
-        | (Some(ColumnType::Date), ColumnType::Timestamp) => true,
+        | (Some(ColumnType::Date), ColumnType::Timestamp)
+        // Each value is looked at: text is read exactly, digits that do not fit are refused.
+        | (
+            Some(ColumnType::Int64 | ColumnType::String | ColumnType::Decimal { .. }),
+            ColumnType::Decimal { .. },
+        ) => true,
         (found, expected) => found == Some(expected),
     }
 }
@@ -101,6 +112,7 @@ pub(super) fn convert(
         ColumnType::Float64 => Arc::new(to_floats(&plain, refuse)?),
         ColumnType::Date => Arc::new(to_dates(&plain, refuse)),
         ColumnType::Timestamp => Arc::new(to_timestamps(&plain, refuse)),
+        ColumnType::Decimal { precision, scale } => to_decimals(&plain, precision, scale, refuse)?,
     };
     let converted = match target.key {
         true => check_keys(converted, refuse),
@@ -218,6 +230,75 @@ fn to_dates(column: &ArrayRef, refuse: &mut dyn FnMut(usize, Problem)) -> Date32
             parse::day_in_range(days.into())
         }),
     }
+}
+
+/// The digits of each decimal, null where there is none; none within when they need more than
+/// 128 bits.
+fn decimal_digits(column: &ArrayRef) -> Vec<Option<Option<i128>>> {
+    fn of<T: DecimalType>(
+        column: &ArrayRef,
+        widen: impl Fn(T::Native) -> Option<i128>,
+    ) -> Vec<Option<Option<i128>>> {
+        let values = column.as_primitive::<T>().iter();
+        values.map(|value| value.map(&widen)).collect()
+    }
+    match column.data_type() {
+        DataType::Decimal32(_, _) => of::<Decimal32Type>(column, |v| Some(v.into())),
+        DataType::Decimal64(_, _) => of::<Decimal64Type>(column, |v| Some(v.into())),
+        DataType::Decimal256(_, _) => of::<Decimal256Type>(column, |v| v.to_i128()),
+        _ => of::<Decimal128Type>(column, Some),
+    }
+}
+
+/// Integers, text and decimals of other widths, digit by digit.
+fn to_decimals(
+    column: &ArrayRef,
+    precision: u8,
+    scale: u8,
+    refuse: &mut dyn FnMut(usize, Problem),
+) -> Result<ArrayRef> {
+    let same = DataType::Decimal128(precision, scale.cast_signed());
+    if *column.data_type() == same {
+        // What a stream says of its precision, its values may exceed.
+        let values = column.as_primitive::<Decimal128Type>();
+        let limit = 10_u128.pow(precision.into());
+        if values
+            .values()
+            .iter()
+            .all(|value| value.unsigned_abs() < limit)
+        {
+            return Ok(Arc::clone(column));
+        }
+    }
+    let mut values = Vec::with_capacity(column.len());
+    let mut keep = |row, value: Option<std::result::Result<Option<i128>, Problem>>| {
+        values.push(match value {
+            None => None,
+            Some(Ok(value)) => value,
+            Some(Err(problem)) => {
+                refuse(row, problem);
+                None
+            }
+        });
+    };
+    if let Some(ColumnType::Decimal { scale: from, .. }) = column_type(column.data_type()) {
+        // Arrow's own casts trust the precision that a stream states, which these do not.
+        let too_large = || Problem::OutOfRange(ColumnType::Decimal { precision, scale });
+        for (row, digits) in decimal_digits(column).into_iter().enumerate() {
+            let digits = digits.map(|digits| digits.ok_or_else(too_large));
+            let value = digits.map(|digits| parse::rescale(digits?, from, precision, scale));
+            keep(row, value.map(|value| value.map(Some)));
+        }
+    } else {
+        let texts = to_type(column, &DataType::Utf8)?;
+        for (row, text) in texts.as_string::<i32>().iter().enumerate() {
+            let text = text.map(|text| text.as_bytes().trim_ascii());
+            let text = text.filter(|text| !text.is_empty());
+            keep(row, text.map(|text| parse::decimal(text, precision, scale)));
+        }
+    }
+    let values = Decimal128Array::from(values).with_data_type(same);
+    Ok(Arc::new(values))
 }
 
 fn to_timestamps(

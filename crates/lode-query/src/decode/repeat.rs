@@ -14,6 +14,7 @@ use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
+use arrow_array::types::Decimal128Type;
 use arrow_array::types::Float64Type;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
@@ -111,6 +112,13 @@ fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
             let values = column.as_primitive::<Date32Type>();
             each(&|row| u64::from(values.value(row).cast_unsigned()));
         }
+        DataType::Decimal128(_, _) => {
+            let values = column.as_primitive::<Decimal128Type>();
+            each(&|row| {
+                let digits = values.value(row).cast_unsigned();
+                (digits as u64) ^ ((digits >> 64) as u64).rotate_left(32)
+            });
+        }
         _ => {
             let values = column.as_string::<i32>();
             each(&|row| hash_text(values.value(row).as_bytes(), seed));
@@ -156,6 +164,10 @@ fn equal(batch: &RecordBatch, a: u32, b: u32) -> bool {
             }
             DataType::Date32 => {
                 let values = column.as_primitive::<Date32Type>();
+                values.value(a) == values.value(b)
+            }
+            DataType::Decimal128(_, _) => {
+                let values = column.as_primitive::<Decimal128Type>();
                 values.value(a) == values.value(b)
             }
             _ => {

@@ -7,9 +7,10 @@ use lode_types::ColumnType;
 use lode_types::Role;
 
 /// The roles that names can tell, in the order in which they are given.
-pub(super) const ROLES: [Role; 11] = [
+pub(super) const ROLES: [Role; 12] = [
     Role::CustomerId,
     Role::EventTime,
+    Role::ArrivalTime,
     Role::Item,
     Role::Order,
     Role::Source,
@@ -81,6 +82,22 @@ fn known(role: Role) -> &'static [&'static str] {
             "ts",
             "createdat",
             "occurredat",
+        ],
+        Role::ArrivalTime => &[
+            "arrivaltime",
+            "arrivedat",
+            "arrivaldate",
+            "ingestedat",
+            "ingestiontime",
+            "ingesttime",
+            "ingestiondate",
+            "receivedat",
+            "receivedtime",
+            "receiveddate",
+            "loadedat",
+            "loadtime",
+            "loaddate",
+            "insertedat",
         ],
         Role::Item => &[
             "itemid",
@@ -229,7 +246,9 @@ impl Names {
 
     /// Whether the column holds a time or a day.
     pub(super) fn is_time(&self, column: usize) -> bool {
-        known(Role::EventTime).contains(&self.plain[column].as_str())
+        let name = self.plain[column].as_str();
+        known(Role::EventTime).contains(&name)
+            || known(Role::ArrivalTime).contains(&name)
             || self.has_word(column, &["date", "day", "dt"])
     }
 

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
+use arrow_array::BinaryArray;
 use arrow_array::Decimal128Array;
 use arrow_array::Int64Array;
 use arrow_array::RecordBatch;
@@ -300,6 +301,12 @@ fn arrow_keeps_its_types() {
         .with_precision_and_scale(10, 2)
         .unwrap();
     let data = arrow(vec![("price", Arc::new(price))]);
+    let inferred = infer(Format::ArrowStream, &data, None, None).unwrap();
+    assert_eq!(columns(&inferred), ["price:decimal(10,2)"]);
+    let data = arrow(vec![(
+        "price",
+        Arc::new(BinaryArray::from(vec![b"1".as_slice()])),
+    )]);
     let error = infer(Format::ArrowStream, &data, None, None).unwrap_err();
     assert_eq!(error.reason(), "TYPE_UNSUPPORTED");
     assert_eq!(error.field(), "price");

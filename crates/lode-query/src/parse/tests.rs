@@ -9,6 +9,7 @@ use super::Problem;
 use super::bool;
 use super::cut;
 use super::date;
+use super::decimal;
 use super::float;
 use super::int;
 use super::timestamp;
@@ -52,6 +53,62 @@ fn numbers() {
     assert_eq!(float(b"-inf"), out_of_range);
     assert_eq!(float(b"12 EUR"), Err(Problem::NotANumber));
     assert_eq!(float(b"\xff"), Err(Problem::NotUtf8));
+}
+
+#[test]
+fn decimals_are_exact_or_refused() {
+    let money = ColumnType::decimal(12, 2).unwrap();
+    let too_large = Err(Problem::OutOfRange(money));
+    let too_fine = Err(Problem::TooManyDecimals(money));
+    for (text, expected) in [
+        ("2.55", Ok(Some(255))),
+        ("-2.5", Ok(Some(-250))),
+        ("+7", Ok(Some(700))),
+        (".5", Ok(Some(50))),
+        ("5.", Ok(Some(500))),
+        ("0.1000", Ok(Some(10))),
+        ("0", Ok(Some(0))),
+        ("-0.00", Ok(Some(0))),
+        (
+            "0000000000000000000000000000000000000000000000001.25",
+            Ok(Some(125)),
+        ),
+        ("9999999999.99", Ok(Some(999_999_999_999))),
+        ("-9999999999.99", Ok(Some(-999_999_999_999))),
+        ("10000000000", too_large.clone()),
+        (
+            "99999999999999999999999999999999999999999999",
+            too_large.clone(),
+        ),
+        ("0.001", too_fine.clone()),
+        ("2.555", too_fine.clone()),
+        ("1.5e1", Ok(Some(1500))),
+        ("155E-2", Ok(Some(155))),
+        ("1e-3", too_fine.clone()),
+        ("0e-99999999999999999999", Ok(Some(0))),
+        ("1e99999999999999999999", too_large),
+        ("1e-99999999999999999999", too_fine),
+        ("nan", Ok(None)),
+        ("", Err(Problem::NotANumber)),
+        (".", Err(Problem::NotANumber)),
+        ("1e", Err(Problem::NotANumber)),
+        ("1,5", Err(Problem::NotANumber)),
+        ("12 EUR", Err(Problem::NotANumber)),
+        ("--1", Err(Problem::NotANumber)),
+        ("inf", Err(Problem::NotANumber)),
+    ] {
+        assert_eq!(decimal(text.as_bytes(), 12, 2), expected, "{text}");
+    }
+    let widest = "9".repeat(38);
+    assert_eq!(
+        decimal(widest.as_bytes(), 38, 0),
+        Ok(Some(10_i128.pow(38) - 1))
+    );
+    let fraction = format!("-0.{widest}");
+    assert_eq!(
+        decimal(fraction.as_bytes(), 38, 38),
+        Ok(Some(1 - 10_i128.pow(38)))
+    );
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn with_settings(inferred: Schema, kind: DatasetKind, settings: &Settings) -> Re
         // A role that was guessed may not fit the type that was said.
         if column
             .role
-            .is_some_and(|role| !role.types().contains(column_type))
+            .is_some_and(|role| !column_type.serves(role.types()))
         {
             column.role = None;
         }

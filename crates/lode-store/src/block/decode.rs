@@ -6,6 +6,7 @@ use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
 use arrow_array::builder::BooleanBuilder;
 use arrow_array::builder::Date32Builder;
+use arrow_array::builder::Decimal128Builder;
 use arrow_array::builder::Float64Builder;
 use arrow_array::builder::Int64Builder;
 use arrow_array::builder::StringBuilder;
@@ -15,6 +16,7 @@ use arrow_schema::SchemaRef;
 use arrow_schema::TimeUnit;
 
 use super::BITS;
+use super::DECIMALS;
 use super::FLOATS;
 use super::FORM;
 use super::HAS_NULLS;
@@ -42,6 +44,7 @@ enum Builder {
     Time(TimestampMicrosecondBuilder),
     Date(Date32Builder),
     Float(Float64Builder),
+    Decimal(Decimal128Builder),
     Text(StringBuilder),
 }
 
@@ -108,6 +111,9 @@ impl Builder {
             }
             DataType::Date32 => Self::Date(Date32Builder::new()),
             DataType::Float64 => Self::Float(Float64Builder::new()),
+            DataType::Decimal128(_, _) => {
+                Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()))
+            }
             DataType::Utf8 => Self::Text(StringBuilder::new()),
             other => return Err(Error::bug(format!("a stored column of type {other}"))),
         })
@@ -165,6 +171,30 @@ impl Builder {
                     Ok(())
                 })
             }
+            (Self::Decimal(out), DECIMALS) => {
+                let (min, _) = read
+                    .take(16)?
+                    .split_first_chunk::<16>()
+                    .ok_or_else(|| Error::damaged(WHAT, "a decimal too short"))?;
+                let min = i128::from_le_bytes(*min);
+                let width = usize::from(read.u8()?);
+                if width > 16 {
+                    return Err(Error::damaged(WHAT, format!("decimals of {width} bytes")));
+                }
+                let mut data = read.take(valid.count().saturating_mul(width))?;
+                valid.each(|is_valid| {
+                    if !is_valid {
+                        out.append_null();
+                        return Ok(());
+                    }
+                    let (value, rest) = data.split_at(width);
+                    data = rest;
+                    let mut bytes = [0; 16];
+                    bytes[..width].copy_from_slice(value);
+                    out.append_value(min.wrapping_add(u128::from_le_bytes(bytes).cast_signed()));
+                    Ok(())
+                })
+            }
             (Self::Text(out), TEXTS) => valid.each(|is_valid| {
                 if is_valid {
                     out.append_value(read.text()?);
@@ -205,6 +235,7 @@ impl Builder {
             Self::Time(out) => Arc::new(out.finish()),
             Self::Date(out) => Arc::new(out.finish()),
             Self::Float(out) => Arc::new(out.finish()),
+            Self::Decimal(out) => Arc::new(out.finish()),
             Self::Text(out) => Arc::new(out.finish()),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::BooleanArray;
 use arrow_array::Date32Array;
+use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::StringArray;
@@ -17,10 +18,17 @@ use lode_types::Schema;
 use super::*;
 
 fn schema() -> SchemaRef {
-    let columns = ColumnType::ALL
-        .iter()
-        .map(|t| Column::new(t.as_str(), *t))
-        .collect();
+    let columns = [
+        ColumnType::Bool,
+        ColumnType::Int64,
+        ColumnType::Float64,
+        ColumnType::String,
+        ColumnType::Timestamp,
+        ColumnType::Date,
+        ColumnType::decimal(38, 4).unwrap(),
+    ]
+    .map(|t| Column::new(t.to_string(), t))
+    .into();
     Arc::new(Schema::new(columns).unwrap().to_arrow())
 }
 
@@ -57,6 +65,14 @@ fn batch(n: usize, nulls: bool) -> RecordBatch {
         Arc::new(Date32Array::from_iter(
             (0..n).map(|i| at(i, 5).then_some([i32::MIN, i32::MAX, 0][i % 3])),
         )),
+        Arc::new(
+            Decimal128Array::from_iter((0..n).map(|i| {
+                let largest = 10_i128.pow(38) - 1;
+                at(i, 6).then_some([0, -1, largest, -largest, 1250, 99][i % 6])
+            }))
+            .with_precision_and_scale(38, 4)
+            .unwrap(),
+        ),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }

@@ -7,6 +7,8 @@ use arrow_array::ArrayRef;
 use arrow_array::BooleanArray;
 use arrow_array::Date32Array;
 use arrow_array::Date64Array;
+use arrow_array::Decimal128Array;
+use arrow_array::Decimal256Array;
 use arrow_array::DictionaryArray;
 use arrow_array::Float32Array;
 use arrow_array::Float64Array;
@@ -23,11 +25,17 @@ use arrow_array::TimestampNanosecondArray;
 use arrow_array::TimestampSecondArray;
 use arrow_array::UInt64Array;
 use arrow_array::types::Int32Type;
+use arrow_buffer::i256;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_ipc::writer::StreamWriter;
+use arrow_schema::DataType;
+use lode_types::Column;
+use lode_types::ColumnType;
 use lode_types::DatasetKind;
 use lode_types::Failure;
+use lode_types::Role;
+use lode_types::Schema;
 
 use super::decoder;
 use super::rows;
@@ -66,6 +74,56 @@ fn ids(n: usize) -> ArrayRef {
 
 fn decode(batch: RecordBatch) -> Result<Decoded, Error> {
     decoder(None).decode(Format::ArrowStream, &stream(&[batch], false))
+}
+
+/// Integers, text and decimals of any width become the column's decimal, value by value; a
+/// float says no exact number and is refused.
+#[test]
+fn money_of_other_types() {
+    let schema = Schema::new(vec![
+        Column::new("paid", ColumnType::decimal(6, 2).unwrap()).with_role(Role::Amount),
+    ])
+    .unwrap();
+    let decoder = Decoder::new(&schema, DatasetKind::Events, &BTreeMap::new(), None).unwrap();
+    let try_decode = |column: ArrayRef| {
+        let data = stream(&[batch(vec![("paid", column)])], false);
+        decoder.decode(Format::ArrowStream, &data)
+    };
+    let fine = Decimal128Array::from(vec![Some(12_500), Some(12_345), None])
+        .with_precision_and_scale(20, 3)
+        .unwrap();
+    // Its type promises six digits, its value has ten.
+    let liar =
+        Decimal128Array::from(vec![9_999_999_999, 125]).with_data_type(DataType::Decimal128(6, 2));
+    let wide = Decimal256Array::from(vec![i256::from(7), i256::MAX])
+        .with_precision_and_scale(38, 0)
+        .unwrap();
+    for (column, kept, reasons) in [
+        (
+            Arc::new(fine) as ArrayRef,
+            vec!["12.50", "-"],
+            vec!["TOO_MANY_DECIMALS"],
+        ),
+        (Arc::new(liar), vec!["1.25"], vec!["OUT_OF_RANGE"]),
+        (Arc::new(wide), vec!["7.00"], vec!["OUT_OF_RANGE"]),
+        (
+            Arc::new(Int64Array::from(vec![9999, 10_000])),
+            vec!["9999.00"],
+            vec!["OUT_OF_RANGE"],
+        ),
+        (
+            Arc::new(StringArray::from(vec!["1.5", "x", " "])),
+            vec!["1.50", "-"],
+            vec!["NOT_A_NUMBER"],
+        ),
+    ] {
+        let decoded = try_decode(column).unwrap();
+        assert_eq!(rows(&decoded.batch), kept);
+        let found: Vec<_> = decoded.rejected.iter().map(|row| row.reason).collect();
+        assert_eq!(found, reasons);
+    }
+    let error = try_decode(Arc::new(Float64Array::from(vec![1.5]))).unwrap_err();
+    assert_eq!(error.reason(), "WRONG_TYPE");
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
+use arrow_schema::DataType;
 use lode_types::Column;
 use lode_types::ColumnType;
 use lode_types::DatasetKind;
@@ -45,6 +49,58 @@ fn good_rows_of_every_type() {
             r#""b" -2 3.0 false 2010-12-01T07:26:00 2010-12-01 " kept as is ""#,
             r#""c" - - - - - -"#,
             r#""d" 3 - true - - "grün""#,
+        ]
+    );
+}
+
+/// Every text of cents is kept as it is, and what would be rounded is set aside with its reason.
+#[test]
+fn money_is_exact() {
+    let schema = Schema::new(vec![
+        Column::new("id", ColumnType::String).with_role(Role::CustomerId),
+        Column::new("paid", ColumnType::decimal(9, 2).unwrap()).with_role(Role::Amount),
+    ])
+    .unwrap();
+    let csv = options(&["id", "paid"], b',');
+    let decoder = Decoder::new(&schema, DatasetKind::Events, &BTreeMap::new(), Some(&csv)).unwrap();
+    let mut text = String::new();
+    let mut sum = 0;
+    for cents in (-1_000_000..1_000_000_i64).step_by(997) {
+        let sign = if cents < 0 { "-" } else { "" };
+        let (whole, part) = (cents.abs() / 100, cents.abs() % 100);
+        text.push_str(&format!("a,{sign}{whole}.{part:02}\n"));
+        sum += i128::from(cents);
+    }
+    text.push_str("b,0.125\nc,\nd,12345678\ne,free\nf,1.10\nf,1.1\n");
+    let decoded = decoder.decode(Format::Csv, text.as_bytes()).unwrap();
+    let column = decoded.batch.column(1).as_primitive::<Decimal128Type>();
+    let found: i128 = column.iter().flatten().sum();
+    assert_eq!(found, sum + 220);
+    assert_eq!(column.data_type(), &DataType::Decimal128(9, 2));
+    assert_eq!(decoded.repeated_rows, 1);
+    let rejected: Vec<_> = decoded
+        .rejected
+        .iter()
+        .map(|row| (row.column.as_str(), row.reason, row.message.as_str()))
+        .collect();
+    assert_eq!(
+        rejected,
+        [
+            (
+                "paid",
+                "TOO_MANY_DECIMALS",
+                "expected at most 2 digits after the point (decimal(9,2)), found \"0.125\""
+            ),
+            (
+                "paid",
+                "OUT_OF_RANGE",
+                "expected at most 7 digits before the point (decimal(9,2)), found \"12345678\""
+            ),
+            (
+                "paid",
+                "NOT_A_NUMBER",
+                "expected a number such as 12.5, found \"free\""
+            ),
         ]
     );
 }

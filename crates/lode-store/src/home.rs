@@ -20,7 +20,7 @@ use crate::Error;
 use crate::Result;
 
 /// Version of the directory's format.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// How often a lock is tried. A lock that was let go stays held for a moment while another
 /// thread of the process that held it starts a child, until that child is another program.
 const LOCK_TRIES: u32 = 25;
@@ -37,6 +37,8 @@ pub(crate) struct Home {
     dir: PathBuf,
     /// Whether the last engine ended in order.
     clean: bool,
+    /// The format of the directory before this release opened it.
+    found: u32,
     _lock: File,
 }
 
@@ -56,21 +58,18 @@ impl Home {
             .map_err(Error::io(format!("create directory {}", dir.display())))?;
         let known = check_format(dir)?;
         let lock = take_lock(dir)?;
-        if !known {
-            write_synced(
-                dir,
-                "FORMAT",
-                format!("{FORMAT_WORD} {FORMAT}\n").as_bytes(),
-            )?;
+        if known.is_none() {
+            write_format(dir)?;
         }
         let mark = dir.join("CLEAN");
-        let clean = mark.exists() || !known;
+        let clean = mark.exists() || known.is_none();
         if mark.exists() {
             std::fs::remove_file(&mark).map_err(Error::io("remove the clean mark"))?;
         }
         let home = Self {
             dir: dir.to_owned(),
             clean,
+            found: known.unwrap_or(FORMAT),
             _lock: lock,
         };
         for path in [
@@ -89,6 +88,21 @@ impl Home {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Says that everything in the directory is of this release's format now; an older engine
+    /// keeps away from then on.
+    pub(crate) fn finish_upgrade(&self) -> Result<()> {
+        if self.found == FORMAT {
+            return Ok(());
+        }
+        write_format(&self.dir)?;
+        tracing::info!(
+            from = self.found,
+            to = FORMAT,
+            "storage format upgraded in place"
+        );
+        Ok(())
     }
 
     pub(crate) fn was_clean(&self) -> bool {
@@ -205,13 +219,17 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether the directory is ours; false when it is empty.
-fn check_format(dir: &Path) -> Result<bool> {
+fn write_format(dir: &Path) -> Result<()> {
+    let text = format!("{FORMAT_WORD} {FORMAT}\n");
+    write_synced(dir, "FORMAT", text.as_bytes())
+}
+
+/// The format of the directory; none when it is empty.
+fn check_format(dir: &Path) -> Result<Option<u32>> {
     match std::fs::read_to_string(dir.join("FORMAT")) {
         Ok(text) => match text.trim().split_once(' ') {
             Some((FORMAT_WORD, version)) => match version.parse::<u32>() {
-                Ok(FORMAT) => Ok(true),
-                Ok(older) if older < FORMAT && older > 0 => Ok(true),
+                Ok(found @ 1..=FORMAT) => Ok(Some(found)),
                 _ => Err(Error::TooNew {
                     dir: dir.to_owned(),
                     expected: FORMAT,
@@ -233,7 +251,7 @@ fn check_format(dir: &Path) -> Result<bool> {
                     dir: dir.to_owned(),
                 });
             }
-            Ok(false)
+            Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::Foreign {
             dir: dir.to_owned(),

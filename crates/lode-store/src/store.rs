@@ -196,6 +196,7 @@ impl Store {
             parts: AtomicU32::new(0),
         };
         sweep::resume(&inner)?;
+        inner.home.finish_upgrade()?;
         if sweep {
             sweep::discard_orphans(&inner)?;
         } else {

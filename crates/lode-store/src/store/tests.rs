@@ -7,6 +7,7 @@ mod ledger;
 mod model;
 mod recovery;
 mod shelf;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;

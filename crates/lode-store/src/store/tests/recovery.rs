@@ -27,13 +27,13 @@ fn other_directories_are_refused_untouched() {
     assert_eq!(open().unwrap_err().reason(), "STORE_FOREIGN");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     std::fs::remove_file(dir.path().join("photo.jpg")).unwrap();
-    std::fs::write(dir.path().join("FORMAT"), "lode-store 2\n").unwrap();
+    std::fs::write(dir.path().join("FORMAT"), "lode-store 3\n").unwrap();
     let error = open().unwrap_err();
     assert_eq!(error.reason(), "STORE_TOO_NEW");
     assert!(
         error
             .to_string()
-            .starts_with("expected storage format 1 or older in "),
+            .starts_with("expected storage format 2 or older in "),
         "{error}"
     );
     std::fs::write(dir.path().join("FORMAT"), "something else\n").unwrap();

@@ -66,6 +66,12 @@ pub enum Error {
         reason: String,
         message: String,
     },
+    /// A small write that is not small.
+    #[error("expected at most {limit} rows, found {found}; load them with an ingest")]
+    TooManyRows { limit: usize, found: usize },
+    /// A request's id that was used for something else.
+    #[error("request {id:?} was used for other rows; expected an id of its own for each request")]
+    RequestExists { id: String },
     /// A batch that does not have the dataset's columns.
     #[error("expected rows of the dataset's columns, found {found}")]
     ChunkSchema { found: String },
@@ -167,7 +173,9 @@ impl Failure for Error {
             | Self::VersionNotFound { .. }
             | Self::IngestNotFound { .. }
             | Self::FileNotFound { .. } => Class::NotFound,
-            Self::DatasetExists { .. } | Self::IngestExists { .. } => Class::Exists,
+            Self::DatasetExists { .. } | Self::IngestExists { .. } | Self::RequestExists { .. } => {
+                Class::Exists
+            }
             Self::DatasetInUse { .. }
             | Self::IngestCommitted { .. }
             | Self::IngestAborted { .. }
@@ -184,7 +192,7 @@ impl Failure for Error {
             | Self::BadFileName { .. }
             | Self::Foreign { .. }
             | Self::TooNew { .. } => Class::Invalid,
-            Self::TooManyRejectedRows { .. } => Class::Limit,
+            Self::TooManyRejectedRows { .. } | Self::TooManyRows { .. } => Class::Limit,
             Self::Poisoned { .. } | Self::Closed => Class::Unavailable,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Class::Limit,
             Self::Io { .. } => Class::Unavailable,
@@ -215,6 +223,8 @@ impl Failure for Error {
             Self::ChunkOutOfOrder { .. } => "CHUNK_OUT_OF_ORDER",
             Self::ChunksMissing { .. } => "CHUNKS_MISSING",
             Self::TooManyRejectedRows { .. } => "TOO_MANY_REJECTED_ROWS",
+            Self::TooManyRows { .. } => "TOO_MANY_ROWS",
+            Self::RequestExists { .. } => "REQUEST_EXISTS",
             Self::BadRow { .. } => "BAD_ROW",
             Self::ChunkSchema { .. } => "CHUNK_SCHEMA_DIFFERS",
             Self::MissingKey { .. } => "MISSING_VALUE",
@@ -242,6 +252,8 @@ impl Failure for Error {
             Self::ChunkOutOfOrder { .. } => "seq",
             Self::ChunksMissing { .. } => "chunk_count",
             Self::BadRow { column, .. } => column,
+            Self::TooManyRows { .. } => "rows",
+            Self::RequestExists { .. } => "request_id",
             Self::TooLong { what, .. } => what,
             _ => "",
         }

@@ -23,6 +23,11 @@ mod tag {
     pub(super) const DOOMED_DATASET: u8 = 0x0d;
     pub(super) const DOOMED_INGEST: u8 = 0x0e;
     pub(super) const TOUCHED: u8 = 0x0f;
+    pub(super) const RECENT: u8 = 0x18;
+    pub(super) const REQUEST: u8 = 0x19;
+    pub(super) const WAITING: u8 = 0x1a;
+    pub(super) const REQUEST_ORDER: u8 = 0x1b;
+    pub(super) const ROLLED: u8 = 0x1c;
 }
 
 /// A key under construction.
@@ -171,6 +176,43 @@ pub(crate) fn touched_in(dataset: u32) -> Vec<u8> {
     Key::new(tag::TOUCHED).u32(dataset).0
 }
 
+/// The rows of one small write; a long value.
+pub(crate) fn recent(dataset: u32, version: u64) -> Vec<u8> {
+    Key::new(tag::RECENT).u32(dataset).u64(version).0
+}
+
+pub(crate) fn recents(dataset: u32) -> Vec<u8> {
+    Key::new(tag::RECENT).u32(dataset).0
+}
+
+/// The answer to a small write.
+pub(crate) fn request(dataset: u32, id: &IngestId) -> Vec<u8> {
+    Key::new(tag::REQUEST).u32(dataset).text(id.as_str()).0
+}
+
+/// The answers in the order in which they are forgotten.
+pub(crate) fn request_in_order(dataset: u32, number: u64) -> Vec<u8> {
+    Key::new(tag::REQUEST_ORDER).u32(dataset).u64(number).0
+}
+
+/// What waits to be rolled into a part.
+pub(crate) fn waiting(dataset: u32) -> Vec<u8> {
+    Key::new(tag::WAITING).u32(dataset).0
+}
+
+pub(crate) fn all_waiting() -> Vec<u8> {
+    Key::new(tag::WAITING).0
+}
+
+/// The small writes that became one part, by the last of their versions; a long value.
+pub(crate) fn rolled(dataset: u32, last: u64) -> Vec<u8> {
+    Key::new(tag::ROLLED).u32(dataset).u64(last).0
+}
+
+pub(crate) fn rolls(dataset: u32) -> Vec<u8> {
+    Key::new(tag::ROLLED).u32(dataset).0
+}
+
 /// Every key of the `meta` tree under which a dataset keeps something, but for its id.
 pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
     [
@@ -184,6 +226,11 @@ pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
         tag::INTENT,
         tag::DOOMED_INGEST,
         tag::TOUCHED,
+        tag::RECENT,
+        tag::REQUEST,
+        tag::WAITING,
+        tag::REQUEST_ORDER,
+        tag::ROLLED,
         tag::HEAD,
     ]
     .into_iter()

@@ -12,9 +12,11 @@ mod catalog; // what there is,
 mod commit; // how they become visible,
 mod ingest; // how rows come in,
 mod merge;
+mod recent;
 mod snapshot; // how they are read,
 mod stage;
-mod sweep; // and how they go
+mod sweep;
+mod upsert; // and how they go
 
 mod docs;
 mod files;
@@ -48,6 +50,9 @@ pub use ingest::IngestState;
 pub use ingest::NewChunk;
 pub use ingest::RejectedRow;
 pub use lode_types::CsvOptions;
+pub use recent::MAX_PUT_ROWS;
+pub use recent::NewRows;
+pub use recent::Put;
 pub use snapshot::Snapshot;
 pub use snapshot::TableFile;
 pub use stage::Staged;

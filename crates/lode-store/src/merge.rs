@@ -112,30 +112,13 @@ impl<'a> Merge<'a> {
 
     /// The layout that the dataset should have afterwards.
     pub(crate) fn plan(&self) -> Result<Layout> {
-        let before = self.head.layout;
         let Some(sample) = self.batches.iter().find(|batch| batch.num_rows() > 0) else {
-            return Ok(before);
+            return Ok(self.head.layout);
         };
         let n = sample.num_rows().min(SAMPLE_ROWS);
         let new_rows = self.order.len() as u64;
         let new_bytes = block::encode(sample, 0..n)?.len() as u64 * new_rows / n as u64;
-        let total = self.head.bytes + new_bytes;
-        let is_first = self.head.bytes == 0;
-        if !is_first && total >> before.bits <= MAX_MEAN_BYTES {
-            return Ok(before);
-        }
-        let rows = self.head.rows + new_rows;
-        let mut bits = before.bits;
-        while bits < 32 && total >> bits > NEW_MEAN_BYTES && rows >> bits > 1 {
-            bits += 1;
-        }
-        if !is_first && bits == before.bits {
-            return Ok(before);
-        }
-        Ok(Layout {
-            generation: before.generation + 1,
-            bits,
-        })
+        Ok(plan(self.head, new_rows, new_bytes))
     }
 
     /// Writes the blocks of the version to be under layout `after`.
@@ -365,6 +348,28 @@ impl<'a> Merge<'a> {
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
             .map(Some)
             .map_err(|error| Error::bug(error.to_string()))
+    }
+}
+
+/// The layout that a dataset should have once it has so many rows and bytes more.
+pub(crate) fn plan(head: &Head, new_rows: u64, new_bytes: u64) -> Layout {
+    let before = head.layout;
+    let total = head.bytes + new_bytes;
+    let is_first = head.bytes == 0;
+    if !is_first && total >> before.bits <= MAX_MEAN_BYTES {
+        return before;
+    }
+    let rows = head.rows + new_rows;
+    let mut bits = before.bits;
+    while bits < 32 && total >> bits > NEW_MEAN_BYTES && rows >> bits > 1 {
+        bits += 1;
+    }
+    if !is_first && bits == before.bits {
+        return before;
+    }
+    Layout {
+        generation: before.generation + 1,
+        bits,
     }
 }
 

@@ -34,6 +34,7 @@ use crate::kv::Read;
 use crate::kv::Span;
 use crate::kv::Tree;
 use crate::merge::key_column;
+use crate::recent;
 use crate::record::Chunk;
 use crate::record::Definition;
 use crate::record::Layout;
@@ -235,6 +236,56 @@ impl Snapshot {
     fn part_files(&self) -> Result<Vec<TableFile>> {
         let pin = &*self.pin;
         let trees = &pin.inner.core().trees;
+        recent::undisturbed(trees, pin.number, || {
+            let mut files = self.parts()?;
+            files.extend(self.recent_file()?);
+            if files.is_empty() {
+                files.push(self.empty()?);
+            }
+            Ok(files)
+        })
+    }
+
+    /// The rows of small writes that no part of this version has.
+    fn recent_file(&self) -> Result<Option<TableFile>> {
+        let pin = &*self.pin;
+        let trees = &pin.inner.core().trees;
+        let schema = self.schema();
+        let mut batches = Vec::new();
+        if let Some((ingest, rolled)) = recent::roll_across(trees, pin.number, self.version())? {
+            let place = Place {
+                dataset: pin.number,
+                ingest,
+            };
+            let mut files = Vec::new();
+            open_parts(&pin.inner, place, &mut files)?;
+            for file in files {
+                batches.extend(recent::first_rows(file.file, &rolled, self.version())?);
+            }
+        }
+        batches.extend(recent::pending_rows(
+            trees,
+            pin.number,
+            &schema,
+            self.version(),
+        )?);
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        if rows == 0 {
+            return Ok(None);
+        }
+        let file = lode_parts::memfd("lode-recent", &schema, batches)?;
+        Ok(Some(TableFile {
+            bytes: length(&file)?,
+            rows,
+            name: "recent".to_owned(),
+            run: None,
+            file,
+        }))
+    }
+
+    fn parts(&self) -> Result<Vec<TableFile>> {
+        let pin = &*self.pin;
+        let trees = &pin.inner.core().trees;
         let mut files = Vec::new();
         if pin.definition.roles_changed {
             files.push(self.empty()?);
@@ -247,15 +298,16 @@ impl Snapshot {
             let Some((last, _)) = pairs.last() else { break };
             span = span.after(last);
             for (_, value) in &pairs {
+                let ingest = Version::decode(value)?.ingest;
+                if ingest == recent::PUT {
+                    continue;
+                }
                 let place = Place {
                     dataset: pin.number,
-                    ingest: Version::decode(value)?.ingest,
+                    ingest,
                 };
                 open_parts(&pin.inner, place, &mut files)?;
             }
-        }
-        if files.is_empty() {
-            files.push(self.empty()?);
         }
         Ok(files)
     }

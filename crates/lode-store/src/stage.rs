@@ -18,6 +18,7 @@ use crate::Error;
 use crate::Result;
 use crate::catalog;
 use crate::ingest;
+use crate::ingest::Place;
 use crate::merge::key_column;
 use crate::record::Definition;
 use crate::store::Inner;
@@ -88,7 +89,25 @@ pub(crate) fn write(
     let known = catalog::known(&inner.core().trees, dataset)?;
     let place = ingest::place(&inner.core().trees, dataset, id)?;
     let batch = conform(&known.definition, batch)?;
-    let dir = inner.home().parts_of(known.number);
+    let manifest = Manifest {
+        format: 1,
+        dataset: dataset.as_str().to_owned(),
+        kind: known.definition.kind.as_str().to_owned(),
+        ingest: id.as_str().to_owned(),
+        seq,
+    };
+    write_part(inner, place, seq, &batch, &manifest)
+}
+
+/// Writes one batch as a part of an ingest.
+pub(crate) fn write_part(
+    inner: &Inner,
+    place: Place,
+    seq: u64,
+    batch: &RecordBatch,
+    manifest: &Manifest,
+) -> Result<Staged> {
+    let dir = inner.home().parts_of(place.dataset);
     if !dir.exists() {
         std::fs::create_dir_all(&dir).map_err(Error::io("create a directory for parts"))?;
         lode_parts::sync_dir(&inner.home().parts())?;
@@ -98,13 +117,6 @@ pub(crate) fn write(
         place.ingest,
         inner.next_part()
     );
-    let manifest = Manifest {
-        format: 1,
-        dataset: dataset.as_str().to_owned(),
-        kind: known.definition.kind.as_str().to_owned(),
-        ingest: id.as_str().to_owned(),
-        seq,
-    };
     let pass = |step: Step| {
         inner.core().failpoints.pass(match step {
             Step::Written => "part.written",
@@ -112,12 +124,19 @@ pub(crate) fn write(
         });
     };
     let schema = batch.schema();
-    let info = lode_parts::write_in_steps(&dir, &name, &schema, &[batch], &manifest, &pass)?;
+    let info = lode_parts::write_in_steps(
+        &dir,
+        &name,
+        &schema,
+        std::slice::from_ref(batch),
+        manifest,
+        &pass,
+    )?;
     Ok(Staged::new(dir.join(name), info))
 }
 
 /// The batch under the dataset's own schema, or why it does not fit.
-fn conform(definition: &Definition, batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn conform(definition: &Definition, batch: &RecordBatch) -> Result<RecordBatch> {
     let schema = Arc::new(definition.schema.to_arrow());
     let found = batch.schema();
     let same_names = schema.fields().len() == found.fields().len()

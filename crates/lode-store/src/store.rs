@@ -32,6 +32,8 @@ use crate::Ingest;
 use crate::IngestOptions;
 use crate::NewChunk;
 use crate::NewDataset;
+use crate::NewRows;
+use crate::Put;
 use crate::RejectedRow;
 use crate::Result;
 use crate::Snapshot;
@@ -51,6 +53,7 @@ use crate::ingest;
 use crate::key;
 use crate::kv::Read;
 use crate::kv::Tree;
+use crate::recent;
 use crate::snapshot;
 use crate::snapshot::Pins;
 use crate::stage;
@@ -196,6 +199,7 @@ impl Store {
             parts: AtomicU32::new(0),
         };
         sweep::resume(&inner)?;
+        recent::resume(&inner)?;
         inner.home.finish_upgrade()?;
         if sweep {
             sweep::discard_orphans(&inner)?;
@@ -310,6 +314,16 @@ impl Store {
         self.inner
             .committer
             .run(move |txn| ingest::open(txn, &dataset, &id, &options, now))
+    }
+
+    /// Writes a few rows, durable and visible at once as one new version; the same request
+    /// again gives the first answer, for seven days and the last million of a dataset.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `REQUEST_EXISTS` when the id was used for other rows,
+    /// `TOO_MANY_ROWS`, `CHUNK_SCHEMA_DIFFERS`, `MISSING_VALUE`.
+    pub fn put_rows(&self, rows: NewRows) -> Result<Put> {
+        recent::put(&self.inner, rows)
     }
 
     /// An ingest as it stands.

@@ -274,7 +274,7 @@ fn delete(inner: &Inner, tree: Tree, prefix: &[u8], limit: u64) -> Result<u64> {
     Ok(deleted)
 }
 
-fn remove_keys(inner: &Inner, tree: Tree, keys: Vec<Vec<u8>>) -> Result<()> {
+pub(crate) fn remove_keys(inner: &Inner, tree: Tree, keys: Vec<Vec<u8>>) -> Result<()> {
     let pending = inner.committer().begin(false, move |txn| {
         for key in keys {
             txn.remove(tree, key);

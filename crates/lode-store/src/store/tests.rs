@@ -5,6 +5,7 @@ mod crash;
 mod customers;
 mod ledger;
 mod model;
+mod recent;
 mod recovery;
 mod shelf;
 mod upgrade;

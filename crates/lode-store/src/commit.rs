@@ -20,7 +20,6 @@ use crate::key;
 use crate::kv::Tree;
 use crate::merge::Merge;
 use crate::record::Definition;
-use crate::record::Doom;
 use crate::record::Head;
 use crate::record::Intent;
 use crate::record::Progress;
@@ -76,9 +75,8 @@ fn commit_customers(
             }
         };
         // The rows are visible and durable; what follows is tidying that a restart can do.
-        let tidied = sweep::sweep_ingest(inner, started.place, Doom::Merged)
-            .and_then(|()| sweep::clean(inner, number, written));
-        if let Err(error) = tidied {
+        // Its parts stay: they are the history of the dataset.
+        if let Err(error) = sweep::clean(inner, number, written) {
             let error = lode_types::chain(&error);
             tracing::warn!(error, "tidying after a commit is left to the next start");
         }
@@ -163,8 +161,6 @@ fn merge(inner: &Inner, started: &mut Started) -> Result<u64> {
             let value = Touched::encode(intent.before.generation, &[]);
             txn.put(Tree::Meta, key, value)?;
         }
-        let key = key::doomed_ingest(place.dataset, place.ingest);
-        txn.put(Tree::Meta, key, Doom::Merged.encode())?;
         txn.remove(Tree::Meta, key::intent(place.dataset));
         Ok(())
     })?;

@@ -34,6 +34,16 @@ pub enum Error {
         newest: u64,
         found: u64,
     },
+    /// Customers at a version whose rows were not kept for looking back.
+    #[error(
+        "dataset {id:?} at version {found} cannot be seen as of a time: its history begins with version {begins}"
+    )]
+    HistoryUnknown { id: String, begins: u64, found: u64 },
+    /// Rows that do not say when they happened.
+    #[error(
+        "dataset {id:?} cannot be seen as of a time: expected a column with role event_time, found none"
+    )]
+    AsOfNoTime { id: String },
     /// No such ingest.
     #[error("ingest {id:?} of dataset {dataset:?} does not exist")]
     IngestNotFound { dataset: String, id: String },
@@ -171,6 +181,7 @@ impl Failure for Error {
         match self {
             Self::DatasetNotFound { .. }
             | Self::VersionNotFound { .. }
+            | Self::HistoryUnknown { .. }
             | Self::IngestNotFound { .. }
             | Self::FileNotFound { .. } => Class::NotFound,
             Self::DatasetExists { .. } | Self::IngestExists { .. } | Self::RequestExists { .. } => {
@@ -184,6 +195,7 @@ impl Failure for Error {
             | Self::ChunksMissing { .. }
             | Self::Locked { .. } => Class::State,
             Self::NoKeyColumn
+            | Self::AsOfNoTime { .. }
             | Self::SchemaFixed { .. }
             | Self::BadRow { .. }
             | Self::ChunkSchema { .. }
@@ -215,6 +227,8 @@ impl Failure for Error {
             Self::NoKeyColumn => "INVALID_SCHEMA",
             Self::SchemaFixed { .. } => "SCHEMA_FIXED",
             Self::VersionNotFound { .. } => "VERSION_NOT_FOUND",
+            Self::HistoryUnknown { .. } => "HISTORY_UNKNOWN",
+            Self::AsOfNoTime { .. } => "AS_OF_NO_TIME",
             Self::IngestNotFound { .. } => "INGEST_NOT_FOUND",
             Self::IngestExists { .. } => "INGEST_EXISTS",
             Self::IngestCommitted { .. } => "INGEST_COMMITTED",
@@ -249,6 +263,7 @@ impl Failure for Error {
     fn field(&self) -> &str {
         match self {
             Self::NoKeyColumn | Self::SchemaFixed { .. } => "dataset.schema",
+            Self::HistoryUnknown { .. } | Self::AsOfNoTime { .. } => "as_of",
             Self::ChunkOutOfOrder { .. } => "seq",
             Self::ChunksMissing { .. } => "chunk_count",
             Self::BadRow { column, .. } => column,

@@ -90,6 +90,11 @@ impl Home {
         &self.dir
     }
 
+    /// Whether the directory is of an older format and not upgraded yet.
+    pub(crate) fn is_older(&self) -> bool {
+        self.found < FORMAT
+    }
+
     /// Says that everything in the directory is of this release's format now; an older engine
     /// keeps away from then on.
     pub(crate) fn finish_upgrade(&self) -> Result<()> {

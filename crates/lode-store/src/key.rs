@@ -28,6 +28,7 @@ mod tag {
     pub(super) const WAITING: u8 = 0x1a;
     pub(super) const REQUEST_ORDER: u8 = 0x1b;
     pub(super) const ROLLED: u8 = 0x1c;
+    pub(super) const HISTORY: u8 = 0x20;
 }
 
 /// A key under construction.
@@ -87,6 +88,15 @@ pub(crate) fn definition(dataset: u32) -> Vec<u8> {
 
 pub(crate) fn ingest_id(dataset: u32, id: &IngestId) -> Vec<u8> {
     Key::new(tag::INGEST_ID).u32(dataset).text(id.as_str()).0
+}
+
+pub(crate) fn ingest_ids(dataset: u32) -> Vec<u8> {
+    Key::new(tag::INGEST_ID).u32(dataset).0
+}
+
+/// Where the history of a customers dataset begins.
+pub(crate) fn history(dataset: u32) -> Vec<u8> {
+    Key::new(tag::HISTORY).u32(dataset).0
 }
 
 pub(crate) fn ingest(dataset: u32, ingest: u32) -> Vec<u8> {
@@ -231,6 +241,7 @@ pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
         tag::WAITING,
         tag::REQUEST_ORDER,
         tag::ROLLED,
+        tag::HISTORY,
         tag::HEAD,
     ]
     .into_iter()

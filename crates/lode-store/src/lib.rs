@@ -8,8 +8,10 @@
 mod error;
 mod store;
 
+mod asof;
 mod catalog; // what there is,
 mod commit; // how they become visible,
+mod history;
 mod ingest; // how rows come in,
 mod merge;
 mod recent;

@@ -47,10 +47,12 @@ use crate::upsert;
 
 use record::Answer;
 use record::Waiting;
+pub(crate) use roll::Rolled;
 pub(crate) use roll::first_rows;
 pub(crate) use roll::resume;
 pub(crate) use roll::roll;
 pub(crate) use roll::roll_across;
+pub(crate) use roll::rolled;
 
 /// Stands in a version's record for the ingest: its rows came by a small write.
 pub(crate) const PUT: u32 = u32::MAX;

@@ -117,7 +117,7 @@ pub(crate) struct Intent {
 pub(crate) enum Doom {
     /// It was aborted: parts, chunks and rejected rows go.
     Aborted = 1,
-    /// Its rows are in blocks: parts and chunks go.
+    /// Its rows are in blocks: parts and chunks go. Written by format 1 only.
     Merged = 2,
 }
 

@@ -188,31 +188,31 @@ impl Snapshot {
         Ok(found.map(|row| rows.slice(row, 1)))
     }
 
-    fn schema(&self) -> SchemaRef {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.pin.inner
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.pin.number
+    }
+
+    pub(crate) fn definition(&self) -> &Definition {
+        &self.pin.definition
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
         Arc::new(self.pin.definition.schema.to_arrow())
     }
 
     fn materialise(&self) -> Result<TableFile> {
         let pin = &*self.pin;
-        let mut rows = Rows {
-            blocks: Blocks::new(
-                &pin.inner.core().trees,
-                pin.number,
-                pin.layout,
-                self.version(),
-                0,
-                u32::MAX,
-            ),
-            decoder: Decoder::new(self.schema())?,
-            failure: None,
-        };
         if pin.dataset.row_count == 0 {
             return self.empty();
         }
+        let schema = self.schema();
+        let mut rows = Rows::new(&pin.inner, pin.number, pin.layout, self.version(), schema)?;
         let file = lode_parts::memfd(pin.dataset.id.as_str(), &self.schema(), &mut rows)?;
-        if let Some(error) = rows.failure {
-            return Err(error);
-        }
+        rows.check()?;
         Ok(TableFile {
             bytes: length(&file)?,
             rows: pin.dataset.row_count,
@@ -222,7 +222,7 @@ impl Snapshot {
         })
     }
 
-    fn empty(&self) -> Result<TableFile> {
+    pub(crate) fn empty(&self) -> Result<TableFile> {
         let file = lode_parts::empty_file(&self.schema())?;
         Ok(TableFile {
             bytes: length(&file)?,
@@ -352,26 +352,46 @@ pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>
     }
 }
 
-fn version_record(read: &dyn Read, number: u32, version: u64) -> Result<Version> {
+pub(crate) fn version_record(read: &dyn Read, number: u32, version: u64) -> Result<Version> {
     match read.get(Tree::Meta, &key::version(number, version))? {
         Some(value) => Version::decode(&value),
         None => Err(Error::damaged("version", "none")),
     }
 }
 
-fn length(file: &File) -> Result<u64> {
+pub(crate) fn length(file: &File) -> Result<u64> {
     let metadata = file.metadata().map_err(Error::io("read a length"))?;
     Ok(metadata.len())
 }
 
 /// Customers as batches, block by block.
-struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     blocks: Blocks<'a>,
     decoder: Decoder,
     failure: Option<Error>,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    pub(crate) fn new(
+        inner: &'a Inner,
+        dataset: u32,
+        layout: Layout,
+        version: u64,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        let trees = &inner.core().trees;
+        Ok(Self {
+            blocks: Blocks::new(trees, dataset, layout, version, 0, u32::MAX),
+            decoder: Decoder::new(schema)?,
+            failure: None,
+        })
+    }
+
+    /// Why there are no more batches, when it is not that all were given.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         while self.decoder.rows() < BATCH_ROWS {
             let Some(stored) = self.blocks.next().transpose()? else {

@@ -48,6 +48,7 @@ use crate::committer::lock;
 use crate::docs;
 use crate::failpoint::Failpoints;
 use crate::files;
+use crate::history;
 use crate::home::Home;
 use crate::ingest;
 use crate::key;
@@ -200,6 +201,9 @@ impl Store {
         };
         sweep::resume(&inner)?;
         recent::resume(&inner)?;
+        if inner.home.is_older() {
+            history::begin(&inner)?;
+        }
         inner.home.finish_upgrade()?;
         if sweep {
             sweep::discard_orphans(&inner)?;

@@ -217,6 +217,14 @@ pub(crate) fn resume(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
+/// The small writes that were rolled into the part of version `last`, in the order of its rows;
+/// none when that version was made by something else.
+pub(crate) fn rolled(read: &dyn Read, number: u32, last: u64) -> Result<Option<Vec<Rolled>>> {
+    let bytes = long::get(read, Tree::Meta, &key::rolled(number, last))?;
+    let rolled = bytes.map(|bytes| decode_rolled(&bytes)).transpose()?;
+    Ok(rolled.map(|(_, rolled)| rolled))
+}
+
 /// The roll that covers `version` and goes on behind it: its ingest, and the small writes in
 /// the order of their rows.
 pub(crate) fn roll_across(

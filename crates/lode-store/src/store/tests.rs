@@ -1,5 +1,6 @@
 //! A harness over a temporary directory, and the tests by theme.
 
+mod asof;
 mod catalog;
 mod crash;
 mod customers;

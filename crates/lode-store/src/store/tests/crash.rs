@@ -132,9 +132,16 @@ fn nothing_acknowledged_is_lost_and_nothing_partial_is_seen() {
         );
         bench.reopen();
         assert_eq!(bench.dataset(&dataset("c")).unwrap().version, LOADS);
-        // Parts of events stay; those of customers are merged; strays are in the trash.
+        // The history of the customers tells the same as their blocks, whatever was killed.
+        let snapshot = bench.pin(&dataset("c"), None).unwrap();
+        let files = snapshot.files_as_of(Timestamp(i64::MAX)).unwrap();
+        let table = Table::open(files.into_iter().map(|file| file.file).collect()).unwrap();
+        let known: Vec<Row> = table.batches().flat_map(|b| rows_of(&b.unwrap())).collect();
+        assert_eq!(known, rows(&snapshot), "{failpoint}");
+        drop(snapshot);
+        // Parts of events stay, and those of customers as their history; strays are in the trash.
         bench.reopen();
-        let n = usize::try_from(LOADS * CHUNKS).unwrap();
+        let n = usize::try_from(2 * LOADS * CHUNKS).unwrap();
         assert_eq!(bench.parts_on_disk(), n, "{failpoint}");
         bench.assert_no_blobs();
     }

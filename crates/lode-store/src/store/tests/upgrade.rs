@@ -62,7 +62,33 @@ fn a_directory_of_format_1_is_upgraded_and_has_every_row() {
         let store = Store::open(&data, Options::default()).unwrap();
         assert_eq!(format(), "lode-store 2\n");
         check_rows(&store);
+        check_history(&store);
         store.close().unwrap();
+    }
+}
+
+/// What the blocks held is the history from the newest version on; nothing is made older.
+fn check_history(store: &Store) {
+    let people = store.pin(&dataset("people"), None).unwrap();
+    let as_of = |time: i64| {
+        let files = people.files_as_of(Timestamp(time)).unwrap();
+        let rows: u64 = files.iter().map(|file| file.rows).sum();
+        (
+            rows,
+            Table::open(files.into_iter().map(|file| file.file).collect()).unwrap(),
+        )
+    };
+    let committed = people.dataset().update_time.0;
+    assert_eq!(as_of(committed - 1).0, 0);
+    let (rows, table) = as_of(committed);
+    assert_eq!(rows, 260);
+    let now = people.files().unwrap();
+    let now = Table::open(now.into_iter().map(|file| file.file).collect()).unwrap();
+    let all = |table: &Table| -> Vec<RecordBatch> { table.batches().map(|b| b.unwrap()).collect() };
+    assert_eq!(all(&table), all(&now));
+    if let Ok(first) = store.pin(&dataset("people"), Some(1)) {
+        let error = first.files_as_of(Timestamp(committed)).unwrap_err();
+        assert_eq!(error.reason(), "HISTORY_UNKNOWN");
     }
 }
 

@@ -36,6 +36,7 @@ fn the_help_names_every_command() -> Result<()> {
     for command in [
         "serve",
         "ingest",
+        "put",
         "datasets",
         "dataset",
         "query",

@@ -6,6 +6,7 @@ mod determinism;
 mod faulty;
 mod ingest;
 mod jobs;
+mod put_rows;
 mod serving;
 
 mod bad_input;

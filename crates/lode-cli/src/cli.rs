@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Worker,
     /// Load files into a dataset, which is made when it is not there
     Ingest(commands::ingest::Args),
+    /// Write a few rows, visible at once
+    Put(commands::put::Args),
     /// List the rows that a load set aside
     Rejected(commands::rejected::Args),
     /// List datasets

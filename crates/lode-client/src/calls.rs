@@ -116,6 +116,8 @@ unary! { IngestServiceClient:
     commit_ingest "CommitIngest" (CommitIngestRequest) -> CommitIngestResponse;
     /// Drops what an uncommitted load wrote.
     abort_ingest "AbortIngest" (AbortIngestRequest) -> AbortIngestResponse;
+    /// Writes a few rows, exactly once.
+    put_rows "PutRows" (PutRowsRequest) -> PutRowsResponse;
     /// One page of refused rows.
     list_rejected_rows "ListRejectedRows" (ListRejectedRowsRequest) -> ListRejectedRowsResponse;
 }

@@ -118,6 +118,19 @@ pub struct RejectedRow {
     pub row_json: String,
 }
 
+impl From<v1::RejectedRow> for RejectedRow {
+    fn from(row: v1::RejectedRow) -> Self {
+        Self {
+            seq: row.seq,
+            row: row.row,
+            column: row.column,
+            reason: row.reason,
+            message: row.message,
+            row_json: row.row_json,
+        }
+    }
+}
+
 /// An algorithm and how to call it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlgorithmInfo {
@@ -303,17 +316,7 @@ impl Lode {
             ..Default::default()
         };
         let rows = self.client().rejected_rows(request).take(limit).await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| RejectedRow {
-                seq: row.seq,
-                row: row.row,
-                column: row.column,
-                reason: row.reason,
-                message: row.message,
-                row_json: row.row_json,
-            })
-            .collect())
+        Ok(rows.into_iter().map(RejectedRow::from).collect())
     }
 
     /// Runs a SELECT over datasets; at most `row_limit` rows when given.

@@ -13,6 +13,7 @@ pub(crate) mod model;
 pub(crate) mod models;
 pub(crate) mod output;
 pub(crate) mod plugins;
+pub(crate) mod put;
 pub(crate) mod query;
 pub(crate) mod recommend;
 pub(crate) mod rejected;
@@ -50,6 +51,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(args).await,
         Command::Worker => Ok(lode_host::worker_main()),
         Command::Ingest(args) => ingest::run(&cx, args).await,
+        Command::Put(args) => put::run(&cx, args).await,
         Command::Rejected(args) => rejected::run(&cx, args).await,
         Command::Datasets => datasets::run(&cx).await,
         Command::Dataset(args) => dataset::run(&cx, args).await,

@@ -4,6 +4,8 @@
 //! and recorded in the order of their arrival; each acknowledgement leaves when the
 //! record is durable.
 
+mod put;
+
 use std::sync::Arc;
 
 use lode_proto::convert;
@@ -144,6 +146,18 @@ impl IngestService for Service {
             Ok(Response::new(v1::AbortIngestResponse {
                 ingest: Some(to_wire(&dataset, &ingest)),
             }))
+        })
+        .await
+    }
+
+    async fn put_rows(
+        &self,
+        request: Request<v1::PutRowsRequest>,
+    ) -> Result<Response<v1::PutRowsResponse>, Status> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let answer = put::rows(&shared, &request.into_inner())?;
+            Ok(Response::new(answer))
         })
         .await
     }
@@ -451,21 +465,8 @@ async fn answer(seq: u64, recording: Recording) -> v1::AppendChunksResponse {
 }
 
 fn options(request: &v1::OpenIngestRequest) -> Result<IngestOptions, Fault> {
-    let bad_rows = match v1::BadRowPolicy::try_from(request.bad_row_policy) {
-        Ok(v1::BadRowPolicy::Unspecified | v1::BadRowPolicy::Quarantine) => BadRows::Quarantine,
-        Ok(v1::BadRowPolicy::Fail) => BadRows::Fail,
-        Err(_) => {
-            return Err(invalid(
-                "bad_row_policy",
-                format!(
-                    "expected a value of BadRowPolicy, found {}",
-                    request.bad_row_policy
-                ),
-            ));
-        }
-    };
     Ok(IngestOptions {
-        bad_rows,
+        bad_rows: bad_rows(request.bad_row_policy)?,
         max_rejected_rows: match request.max_rejected_rows {
             0 => DEFAULT_MAX_REJECTED_ROWS,
             most => most,
@@ -473,6 +474,17 @@ fn options(request: &v1::OpenIngestRequest) -> Result<IngestOptions, Fault> {
         column_mapping: request.column_mapping.clone(),
         csv: csv_options(request.csv.as_ref())?,
     })
+}
+
+fn bad_rows(policy: i32) -> Result<BadRows, Fault> {
+    match v1::BadRowPolicy::try_from(policy) {
+        Ok(v1::BadRowPolicy::Unspecified | v1::BadRowPolicy::Quarantine) => Ok(BadRows::Quarantine),
+        Ok(v1::BadRowPolicy::Fail) => Ok(BadRows::Fail),
+        Err(_) => Err(invalid(
+            "bad_row_policy",
+            format!("expected a value of BadRowPolicy, found {policy}"),
+        )),
+    }
 }
 
 /// CSV options, checked; none when a load is not CSV.

@@ -2469,6 +2469,53 @@ pub struct ListRejectedRowsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// PutRowsRequest belongs to PutRows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PutRowsRequest {
+    /// tenants/{tenant}/datasets/{dataset}
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Client-chosen, one for each set of rows, e.g. the id of the message they came with.
+    /// Letters, digits, "_", "-" and "."; at most 100 characters.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+    /// At most 1 MiB and 10,000 rows: CHUNK_TOO_LARGE, TOO_MANY_ROWS.
+    #[prost(message, optional, tag = "3")]
+    pub rows: ::core::option::Option<Chunk>,
+    /// FAIL: one bad row refuses all of them, BAD_ROWS. QUARANTINE (also when unspecified): good
+    /// rows are written, bad ones are in the answer and are not kept.
+    #[prost(enumeration = "BadRowPolicy", tag = "4")]
+    pub bad_row_policy: i32,
+    /// As in OpenIngestRequest.
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub column_mapping: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Required when rows are CSV.
+    #[prost(message, optional, tag = "6")]
+    pub csv: ::core::option::Option<CsvOptions>,
+}
+/// PutRowsResponse belongs to PutRows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PutRowsResponse {
+    /// The version of the dataset that shows the rows first; when no row was good, the one at that time.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// True when request_id had been answered before: the numbers are those of then.
+    #[prost(bool, tag = "2")]
+    pub duplicate: bool,
+    #[prost(uint32, tag = "3")]
+    pub accepted_rows: u32,
+    #[prost(uint32, tag = "4")]
+    pub rejected_rows: u32,
+    /// For a customers dataset: rows that replaced an older row of the same customer.
+    #[prost(uint32, tag = "5")]
+    pub replaced_rows: u32,
+    /// The bad rows in order, the first 100; seq is 0.
+    #[prost(message, repeated, tag = "6")]
+    pub rejected: ::prost::alloc::vec::Vec<RejectedRow>,
+}
 /// BadRowPolicy says what a row that cannot be read or checked does to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2749,6 +2796,34 @@ pub mod ingest_service_client {
                 .insert(GrpcMethod::new("lode.v1.IngestService", "AbortIngest"));
             self.inner.unary(req, path, codec).await
         }
+        /// Writes a few rows, durable and visible at once as one new version. The same request_id
+        /// again gives the first answer and writes nothing, also after a crash of the engine; an
+        /// answer is kept for seven days, and for the last million requests of a dataset. The same
+        /// request_id with other rows: ALREADY_EXISTS / REQUEST_EXISTS. For many rows open a load.
+        pub async fn put_rows(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PutRowsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutRowsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.IngestService/PutRows",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.IngestService", "PutRows"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists rows that were refused, with the column, the reason and the original text.
         pub async fn list_rejected_rows(
             &mut self,
@@ -2838,6 +2913,14 @@ pub mod ingest_service_server {
             tonic::Response<super::AbortIngestResponse>,
             tonic::Status,
         >;
+        /// Writes a few rows, durable and visible at once as one new version. The same request_id
+        /// again gives the first answer and writes nothing, also after a crash of the engine; an
+        /// answer is kept for seven days, and for the last million requests of a dataset. The same
+        /// request_id with other rows: ALREADY_EXISTS / REQUEST_EXISTS. For many rows open a load.
+        async fn put_rows(
+            &self,
+            request: tonic::Request<super::PutRowsRequest>,
+        ) -> std::result::Result<tonic::Response<super::PutRowsResponse>, tonic::Status>;
         /// Lists rows that were refused, with the column, the reason and the original text.
         async fn list_rejected_rows(
             &self,
@@ -3155,6 +3238,51 @@ pub mod ingest_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/lode.v1.IngestService/PutRows" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutRowsSvc<T: IngestService>(pub Arc<T>);
+                    impl<
+                        T: IngestService,
+                    > tonic::server::UnaryService<super::PutRowsRequest>
+                    for PutRowsSvc<T> {
+                        type Response = super::PutRowsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PutRowsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IngestService>::put_rows(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutRowsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/lode.v1.IngestService/ListRejectedRows" => {
                     #[allow(non_camel_case_types)]
                     struct ListRejectedRowsSvc<T: IngestService>(pub Arc<T>);
@@ -3275,14 +3403,6 @@ pub struct JobSpec {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Read every input as it was known at this time, beside the versions that are pinned: events
-    /// and what else is appended with event_time, and arrival_time where the dataset records it,
-    /// at or before it; of customers each row that was valid then. Nothing later reaches the
-    /// algorithm or its evaluation. An input that cannot be seen so is refused with its path:
-    /// INVALID_ARGUMENT / AS_OF_NO_TIME for events without a column of role event_time,
-    /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
-    #[prost(message, optional, tag = "9")]
-    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// JobLimits bound one job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3395,9 +3515,6 @@ pub struct PinnedInput {
     pub dataset: ::prost::alloc::string::String,
     #[prost(uint64, tag = "3")]
     pub version: u64,
-    /// The time it was read as of; not set when it was read as it is.
-    #[prost(message, optional, tag = "4")]
-    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Provenance is all that a repeat of the job needs.
 #[derive(Clone, PartialEq, ::prost::Message)]

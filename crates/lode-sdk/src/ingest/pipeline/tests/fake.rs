@@ -235,6 +235,13 @@ impl IngestService for Fake {
         }))
     }
 
+    async fn put_rows(
+        &self,
+        _request: Request<v1::PutRowsRequest>,
+    ) -> Result<Response<v1::PutRowsResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
     async fn list_rejected_rows(
         &self,
         _request: Request<v1::ListRejectedRowsRequest>,

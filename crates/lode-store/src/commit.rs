@@ -18,6 +18,7 @@ use crate::ingest::Place;
 use crate::ingest::Ready;
 use crate::key;
 use crate::kv::Tree;
+use crate::marker;
 use crate::merge::Merge;
 use crate::record::Definition;
 use crate::record::Head;
@@ -50,10 +51,45 @@ pub(crate) fn commit(
         let _serial = lock(&serial);
         return commit_customers(inner, dataset, id, chunk_count);
     }
-    let (dataset, id, now) = (dataset.clone(), id.clone(), inner.now());
-    inner
+    commit_parts(inner, known.number, dataset, id, chunk_count)
+}
+
+fn commit_parts(
+    inner: &Inner,
+    number: u32,
+    dataset: &DatasetId,
+    id: &IngestId,
+    chunk_count: u64,
+) -> Result<Ingest> {
+    let serial = inner.serial(number);
+    let _serial = lock(&serial);
+    // Small writes wait, so that the version stays the one that the marker says.
+    let _hold = inner.hold(number);
+    let now = inner.now();
+    let marker = {
+        let (dataset, id) = (dataset.clone(), id.clone());
+        let begun = inner.committer().begin(false, move |txn| {
+            let Ready::Go(place, progress) = ingest::ready(txn, &dataset, &id, chunk_count)? else {
+                return Ok(None);
+            };
+            let version = catalog::head(txn, number)?.version + 1;
+            marker::of_ingest(txn, place, id.as_str(), &progress, version, now).map(Some)
+        });
+        begun.wait()?
+    };
+    let shown = marker.as_ref().map(|marker| marker.version);
+    if let Some(marker) = &marker {
+        marker::write(inner, number, marker)?;
+    }
+    inner.core().failpoints.pass("commit.flip");
+    let (dataset, id) = (dataset.clone(), id.clone());
+    let done = inner
         .committer()
-        .run(move |txn| ingest::commit_parts(txn, &dataset, &id, chunk_count, now))
+        .run(move |txn| ingest::commit_parts(txn, &dataset, &id, chunk_count, now));
+    if let (Err(_), Some(version)) = (&done, shown) {
+        marker::remove(inner, number, version);
+    }
+    done
 }
 
 fn commit_customers(
@@ -64,9 +100,10 @@ fn commit_customers(
 ) -> Result<Ingest> {
     if let Some(mut started) = start(inner, dataset, id, chunk_count)? {
         let number = started.place.dataset;
-        let written = match merge(inner, &mut started) {
+        let written = match merge(inner, id, &mut started) {
             Ok(written) => written,
             Err(error) => {
+                marker::remove(inner, number, started.intent.version);
                 if let Err(left) = sweep::roll_back(inner, number, &started.intent) {
                     let error = lode_types::chain(&left);
                     tracing::warn!(error, "a half commit is left to the next start");
@@ -118,7 +155,7 @@ fn start(
 }
 
 /// Writes the blocks and flips the version; how many blocks were written.
-fn merge(inner: &Inner, started: &mut Started) -> Result<u64> {
+fn merge(inner: &Inner, id: &IngestId, started: &mut Started) -> Result<u64> {
     let place = started.place;
     let mut files = Vec::new();
     open_parts(inner, place, &mut files)?;
@@ -147,8 +184,13 @@ fn merge(inner: &Inner, started: &mut Started) -> Result<u64> {
         replaced: merged.replaced,
         layout: intent.after,
     };
-    inner.core().failpoints.pass("commit.flip");
     let (progress, now) = (started.progress.clone(), inner.now());
+    let marker = {
+        let (id, progress, version) = (id.as_str(), &progress, intent.version);
+        marker::of_ingest(&inner.core().trees, place, id, progress, version, now)?
+    };
+    marker::write(inner, place.dataset, &marker)?;
+    inner.core().failpoints.pass("commit.flip");
     inner.committer().run(move |txn| {
         // Read again: ingests may have been opened since.
         let head = catalog::head(txn, place.dataset)?;

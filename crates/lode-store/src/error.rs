@@ -82,6 +82,29 @@ pub enum Error {
     /// A request's id that was used for something else.
     #[error("request {id:?} was used for other rows; expected an id of its own for each request")]
     RequestExists { id: String },
+    /// A part that is not what was written.
+    #[error(
+        "part {part} of dataset {dataset:?} is lost with {rows} rows: found {found}; send the same \
+         chunk of its load again, or label the dataset damaged-parts=skip to read the rest"
+    )]
+    PartDamaged {
+        dataset: String,
+        part: String,
+        rows: u64,
+        found: String,
+    },
+    /// An output or a model that is not what was written.
+    #[error("file {name:?} of {area} is damaged: {found}; it was set aside, run its job again")]
+    FileDamaged {
+        area: &'static str,
+        name: String,
+        found: String,
+    },
+    /// Another chunk than the one that is lost.
+    #[error(
+        "chunk {seq} is lost: expected it again with checksum {expected:08x}, found {found:08x}"
+    )]
+    ChunkDiffers { seq: u64, expected: u32, found: u32 },
     /// A batch that does not have the dataset's columns.
     #[error("expected rows of the dataset's columns, found {found}")]
     ChunkSchema { found: String },
@@ -213,7 +236,10 @@ impl Failure for Error {
                 sled::Error::Io(_) => Class::Unavailable,
                 _ => Class::Bug,
             },
-            Self::Damaged { .. } => Class::Corrupt,
+            Self::Damaged { .. } | Self::PartDamaged { .. } | Self::FileDamaged { .. } => {
+                Class::Corrupt
+            }
+            Self::ChunkDiffers { .. } => Class::State,
             Self::Part(error) => error.class(),
             Self::ValueTooLarge { .. } | Self::Bug { .. } => Class::Bug,
         }
@@ -252,6 +278,9 @@ impl Failure for Error {
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged { .. } => "STORE_DAMAGED",
+            Self::PartDamaged { .. } => "PART_DAMAGED",
+            Self::FileDamaged { .. } => "FILE_DAMAGED",
+            Self::ChunkDiffers { .. } => "CHUNK_DIFFERS",
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
             Self::Io { .. } => "STORE_IO_FAILED",
             Self::Sled { .. } => "STORE_IO_FAILED",

@@ -6,15 +6,23 @@
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use crate::Error;
 use crate::Result;
+use crate::codec::Reader;
+use crate::codec::Writer;
+use crate::committer::lock;
+use crate::home::list;
 use crate::key;
+use crate::kv::Read;
 use crate::kv::Tree;
 use crate::store::Inner;
 
 /// Longest file name; room is left for the temporary ending.
 const MAX_NAME_BYTES: usize = 240;
+
+const READ_BYTES: usize = 1 << 18;
 
 /// A folder of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,15 +77,115 @@ pub(crate) fn adopt(inner: &Inner, area: Area, name: &str) -> Result<()> {
     std::fs::rename(&from, &to).map_err(Error::io(format!("rename file {name}")))?;
     lode_parts::sync_dir(&dir)?;
     let key = key::file(area.tag(), name);
+    let seal = Seal::of(&file)?.encode();
     inner
         .committer()
-        .run(move |txn| txn.put(Tree::Meta, key, Vec::new()))
+        .run(move |txn| txn.put(Tree::Meta, key, seal))
 }
 
+/// Opens a file; the first time in a process all of it is read and compared with its seal.
 pub(crate) fn open(inner: &Inner, area: Area, name: &str) -> Result<File> {
     check_name(name)?;
     let path = inner.home().area(area.as_str()).join(name);
-    File::open(path).map_err(|error| missing(area, name, "open file", error))
+    let file = File::open(&path).map_err(|error| missing(area, name, "open file", error))?;
+    let id = (area.tag(), name.to_owned());
+    let key = key::file(area.tag(), name);
+    let Some(value) = inner.core().trees.get(Tree::Meta, &key)? else {
+        return Ok(file);
+    };
+    if value.is_empty() || lock(inner.sealed()).contains(&id) {
+        return Ok(file);
+    }
+    let (expected, found) = (Seal::decode(&value)?, Seal::of(&file)?);
+    if expected != found {
+        tracing::error!(area = area.as_str(), name, "an adopted file is damaged");
+        inner
+            .home()
+            .set_aside(&path, &format!("{}-{name}", area.as_str()))?;
+        return Err(Error::FileDamaged {
+            area: area.as_str(),
+            name: name.to_owned(),
+            found: found.differs(expected),
+        });
+    }
+    lock(inner.sealed()).insert(id);
+    Ok(file)
+}
+
+/// Seals what a directory of format 1 has adopted without a seal.
+pub(crate) fn seal(inner: &Inner) -> Result<()> {
+    for area in [Area::Outputs, Area::Models] {
+        for path in list(&inner.home().area(area.as_str()))? {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let key = key::file(area.tag(), name);
+            if inner.core().trees.get(Tree::Meta, &key)?.is_none() {
+                continue;
+            }
+            let file = File::open(&path).map_err(Error::io(format!("open file {name}")))?;
+            let seal = Seal::of(&file)?.encode();
+            let pending = inner
+                .committer()
+                .begin(false, move |txn| txn.put(Tree::Meta, key, seal));
+            pending.wait()?;
+        }
+    }
+    Ok(())
+}
+
+/// Length and checksum of an adopted file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seal {
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl Seal {
+    /// Reads all of a file.
+    pub(crate) fn of(file: &File) -> Result<Self> {
+        let (mut at, mut crc32c) = (0, 0);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let n = file
+                .read_at(&mut buffer, at)
+                .map_err(Error::io("read a file"))?;
+            if n == 0 {
+                return Ok(Self { bytes: at, crc32c });
+            }
+            crc32c = crc32c::crc32c_append(crc32c, &buffer[..n]);
+            at += n as u64;
+        }
+    }
+
+    /// What is other than expected.
+    pub(crate) fn differs(self, expected: Self) -> String {
+        if self.bytes == expected.bytes {
+            format!(
+                "expected checksum {:08x}, found {:08x}",
+                expected.crc32c, self.crc32c
+            )
+        } else {
+            format!("expected {} bytes, found {}", expected.bytes, self.bytes)
+        }
+    }
+
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let mut out = Writer::version(1);
+        out.int(self.bytes);
+        out.int(u64::from(self.crc32c));
+        out.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut read = Reader::versioned(bytes, "seal of a file", 1)?;
+        let seal = Self {
+            bytes: read.int()?,
+            crc32c: read.u32()?,
+        };
+        read.end()?;
+        Ok(seal)
+    }
 }
 
 /// Removes a file, adopted or not; one that is not there is no error.

@@ -127,6 +127,26 @@ impl Home {
         self.parts().join(format!("{dataset:08x}"))
     }
 
+    /// The dataset that a directory of parts belongs to.
+    pub(crate) fn number_of(dir: &Path) -> Option<u32> {
+        u32::from_str_radix(dir.file_name()?.to_str()?, 16).ok()
+    }
+
+    /// Moves a damaged file aside, under a name that is free there.
+    pub(crate) fn set_aside(&self, path: &Path, name: &str) -> Result<()> {
+        let aside = self.dir.join("aside");
+        std::fs::create_dir_all(&aside).map_err(Error::io("create directory aside"))?;
+        let mut to = aside.join(name);
+        let mut n = 1;
+        while to.exists() {
+            n += 1;
+            to = aside.join(format!("{name}.{n}"));
+        }
+        std::fs::rename(path, &to).map_err(Error::io(format!("set {name} aside")))?;
+        lode_parts::sync_dir(&aside)?;
+        Ok(())
+    }
+
     pub(crate) fn area(&self, area: &str) -> PathBuf {
         self.dir.join(area)
     }

@@ -28,6 +28,7 @@ mod tag {
     pub(super) const WAITING: u8 = 0x1a;
     pub(super) const REQUEST_ORDER: u8 = 0x1b;
     pub(super) const ROLLED: u8 = 0x1c;
+    pub(super) const LOST_PART: u8 = 0x1d;
     pub(super) const HISTORY: u8 = 0x20;
 }
 
@@ -205,6 +206,15 @@ pub(crate) fn request_in_order(dataset: u32, number: u64) -> Vec<u8> {
     Key::new(tag::REQUEST_ORDER).u32(dataset).u64(number).0
 }
 
+/// A chunk whose part is damaged or gone.
+pub(crate) fn lost_part(dataset: u32, ingest: u32, seq: u64) -> Vec<u8> {
+    Key::new(tag::LOST_PART).u32(dataset).u32(ingest).u64(seq).0
+}
+
+pub(crate) fn lost_parts(dataset: u32) -> Vec<u8> {
+    Key::new(tag::LOST_PART).u32(dataset).0
+}
+
 /// What waits to be rolled into a part.
 pub(crate) fn waiting(dataset: u32) -> Vec<u8> {
     Key::new(tag::WAITING).u32(dataset).0
@@ -241,6 +251,7 @@ pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
         tag::WAITING,
         tag::REQUEST_ORDER,
         tag::ROLLED,
+        tag::LOST_PART,
         tag::HISTORY,
         tag::HEAD,
     ]

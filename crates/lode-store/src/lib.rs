@@ -13,6 +13,7 @@ mod catalog; // what there is,
 mod commit; // how they become visible,
 mod history;
 mod ingest; // how rows come in,
+mod marker;
 mod merge;
 mod recent;
 mod snapshot; // how they are read,
@@ -20,6 +21,7 @@ mod stage;
 mod sweep;
 mod upsert; // and how they go
 
+mod damage;
 mod docs;
 mod files;
 mod tags;
@@ -39,6 +41,7 @@ mod record;
 pub use catalog::Dataset;
 pub use catalog::DatasetChange;
 pub use catalog::NewDataset;
+pub use damage::LostPart;
 pub use docs::DocWrite;
 pub use docs::Space;
 pub use error::Error;

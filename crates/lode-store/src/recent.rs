@@ -148,9 +148,13 @@ pub(crate) fn put(inner: &Inner, new: NewRows) -> Result<Put> {
     loop {
         let (new, rows, bytes, now) = (new.clone(), rows.clone(), Arc::clone(&bytes), inner.now());
         let number = known.number;
-        let outcome = inner
-            .committer()
-            .run(move |txn| record(txn, &new, number, &rows, &bytes, now))?;
+        let held = inner.held();
+        let outcome = inner.committer().run(move |txn| {
+            if lock(&held).contains(&number) {
+                return Ok(Outcome::Busy);
+            }
+            record(txn, &new, number, &rows, &bytes, now)
+        })?;
         match outcome {
             Outcome::Done { put, roll, clean } => {
                 if roll || clean {

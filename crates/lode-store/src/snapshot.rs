@@ -27,6 +27,7 @@ use crate::bucket::bucket_of;
 use crate::bucket::hash;
 use crate::catalog;
 use crate::committer::lock;
+use crate::damage;
 use crate::ingest::Place;
 use crate::ingest::chunks;
 use crate::key;
@@ -35,7 +36,6 @@ use crate::kv::Span;
 use crate::kv::Tree;
 use crate::merge::key_column;
 use crate::recent;
-use crate::record::Chunk;
 use crate::record::Definition;
 use crate::record::Layout;
 use crate::record::Version;
@@ -286,6 +286,8 @@ impl Snapshot {
     fn parts(&self) -> Result<Vec<TableFile>> {
         let pin = &*self.pin;
         let trees = &pin.inner.core().trees;
+        let label = pin.definition.labels.get(damage::LABEL);
+        let skip = label.is_some_and(|value| value == damage::SKIP);
         let mut files = Vec::new();
         if pin.definition.roles_changed {
             files.push(self.empty()?);
@@ -306,7 +308,7 @@ impl Snapshot {
                     dataset: pin.number,
                     ingest,
                 };
-                open_parts(&pin.inner, place, &mut files)?;
+                open_some(&pin.inner, place, skip, &mut files)?;
             }
         }
         Ok(files)
@@ -315,7 +317,11 @@ impl Snapshot {
 
 /// Opens the parts of an ingest in the order of its chunks.
 pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>) -> Result<()> {
-    let dir = inner.home().parts_of(place.dataset);
+    open_some(inner, place, false, files)
+}
+
+/// Like [`open_parts`]; with `skip` those that are lost are left out.
+fn open_some(inner: &Inner, place: Place, skip: bool, files: &mut Vec<TableFile>) -> Result<()> {
     let mut from = 0;
     loop {
         let page = chunks(&inner.core().trees, place, from, STEP)?;
@@ -327,25 +333,19 @@ pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>
             if chunk.rows == 0 {
                 continue;
             }
-            let Chunk {
-                part,
-                rows,
-                bytes,
-                part_crc32c,
-                ..
-            } = chunk;
-            let file =
-                File::open(dir.join(&part)).map_err(Error::io(format!("open part {part}")))?;
-            let id = (place.dataset, place.ingest, seq);
-            if !inner.verified().contains(id) {
-                lode_parts::check(&file, bytes, part_crc32c)?;
-                inner.verified().insert(id);
-            }
+            let file = match damage::open_part(inner, place, seq, &chunk) {
+                Ok(file) => file,
+                Err(error @ Error::PartDamaged { .. }) if skip => {
+                    tracing::warn!(error = %error, "reading without a lost part");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             files.push(TableFile {
                 file,
-                rows,
-                bytes,
-                name: part,
+                rows: chunk.rows,
+                bytes: chunk.bytes,
+                name: chunk.part,
                 run: None,
             });
         }

@@ -30,6 +30,7 @@ use crate::DocWrite;
 use crate::Error;
 use crate::Ingest;
 use crate::IngestOptions;
+use crate::LostPart;
 use crate::NewChunk;
 use crate::NewDataset;
 use crate::NewRows;
@@ -45,6 +46,7 @@ use crate::commit;
 use crate::committer::Committer;
 use crate::committer::Core;
 use crate::committer::lock;
+use crate::damage;
 use crate::docs;
 use crate::failpoint::Failpoints;
 use crate::files;
@@ -54,6 +56,7 @@ use crate::ingest;
 use crate::key;
 use crate::kv::Read;
 use crate::kv::Tree;
+use crate::marker;
 use crate::recent;
 use crate::snapshot;
 use crate::snapshot::Pins;
@@ -102,7 +105,10 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     pins: Pins,
     verified: Arc<Verified>,
+    /// Adopted files that this process has checked.
+    sealed: Mutex<HashSet<(u8, String)>>,
     serials: Mutex<HashMap<u32, Arc<Mutex<()>>>>,
+    held: Arc<Mutex<HashSet<u32>>>,
     /// How often the directory was opened, so that names of parts never repeat.
     epoch: u32,
     parts: AtomicU32,
@@ -124,6 +130,9 @@ impl Inner {
     pub(crate) fn verified(&self) -> &Verified {
         &self.verified
     }
+    pub(crate) fn sealed(&self) -> &Mutex<HashSet<(u8, String)>> {
+        &self.sealed
+    }
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -137,6 +146,35 @@ impl Inner {
     /// What commits and the deletion of one dataset wait for.
     pub(crate) fn serial(&self, dataset: u32) -> Arc<Mutex<()>> {
         Arc::clone(lock(&self.serials).entry(dataset).or_default())
+    }
+}
+
+impl Inner {
+    /// Lets small writes to a dataset wait for its serial lock, which the caller holds, until
+    /// what is given is dropped.
+    pub(crate) fn hold(&self, dataset: u32) -> Hold {
+        lock(&self.held).insert(dataset);
+        Hold {
+            held: Arc::clone(&self.held),
+            dataset,
+        }
+    }
+
+    /// The datasets to which small writes wait.
+    pub(crate) fn held(&self) -> Arc<Mutex<HashSet<u32>>> {
+        Arc::clone(&self.held)
+    }
+}
+
+/// While it lives, small writes to a dataset wait.
+pub(crate) struct Hold {
+    held: Arc<Mutex<HashSet<u32>>>,
+    dataset: u32,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        lock(&self.held).remove(&self.dataset);
     }
 }
 
@@ -195,15 +233,20 @@ impl Store {
             clock: options.clock,
             pins: Pins::default(),
             verified: Arc::default(),
+            sealed: Mutex::default(),
             serials: Mutex::default(),
+            held: Arc::default(),
             epoch,
             parts: AtomicU32::new(0),
         };
         sweep::resume(&inner)?;
-        recent::resume(&inner)?;
-        if inner.home.is_older() {
+        let is_older = inner.home.is_older();
+        if is_older {
             history::begin(&inner)?;
+            files::seal(&inner)?;
         }
+        marker::resume(&inner, is_older)?;
+        recent::resume(&inner)?;
         inner.home.finish_upgrade()?;
         if sweep {
             sweep::discard_orphans(&inner)?;
@@ -328,6 +371,29 @@ impl Store {
     /// `TOO_MANY_ROWS`, `CHUNK_SCHEMA_DIFFERS`, `MISSING_VALUE`.
     pub fn put_rows(&self, rows: NewRows) -> Result<Put> {
         recent::put(&self.inner, rows)
+    }
+
+    /// The parts of a dataset that are damaged or gone, as far as a read has met them. Reads
+    /// fail until the same chunks of the same loads come again, or the dataset's label
+    /// `damaged-parts` is `skip`.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`.
+    pub fn lost_parts(&self, id: &DatasetId) -> Result<Vec<LostPart>> {
+        let trees = &self.inner.core.trees;
+        damage::of_dataset(trees, catalog::number(trees, id)?)
+    }
+
+    /// The chunks of a load whose parts are lost, which it takes again.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `INGEST_NOT_FOUND`.
+    pub fn lost_chunks(&self, dataset: &DatasetId, id: &IngestId) -> Result<Vec<u64>> {
+        let trees = &self.inner.core.trees;
+        let place = ingest::place(trees, dataset, id)?;
+        let lost = damage::of_dataset(trees, place.dataset)?;
+        let mine = lost.iter().filter(|part| part.ingest == place.ingest);
+        Ok(mine.map(|part| part.seq).collect())
     }
 
     /// An ingest as it stands.

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::Result;
 use crate::catalog;
 use crate::files::Area;
+use crate::home::Home;
 use crate::home::list;
 use crate::ingest;
 use crate::ingest::Place;
@@ -18,6 +19,7 @@ use crate::key;
 use crate::kv::Read;
 use crate::kv::Span;
 use crate::kv::Tree;
+use crate::marker;
 use crate::record::Chunk;
 use crate::record::Doom;
 use crate::record::Intent;
@@ -186,12 +188,14 @@ pub(crate) fn discard_orphans(inner: &Inner) -> Result<()> {
     let now = inner.now();
     let owned = owned_parts(inner)?;
     for dir in list(&inner.home().parts())? {
-        let number = dir
-            .file_name()
-            .and_then(|name| u32::from_str_radix(name.to_str()?, 16).ok());
-        let Some(number) = number else { continue };
+        let Some(number) = Home::number_of(&dir) else {
+            continue;
+        };
         for path in list(&dir)? {
             let name = path.file_name().and_then(|name| name.to_str());
+            if marker::version_of(&path).is_some() {
+                continue;
+            }
             if name.is_none_or(|name| !owned.contains_key(&(number, name.to_owned()))) {
                 discard(inner, &path, now)?;
             }

@@ -33,7 +33,11 @@ use crate::kv::Read;
 use crate::kv::Span;
 use crate::kv::Tree;
 use crate::long;
+use crate::marker;
+use crate::marker::Marker;
+use crate::marker::MarkerChunk;
 use crate::record::Chunk;
+use crate::record::Definition;
 use crate::record::Progress;
 use crate::record::State;
 use crate::record::Version;
@@ -109,10 +113,12 @@ pub(crate) fn roll(inner: &Inner, number: u32) -> Result<bool> {
         chunk_crc32c: 0,
         rejected: 0,
     };
-    inner.core().failpoints.pass("roll.flip");
     let now = inner.now();
+    let marker = marker(&definition, trees, &chunk, place, id.as_str(), &rolled)?;
+    marker::write(inner, number, &marker)?;
+    inner.core().failpoints.pass("roll.flip");
     let is_customers = definition.kind == DatasetKind::Customers;
-    inner.committer().run(move |txn| {
+    let shown = inner.committer().run(move |txn| {
         let mut waiting = waiting(txn, number)?;
         let mut head = catalog::head(txn, number)?;
         if waiting.first != before.first {
@@ -156,9 +162,51 @@ pub(crate) fn roll(inner: &Inner, number: u32) -> Result<bool> {
         long::put(txn, Tree::Meta, &key::rolled(number, last), &list)?;
         staged.keep();
         Ok(())
-    })?;
+    });
+    if shown.is_err() {
+        marker::remove(inner, number, last);
+    }
+    shown?;
     forget_rolled(inner, number)?;
     Ok(true)
+}
+
+fn marker(
+    definition: &Definition,
+    read: &dyn Read,
+    chunk: &Chunk,
+    place: Place,
+    id: &str,
+    rolled: &[Rolled],
+) -> Result<Marker> {
+    let Some(last) = rolled.last() else {
+        return Err(Error::bug("a roll of nothing"));
+    };
+    Ok(Marker {
+        form: 1,
+        version: last.version,
+        definition: definition.clone(),
+        create_time: catalog::head(read, place.dataset)?.create_time.0,
+        time: last.time.0,
+        ingest: place.ingest,
+        ingest_id: id.to_owned(),
+        options: load_options(),
+        rejected: 0,
+        repeated: 0,
+        received_bytes: 0,
+        chunks: vec![MarkerChunk {
+            part: chunk.part.clone(),
+            rows: chunk.rows,
+            bytes: chunk.bytes,
+            part_crc32c: chunk.part_crc32c,
+            chunk_crc32c: 0,
+            rejected: 0,
+        }],
+        rolled: rolled
+            .iter()
+            .map(|put| (put.version, put.rows, put.time.0))
+            .collect(),
+    })
 }
 
 /// The version of the first rows that lie behind `last`.

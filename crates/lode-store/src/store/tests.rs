@@ -257,11 +257,19 @@ impl Bench {
     }
 
     fn parts_on_disk(&self) -> usize {
-        let mut n = 0;
-        for dir in std::fs::read_dir(self.path("parts")).unwrap() {
-            n += std::fs::read_dir(dir.unwrap().path()).unwrap().count();
+        self.parts().len()
+    }
+
+    /// The part files, in the order of datasets and names.
+    fn parts(&self) -> Vec<std::path::PathBuf> {
+        let mut parts = Vec::new();
+        for dir in crate::home::list(&self.path("parts")).unwrap() {
+            let files = crate::home::list(&dir).unwrap();
+            let is_part =
+                |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "arrow");
+            parts.extend(files.into_iter().filter(is_part));
         }
-        n
+        parts
     }
 }
 

@@ -452,11 +452,9 @@ fn the_history_is_parts_and_goes_with_its_dataset() {
     }
     assert_eq!(bench.parts_on_disk(), 6);
     let mut manifests: Vec<Manifest> = Vec::new();
-    for dir in std::fs::read_dir(bench.path("parts")).unwrap() {
-        for part in std::fs::read_dir(dir.unwrap().path()).unwrap() {
-            let file = File::open(part.unwrap().path()).unwrap();
-            manifests.push(lode_parts::manifest(&file).unwrap().0);
-        }
+    for part in bench.parts() {
+        let file = File::open(part).unwrap();
+        manifests.push(lode_parts::manifest(&file).unwrap().0);
     }
     manifests.sort_by_key(|manifest| (manifest.ingest.clone(), manifest.seq));
     let named: Vec<String> = manifests

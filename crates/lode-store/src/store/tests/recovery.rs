@@ -119,18 +119,7 @@ fn a_damaged_part_is_found() {
     let id = bench.make("e", DatasetKind::Events);
     bench.load(&id, "one", &[&[row("a", 1, "x")]]);
     bench.reopen();
-    let dir = std::fs::read_dir(bench.path("parts"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let part = std::fs::read_dir(dir)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let part = bench.parts().remove(0);
     let mut bytes = std::fs::read(&part).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -138,7 +127,7 @@ fn a_damaged_part_is_found() {
     let error = bench.pin(&id, None).unwrap().files().unwrap_err();
     assert_eq!(
         (error.reason(), error.class()),
-        ("TABLE_DAMAGED", lode_types::Class::Corrupt)
+        ("PART_DAMAGED", lode_types::Class::Corrupt)
     );
 }
 
@@ -225,18 +214,12 @@ fn a_commit_that_fails_can_be_repeated() {
     let id = bench.make("c", DatasetKind::Customers);
     let load = bench.start(&id, "one");
     bench.append(&id, &load, 0, &[row("a", 1, "x")]).unwrap();
-    let dir = bench.path("parts/00000001");
-    let part = std::fs::read_dir(&dir)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
+    let part = bench.parts().remove(0);
     let aside = bench.path("part");
     std::fs::rename(&part, &aside).unwrap();
     assert_eq!(
         bench.commit_ingest(&id, &load, 1).unwrap_err().reason(),
-        "STORE_IO_FAILED"
+        "PART_DAMAGED"
     );
     assert_eq!(
         bench.ingest(&id, &load).unwrap().state,

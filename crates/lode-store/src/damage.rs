@@ -1,0 +1,165 @@
+//! Parts that are not what was written: named, set aside, and remembered until they are back.
+//!
+//! A read that meets one fails and says which part of which dataset it is and how many rows
+//! are gone, since a number that is silently too small is worse than none. Where the owner
+//! says so, by the label [`LABEL`] on the dataset, reads go on without the rows. A client that
+//! still has the source sends the same chunk of the same load again; then nothing is missing.
+
+use std::fs::File;
+use std::path::Path;
+
+use lode_types::Timestamp;
+
+use crate::Error;
+use crate::Result;
+use crate::catalog;
+use crate::codec::Reader;
+use crate::codec::Writer;
+use crate::ingest::Place;
+use crate::key;
+use crate::kv::Read;
+use crate::kv::Span;
+use crate::kv::Tree;
+use crate::record::Chunk;
+use crate::store::Inner;
+use crate::sweep;
+
+/// The label by whose value [`SKIP`] reads of a dataset go on without lost parts.
+pub(crate) const LABEL: &str = "damaged-parts";
+/// See [`LABEL`].
+pub(crate) const SKIP: &str = "skip";
+
+const FORM: u8 = 1;
+
+/// A part that is gone or damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostPart {
+    /// Its name; a damaged one lies in `aside` under its dataset's number and this.
+    pub part: String,
+    /// The number of the load that wrote it, within its dataset.
+    pub ingest: u32,
+    /// The chunk that it held.
+    pub seq: u64,
+    /// Rows that are not there.
+    pub rows: u64,
+    /// What was found in its place.
+    pub found: String,
+    /// When it was found.
+    pub time: Timestamp,
+}
+
+/// Opens the part of a chunk; all of it is checked when this process has not done so before.
+/// One that is not what was written is set aside and remembered.
+pub(crate) fn open_part(inner: &Inner, place: Place, seq: u64, chunk: &Chunk) -> Result<File> {
+    let path = inner.home().parts_of(place.dataset).join(&chunk.part);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(lost(inner, place, seq, chunk, "no file".to_owned()));
+        }
+        Err(error) => return Err(Error::io(format!("open part {}", chunk.part))(error)),
+    };
+    let id = (place.dataset, place.ingest, seq);
+    if !inner.verified().contains(id) {
+        match lode_parts::check(&file, chunk.bytes, chunk.part_crc32c) {
+            Ok(()) => {
+                inner.verified().insert(id);
+                found_again(inner, place, seq);
+            }
+            Err(lode_parts::Error::Damaged { found, .. }) => {
+                set_aside(inner, place, &path, &chunk.part);
+                return Err(lost(inner, place, seq, chunk, found));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(file)
+}
+
+/// The parts of a dataset that are lost, in the order of loads and chunks.
+pub(crate) fn of_dataset(read: &dyn Read, dataset: u32) -> Result<Vec<LostPart>> {
+    read.scan(Tree::Meta, &Span::prefix(&key::lost_parts(dataset)))?
+        .into_iter()
+        .map(|(key, value)| {
+            let wrong = || Error::damaged("lost part", "a key");
+            let ingest = key::read_ingest(&key).ok_or_else(wrong)?;
+            decode(&value, ingest, key::read_seq(&key).ok_or_else(wrong)?)
+        })
+        .collect()
+}
+
+/// Whether the part of a chunk is lost, so that the chunk may come again.
+pub(crate) fn is_lost(read: &dyn Read, place: Place, seq: u64) -> Result<bool> {
+    let key = key::lost_part(place.dataset, place.ingest, seq);
+    Ok(read.get(Tree::Meta, &key)?.is_some())
+}
+
+fn set_aside(inner: &Inner, place: Place, path: &Path, part: &str) {
+    if let Err(error) = inner
+        .home()
+        .set_aside(path, &format!("{:08x}-{part}", place.dataset))
+    {
+        // It stays where it is; reads fail or skip it all the same.
+        tracing::warn!(error = %lode_types::chain(&error), part, "could not set a part aside");
+    }
+}
+
+fn lost(inner: &Inner, place: Place, seq: u64, chunk: &Chunk, found: String) -> Error {
+    let dataset = match catalog::definition(&inner.core().trees, place.dataset) {
+        Ok(definition) => definition.id,
+        Err(_) => format!("number {}", place.dataset),
+    };
+    tracing::error!(
+        dataset,
+        part = chunk.part,
+        rows = chunk.rows,
+        found,
+        "a part is damaged or missing"
+    );
+    let mut out = Writer::version(FORM);
+    out.text(&chunk.part);
+    out.int(chunk.rows);
+    out.signed(inner.now().0);
+    out.text(&found);
+    let key = key::lost_part(place.dataset, place.ingest, seq);
+    let known = inner.core().trees.get(Tree::Meta, &key);
+    if matches!(known, Ok(None)) {
+        let pending = inner
+            .committer()
+            .begin(false, move |txn| txn.put(Tree::Meta, key, out.0));
+        if let Err(error) = pending.wait() {
+            tracing::warn!(error = %lode_types::chain(&error), "a lost part is not remembered");
+        }
+    }
+    Error::PartDamaged {
+        dataset,
+        part: chunk.part.clone(),
+        rows: chunk.rows,
+        found,
+    }
+}
+
+/// Forgets that a part was lost which is there again.
+fn found_again(inner: &Inner, place: Place, seq: u64) {
+    if !matches!(is_lost(&inner.core().trees, place, seq), Ok(true)) {
+        return;
+    }
+    let key = key::lost_part(place.dataset, place.ingest, seq);
+    if let Err(error) = sweep::remove_keys(inner, Tree::Meta, vec![key]) {
+        tracing::warn!(error = %lode_types::chain(&error), "a part that is back still counts as lost");
+    }
+}
+
+fn decode(bytes: &[u8], ingest: u32, seq: u64) -> Result<LostPart> {
+    let mut read = Reader::versioned(bytes, "lost part", FORM)?;
+    let lost = LostPart {
+        part: read.text()?.to_owned(),
+        ingest,
+        seq,
+        rows: read.int()?,
+        time: Timestamp(read.signed()?),
+        found: read.text()?.to_owned(),
+    };
+    read.end()?;
+    Ok(lost)
+}

@@ -50,6 +50,9 @@ pub enum Error {
         /// What was asked for.
         found: usize,
     },
+    /// The caller asked for an end before it was done.
+    #[error("stopped before the end")]
+    Stopped,
     /// Arrow could not write a batch.
     #[error("could not encode a batch")]
     Encode(#[source] Box<ArrowError>),
@@ -86,7 +89,7 @@ impl Failure for Error {
     fn class(&self) -> Class {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Class::Limit,
-            Self::Io { .. } => Class::Unavailable,
+            Self::Io { .. } | Self::Stopped => Class::Unavailable,
             Self::Damaged { .. } => Class::Corrupt,
             Self::SchemaDiffers { .. } => Class::Invalid,
             Self::NoSuchColumn { .. } | Self::NoSuchBatch { .. } | Self::Encode(_) => Class::Bug,
@@ -101,6 +104,7 @@ impl Failure for Error {
             Self::SchemaDiffers { .. } => "TABLE_SCHEMA_DIFFERS",
             Self::NoSuchColumn { .. } => "TABLE_NO_SUCH_COLUMN",
             Self::NoSuchBatch { .. } => "TABLE_NO_SUCH_BATCH",
+            Self::Stopped => "STOPPED",
             Self::Encode(_) => "TABLE_ENCODE_FAILED",
         }
     }

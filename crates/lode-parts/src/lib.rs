@@ -4,10 +4,14 @@
 //! are all such files. Knows nothing of datasets' catalogs, of sled or of the wire.
 //! Invariant: a part is written once, under a temporary name, and never changes afterwards.
 
+mod cells;
 mod error;
+mod filter;
 mod map;
 mod memory;
+mod pack;
 mod part;
+mod sort;
 mod strings;
 mod table;
 mod write;
@@ -15,17 +19,22 @@ mod zone;
 
 pub use error::Error;
 pub use error::Result;
+pub use filter::Customer;
 pub use memory::empty_file;
 pub use memory::memfd;
 pub use part::MANIFEST_KEY;
 pub use part::Manifest;
 pub use part::PartInfo;
+pub use part::RunPart;
 pub use part::Step;
 pub use part::check;
 pub use part::manifest;
 pub use part::sync_dir;
 pub use part::write;
 pub use part::write_in_steps;
+pub use sort::Order;
+pub use sort::Target;
+pub use sort::sort;
 pub use strings::Strings;
 pub use table::Table;
 pub use write::Written;

@@ -18,9 +18,11 @@ use serde::Serialize;
 use crate::Error;
 use crate::Result;
 use crate::Zone;
+use crate::cells::Cells;
 use crate::map::map;
 use crate::table::Footer;
 use crate::write::IpcFile;
+use crate::write::Written;
 use crate::zone::ZONES_KEY;
 use crate::zone::zones;
 
@@ -38,10 +40,26 @@ pub struct Manifest {
     pub dataset: String,
     /// The dataset's kind, in its word.
     pub kind: String,
-    /// The ingest that wrote it.
+    /// The ingest that wrote it; empty when it belongs to a run.
     pub ingest: String,
-    /// The chunk of the ingest.
+    /// The chunk of the ingest, or the part's place in its run.
     pub seq: u64,
+    /// The run it belongs to, when it was made from other parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunPart>,
+}
+
+/// A run as each of its parts knows it: the rows of some versions in other parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPart {
+    /// Its number in the dataset.
+    pub number: u32,
+    /// The first version whose rows it holds.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// Rows of all its parts together; when fewer are found, one is missing.
+    pub rows: u64,
 }
 
 /// What the owner of a part keeps of it.
@@ -94,8 +112,43 @@ pub fn write_in_steps(
     manifest: &Manifest,
     after: &dyn Fn(Step),
 ) -> Result<PartInfo> {
+    let schema = with_manifest(schema, manifest)?;
+    in_steps(dir, name, after, &|file| {
+        let zones = zones(batches);
+        let mut ipc = IpcFile::start(file, &schema)?;
+        for batch in batches {
+            ipc.push(batch)?;
+        }
+        ipc.note(ZONES_KEY, to_json(&zones)?);
+        let (written, crc32c) = ipc.finish()?;
+        Ok((written, crc32c, zones))
+    })
+}
+
+/// Writes a packed part in the same steps.
+pub(crate) fn write_packed(
+    dir: &Path,
+    name: &str,
+    schema: &SchemaRef,
+    columns: &[Cells],
+    customer: Option<usize>,
+    manifest: &Manifest,
+    after: &dyn Fn(Step),
+) -> Result<PartInfo> {
+    let schema = with_manifest(schema, manifest)?;
+    in_steps(dir, name, after, &|file| {
+        crate::pack::write(file, &schema, columns, customer)
+    })
+}
+
+fn in_steps(
+    dir: &Path,
+    name: &str,
+    after: &dyn Fn(Step),
+    fill: &dyn Fn(&File) -> Result<(Written, u32, Vec<Zone>)>,
+) -> Result<PartInfo> {
     let temporary = dir.join(format!("{name}.tmp"));
-    let result = write_temporary(&temporary, name, schema, batches, manifest).and_then(|info| {
+    let result = write_temporary(&temporary, name, fill).and_then(|info| {
         after(Step::Written);
         std::fs::rename(&temporary, dir.join(name))
             .map_err(Error::io(format!("rename part {name}")))?;
@@ -172,9 +225,7 @@ pub fn manifest(file: &File) -> Result<(Manifest, Vec<Zone>)> {
 fn write_temporary(
     path: &Path,
     name: &str,
-    schema: &SchemaRef,
-    batches: &[RecordBatch],
-    manifest: &Manifest,
+    fill: &dyn Fn(&File) -> Result<(Written, u32, Vec<Zone>)>,
 ) -> Result<PartInfo> {
     let file = OpenOptions::new()
         .write(true)
@@ -182,13 +233,7 @@ fn write_temporary(
         .truncate(true)
         .open(path)
         .map_err(Error::io(format!("create part {name}")))?;
-    let zones = zones(batches);
-    let mut ipc = IpcFile::start(&file, &with_manifest(schema, manifest)?)?;
-    for batch in batches {
-        ipc.push(batch)?;
-    }
-    ipc.note(ZONES_KEY, to_json(&zones)?);
-    let (written, crc32c) = ipc.finish()?;
+    let (written, crc32c, zones) = fill(&file)?;
     file.sync_data()
         .map_err(Error::io(format!("sync part {name}")))?;
     Ok(PartInfo {

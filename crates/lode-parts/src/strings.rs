@@ -82,7 +82,7 @@ pub(crate) fn as_strings(batch: RecordBatch, strings: Strings) -> Result<RecordB
     )?)
 }
 
-fn convert(plain: &StringArray, strings: Strings) -> Result<ArrayRef> {
+pub(crate) fn convert(plain: &StringArray, strings: Strings) -> Result<ArrayRef> {
     Ok(match strings {
         Strings::Plain => Arc::new(plain.clone()),
         Strings::View => Arc::new(StringViewArray::from(plain)),

@@ -7,11 +7,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_array::RecordBatchOptions;
 use arrow_buffer::Buffer;
 use arrow_ipc::Block;
 use arrow_ipc::MessageHeader;
@@ -22,14 +24,18 @@ use arrow_ipc::reader::read_footer_length;
 use arrow_ipc::root_as_footer;
 use arrow_ipc::root_as_message;
 use arrow_schema::DataType;
+use arrow_schema::Field;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
 
+use crate::Customer;
 use crate::Error;
 use crate::MANIFEST_KEY;
 use crate::Result;
 use crate::Zone;
 use crate::map::map;
+use crate::pack::PACKED_KEY;
+use crate::pack::Packed;
 use crate::strings::Strings;
 use crate::strings::as_strings;
 use crate::strings::schema_as;
@@ -52,18 +58,30 @@ struct Inner {
     files: Vec<Mapped>,
     /// (file, block) of each batch.
     batches: Vec<(usize, usize)>,
+    batch_rows: Vec<usize>,
     rows: u64,
 }
 
 struct Mapped {
+    /// Its own schema with the roles of the first file.
+    schema: SchemaRef,
+    /// Of the whole file; none when it carries none.
+    zones: Option<Vec<Zone>>,
+    form: Form,
+}
+
+enum Form {
+    Plain(Plain),
+    Packed(Box<Packed>),
+}
+
+/// A file that Arrow reads.
+struct Plain {
     bytes: Buffer,
     blocks: Vec<Block>,
-    /// Its own schema with the roles of the first file.
     schema: SchemaRef,
     version: MetadataVersion,
     dictionaries: Vec<Block>,
-    /// Of the whole file; none when it carries none.
-    zones: Option<Vec<Zone>>,
 }
 
 impl Table {
@@ -76,33 +94,44 @@ impl Table {
         let mut schema: Option<SchemaRef> = None;
         let mut mapped = Vec::with_capacity(files.len());
         let mut batches = Vec::new();
+        let mut batch_rows = Vec::new();
         let mut rows = 0;
         for (i, file) in files.iter().enumerate() {
             let bytes = map(file)?;
             let footer = Footer::read(&bytes)?;
-            let shared = match &schema {
-                None => {
-                    let first = Arc::new(without_manifest(&footer.schema));
-                    schema = Some(Arc::clone(&first));
-                    first
-                }
-                Some(first) => fit(first, &footer.schema)?,
-            };
-            for (j, block) in footer.blocks.iter().enumerate() {
-                rows += check_block(&bytes, block, MessageHeader::RecordBatch)?;
-                batches.push((i, j));
-            }
             for block in &footer.dictionaries {
                 check_block(&bytes, block, MessageHeader::DictionaryBatch)?;
             }
+            for (j, block) in footer.blocks.iter().enumerate() {
+                let n = check_block(&bytes, block, MessageHeader::RecordBatch)?;
+                rows += n;
+                batch_rows.push(n as usize);
+                batches.push((i, j));
+            }
             let zones = footer.zones()?;
+            let packed = footer.packed(&bytes)?;
+            let own = packed.as_ref().map_or(&footer.schema, |packed| &packed.1);
+            let shared = match &schema {
+                None => {
+                    let first = Arc::new(without_manifest(own));
+                    schema = Some(Arc::clone(&first));
+                    first
+                }
+                Some(first) => fit(first, own)?,
+            };
             mapped.push(Mapped {
+                schema: Arc::clone(&shared),
                 zones,
-                bytes,
-                blocks: footer.blocks,
-                schema: shared,
-                version: footer.version,
-                dictionaries: footer.dictionaries,
+                form: match packed {
+                    Some((packed, _)) => Form::Packed(Box::new(packed)),
+                    None => Form::Plain(Plain {
+                        bytes,
+                        blocks: footer.blocks,
+                        schema: shared,
+                        version: footer.version,
+                        dictionaries: footer.dictionaries,
+                    }),
+                },
             });
         }
         let Some(schema) = schema else {
@@ -116,6 +145,7 @@ impl Table {
                 schema,
                 files: mapped,
                 batches,
+                batch_rows,
                 rows,
             }),
         })
@@ -155,14 +185,115 @@ impl Table {
         strings: Strings,
     ) -> Result<RecordBatch> {
         let (file, block) = self.place(i)?;
-        let columns = self.inner.schema.fields().len();
-        if let Some(&found) = projection.and_then(|p| p.iter().find(|&&c| c >= columns)) {
-            return Err(Error::NoSuchColumn { columns, found });
-        }
+        self.check_projection(projection)?;
         let file = &self.inner.files[file];
-        guarded("a batch", || {
-            as_strings(file.read(block, projection)?, strings)
+        guarded("a batch", || match &file.form {
+            Form::Plain(plain) => as_strings(plain.read(block, projection)?, strings),
+            Form::Packed(packed) => {
+                file.decode(packed, block, projection, 0..packed.rows(block), strings)
+            }
         })
+    }
+
+    /// Some rows of a batch; of a packed part no others are decoded.
+    ///
+    /// # Errors
+    /// As [`Table::batch`]; `TABLE_NO_SUCH_BATCH` too when the batch has fewer rows.
+    pub fn rows_as(
+        &self,
+        i: usize,
+        rows: Range<usize>,
+        projection: Option<&[usize]>,
+        strings: Strings,
+    ) -> Result<RecordBatch> {
+        let (file, block) = self.place(i)?;
+        self.check_projection(projection)?;
+        let file = &self.inner.files[file];
+        guarded("a batch", || match &file.form {
+            Form::Packed(packed) if rows.start <= rows.end && rows.end <= packed.rows(block) => {
+                file.decode(packed, block, projection, rows.clone(), strings)
+            }
+            Form::Plain(plain) => {
+                let batch = plain.read(block, projection)?;
+                if rows.start > rows.end || rows.end > batch.num_rows() {
+                    return Err(Error::NoSuchBatch {
+                        batches: batch.num_rows(),
+                        found: rows.end,
+                    });
+                }
+                as_strings(batch.slice(rows.start, rows.len()), strings)
+            }
+            Form::Packed(packed) => Err(Error::NoSuchBatch {
+                batches: packed.rows(block),
+                found: rows.end,
+            }),
+        })
+    }
+
+    /// Whether rows of the customer may be in a file: false only when none are.
+    pub fn may_hold(&self, file: usize, customer: Customer<'_>) -> bool {
+        match self.inner.files.get(file).map(|file| &file.form) {
+            Some(Form::Packed(packed)) => packed.may_hold(customer),
+            _ => true,
+        }
+    }
+
+    /// How many different customers a sorted file has; none of a file as loaded.
+    pub fn customers(&self, file: usize) -> Option<u64> {
+        match &self.inner.files.get(file)?.form {
+            Form::Packed(packed) => packed.customers().map(|(_, distinct)| distinct),
+            Form::Plain(_) => None,
+        }
+    }
+
+    /// Where the rows of a customer lie in a batch of a sorted file, found by halving; none
+    /// when the file is not sorted by customer.
+    ///
+    /// # Errors
+    /// `TABLE_DAMAGED`, `TABLE_NO_SUCH_BATCH`.
+    pub fn find(&self, i: usize, customer: Customer<'_>) -> Result<Option<Range<usize>>> {
+        let (file, block) = self.place(i)?;
+        match &self.inner.files[file].form {
+            Form::Packed(packed) if packed.customers().is_some() => {
+                guarded("a batch", || packed.find(block, customer)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Rows of a batch.
+    ///
+    /// # Errors
+    /// `TABLE_NO_SUCH_BATCH`.
+    pub fn batch_rows(&self, i: usize) -> Result<usize> {
+        self.place(i)?;
+        Ok(self.inner.batch_rows[i])
+    }
+
+    /// About the bytes of all rows as plain columns.
+    pub(crate) fn plain_bytes(&self) -> u64 {
+        let width = |field: &Arc<Field>| match field.data_type() {
+            DataType::Boolean => 1,
+            DataType::Decimal128(_, _) => 16,
+            DataType::Utf8 => 24,
+            _ => 8,
+        };
+        let row: u64 = self.inner.schema.fields().iter().map(width).sum();
+        self.inner.rows * row
+    }
+
+    /// Whether a batch lies in a packed file.
+    pub(crate) fn is_packed(&self, i: usize) -> bool {
+        self.place(i)
+            .is_ok_and(|(file, _)| matches!(self.inner.files[file].form, Form::Packed(_)))
+    }
+
+    fn check_projection(&self, projection: Option<&[usize]>) -> Result<()> {
+        let columns = self.inner.schema.fields().len();
+        match projection.and_then(|p| p.iter().find(|&&c| c >= columns)) {
+            Some(&found) => Err(Error::NoSuchColumn { columns, found }),
+            None => Ok(()),
+        }
     }
 
     /// The columns as [`Table::batch_as`] gives them.
@@ -173,8 +304,12 @@ impl Table {
     /// The ranges of the ordered columns of one batch, or of its whole file; none when they
     /// are not known. A column that is not named may hold anything.
     pub fn zones(&self, i: usize) -> Option<&[Zone]> {
-        let (file, _) = self.place(i).ok()?;
-        self.inner.files[file].zones.as_deref()
+        let (file, block) = self.place(i).ok()?;
+        let file = &self.inner.files[file];
+        match &file.form {
+            Form::Packed(packed) => Some(packed.zones(block)),
+            Form::Plain(_) => file.zones.as_deref(),
+        }
     }
 
     /// Which of the files given to [`Table::open`] a batch lies in.
@@ -213,6 +348,35 @@ impl fmt::Debug for Table {
 }
 
 impl Mapped {
+    fn decode(
+        &self,
+        packed: &Packed,
+        block: usize,
+        projection: Option<&[usize]>,
+        rows: Range<usize>,
+        strings: Strings,
+    ) -> Result<RecordBatch> {
+        let n = rows.len();
+        let all: Vec<usize>;
+        let columns = match projection {
+            Some(columns) => columns,
+            None => {
+                all = (0..self.schema.fields().len()).collect();
+                &all
+            }
+        };
+        let arrays = columns
+            .iter()
+            .map(|&column| packed.column(block, column, rows.clone(), strings))
+            .collect::<Result<Vec<_>>>()?;
+        let schema = schema_as(&Arc::new(self.schema.project(columns)?), strings);
+        let options = RecordBatchOptions::new().with_row_count(Some(n));
+        RecordBatch::try_new_with_options(schema, arrays, &options)
+            .map_err(|error| Error::damaged("a batch", error.to_string()))
+    }
+}
+
+impl Plain {
     fn read(&self, block: usize, projection: Option<&[usize]>) -> Result<RecordBatch> {
         let mut decoder = FileDecoder::new(Arc::clone(&self.schema), self.version);
         if let Some(projection) = projection {
@@ -238,9 +402,29 @@ pub(crate) struct Footer {
     version: MetadataVersion,
     blocks: Vec<Block>,
     dictionaries: Vec<Block>,
+    /// The number of each column's dictionary.
+    dictionary_ids: Vec<Option<i64>>,
 }
 
 impl Footer {
+    /// The file as a packed one and the schema that its readers see; none when it is plain.
+    fn packed(&self, bytes: &Buffer) -> Result<Option<(Packed, Schema)>> {
+        let Some(note) = self.notes.get(PACKED_KEY) else {
+            return Ok(None);
+        };
+        guarded("a packed part", || {
+            Packed::open(
+                bytes,
+                note,
+                &self.schema,
+                &self.dictionary_ids,
+                &self.blocks,
+                &self.dictionaries,
+            )
+        })
+        .map(Some)
+    }
+
     /// The zones of the whole file.
     pub(crate) fn zones(&self) -> Result<Option<Vec<Zone>>> {
         let zones = self.notes.get(ZONES_KEY).map(|text| {
@@ -284,22 +468,37 @@ impl Footer {
         if !schema.endianness().equals_to_target_endianness() {
             return Err(Error::damaged("little-endian data", "big-endian data"));
         }
+        let dictionary_ids = schema
+            .fields()
+            .iter()
+            .flatten()
+            .map(|field| {
+                // Of a column of runs it is the values' child that has it.
+                let child = field.children().filter(|children| children.len() == 2);
+                let field = child.map_or(field, |children| children.get(1));
+                field.dictionary().map(|dictionary| dictionary.id())
+            })
+            .collect();
         let schema = fb_to_schema(schema);
-        for field in schema.fields() {
-            check_type(field.name(), field.data_type())?;
-        }
-        let notes = footer
+        let notes: HashMap<String, String> = footer
             .custom_metadata()
             .iter()
             .flatten()
             .filter_map(|pair| Some((pair.key()?.to_owned(), pair.value()?.to_owned())))
             .collect();
+        // The reader of packed parts knows what it can read.
+        if !notes.contains_key(PACKED_KEY) {
+            for field in schema.fields() {
+                check_type(field.name(), field.data_type())?;
+            }
+        }
         Ok(Self {
             schema,
             notes,
             version: footer.version(),
             blocks: footer.recordBatches().iter().flatten().copied().collect(),
             dictionaries: footer.dictionaries().iter().flatten().copied().collect(),
+            dictionary_ids,
         })
     }
 }

@@ -78,6 +78,15 @@ impl<'a> IpcFile<'a> {
         Ok(())
     }
 
+    /// Adds bytes that are no batch, after the last one; gives where they lie.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<u64> {
+        let out = self.writer.get_mut();
+        let offset = out.bytes;
+        out.write_all(bytes)
+            .map_err(Error::io("write a table file"))?;
+        Ok(offset)
+    }
+
     /// Keeps a text in the file's footer.
     pub(crate) fn note(&mut self, key: &str, text: String) {
         self.writer.write_metadata(key, text);

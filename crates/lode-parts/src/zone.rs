@@ -39,6 +39,8 @@ pub enum Bound {
     Int(i64),
     /// Of a float64 column.
     Float(f64),
+    /// Of a decimal column, unscaled.
+    Decimal(i128),
 }
 
 /// The zones of the columns that have an order: int64, float64, timestamp and date.

@@ -217,6 +217,7 @@ fn begin_one(inner: &Inner, known: &Known) -> Result<()> {
         kind: known.definition.kind.as_str().to_owned(),
         ingest: ingest_id(inner, dataset, record.ingest)?,
         seq: 0,
+        run: None,
     };
     let schema = Arc::new(known.definition.schema.to_arrow());
     let mut rows = Rows::new(inner, dataset, record.layout, version, schema)?;
@@ -225,6 +226,7 @@ fn begin_one(inner: &Inner, known: &Known) -> Result<()> {
         let seq = staged.len() as u64;
         let manifest = Manifest {
             seq,
+            run: None,
             ..manifest.clone()
         };
         let place = Place {

@@ -95,6 +95,7 @@ pub(crate) fn write(
         kind: known.definition.kind.as_str().to_owned(),
         ingest: id.as_str().to_owned(),
         seq,
+        run: None,
     };
     write_part(inner, place, seq, &batch, &manifest)
 }

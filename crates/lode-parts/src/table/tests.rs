@@ -51,6 +51,7 @@ fn about(seq: u64) -> Manifest {
         kind: "events".to_owned(),
         ingest: "load-1".to_owned(),
         seq,
+        run: None,
     }
 }
 

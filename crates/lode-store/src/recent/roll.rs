@@ -103,6 +103,7 @@ pub(crate) fn roll(inner: &Inner, number: u32) -> Result<bool> {
         kind: definition.kind.as_str().to_owned(),
         ingest: id.as_str().to_owned(),
         seq: 0,
+        run: None,
     };
     let staged = stage::write_part(inner, place, 0, &rows, &manifest)?;
     let chunk = Chunk {

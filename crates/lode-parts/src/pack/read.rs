@@ -1,0 +1,642 @@
+//! A packed file under its map: where each buffer lies, and its columns on demand.
+//!
+//! Everything that a file says of itself is checked here: buffers against the file, counts
+//! against each other, texts for UTF-8.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use arrow_array::Array;
+use arrow_array::ArrayRef;
+use arrow_array::BooleanArray;
+use arrow_array::Decimal128Array;
+use arrow_array::Float64Array;
+use arrow_array::StringArray;
+use arrow_array::StringViewArray;
+use arrow_buffer::ArrowNativeType;
+use arrow_buffer::BooleanBuffer;
+use arrow_buffer::Buffer;
+use arrow_buffer::NullBuffer;
+use arrow_buffer::OffsetBuffer;
+use arrow_buffer::ScalarBuffer;
+use arrow_ipc::Block;
+use arrow_ipc::RecordBatch as BatchHeader;
+use arrow_ipc::root_as_message;
+use arrow_schema::DataType;
+use arrow_schema::Field;
+use arrow_schema::Schema;
+
+use super::Code;
+use super::ColumnNote;
+use super::FORM;
+use super::Note;
+use super::decode;
+use super::decode::Offsets;
+use super::read_type_word;
+use crate::Bound;
+use crate::Customer;
+use crate::Error;
+use crate::Result;
+use crate::Strings;
+use crate::Zone;
+use crate::filter;
+
+/// A packed file.
+pub(crate) struct Packed {
+    bytes: Buffer,
+    columns: Vec<Column>,
+    /// Rows and, of each column, its buffers, of each batch.
+    batches: Vec<(usize, Vec<Buffers>)>,
+    zones: Vec<Vec<Zone>>,
+    filter: Option<Range<usize>>,
+    customers: Option<(usize, u64)>,
+}
+
+struct Column {
+    /// What readers see.
+    data_type: DataType,
+    /// What is in the file.
+    stored: DataType,
+    note: ColumnNote,
+    dictionary: OnceLock<Dictionary>,
+    /// Where the dictionary's texts lie.
+    texts: Option<(usize, Buffers)>,
+}
+
+/// Byte ranges of a column in one batch.
+#[derive(Clone, Debug, Default)]
+struct Buffers {
+    nulls: Option<Range<usize>>,
+    /// Values, bits, keys or offsets.
+    first: Range<usize>,
+    /// The bytes of plain texts.
+    second: Range<usize>,
+    /// Of runs: where they end, and how many there are; `first` has a value of each.
+    runs: Option<(Range<usize>, usize)>,
+}
+
+/// The texts of a column.
+pub(super) struct Dictionary {
+    pub(super) texts: Arc<StringArray>,
+    views: OnceLock<StringViewArray>,
+}
+
+impl Dictionary {
+    pub(super) fn views(&self) -> &StringViewArray {
+        self.views
+            .get_or_init(|| StringViewArray::from(&*self.texts))
+    }
+}
+
+impl Packed {
+    /// Reads what the note and the batch headers say; gives the schema that readers see too.
+    pub(crate) fn open(
+        bytes: &Buffer,
+        note: &str,
+        schema: &Schema,
+        dictionary_ids: &[Option<i64>],
+        blocks: &[Block],
+        dictionaries: &[Block],
+    ) -> Result<(Self, Schema)> {
+        let note: Note = serde_json::from_str(note)
+            .map_err(|error| Error::damaged("a packed part's note", error.to_string()))?;
+        if note.form != FORM {
+            return Err(Error::damaged(
+                format!("a packed part of form {FORM}"),
+                format!("form {}", note.form),
+            ));
+        }
+        if note.columns.len() != schema.fields().len() {
+            return Err(Error::damaged(
+                format!("notes of {} columns", schema.fields().len()),
+                format!("{}", note.columns.len()),
+            ));
+        }
+        let mut fields = Vec::with_capacity(note.columns.len());
+        let mut columns = Vec::with_capacity(note.columns.len());
+        for (i, (field, note)) in schema.fields().iter().zip(note.columns).enumerate() {
+            let data_type = read_type_word(&note.kind)
+                .ok_or_else(|| Error::damaged("a column type", note.kind.clone()))?;
+            check_lists(&note, blocks.len())?;
+            fields.push(
+                Field::new(field.name(), data_type.clone(), field.is_nullable())
+                    .with_metadata(field.metadata().clone()),
+            );
+            let texts = match values_of(field.data_type()) {
+                DataType::Dictionary(_, _) => Some(find_texts(
+                    bytes,
+                    dictionaries,
+                    dictionary_ids.get(i).copied().flatten(),
+                )?),
+                _ => None,
+            };
+            columns.push(Column {
+                data_type,
+                stored: field.data_type().clone(),
+                note,
+                dictionary: OnceLock::new(),
+                texts,
+            });
+        }
+        let stored: Vec<&DataType> = columns.iter().map(|column| &column.stored).collect();
+        let batches = blocks
+            .iter()
+            .map(|block| read_batch(bytes, block, &stored))
+            .collect::<Result<Vec<_>>>()?;
+        let (filter, customers) = match &note.customers {
+            None => (None, None),
+            Some(customers) => {
+                let range = usize::try_from(customers.offset)
+                    .ok()
+                    .zip(usize::try_from(customers.length).ok())
+                    .and_then(|(start, len)| Some(start..start.checked_add(len)?))
+                    .filter(|range| {
+                        range.end <= bytes.len() && range.len() % filter::BLOCK_BYTES == 0
+                    })
+                    .filter(|_| customers.column < columns.len())
+                    .ok_or_else(|| {
+                        Error::damaged("a filter within the file", format!("{customers:?}"))
+                    })?;
+                (Some(range), Some((customers.column, customers.distinct)))
+            }
+        };
+        let zones = (0..batches.len())
+            .map(|batch| {
+                std::iter::zip(&fields, &columns)
+                    .filter_map(|(field, column)| zone(field.name(), column, batch))
+                    .collect()
+            })
+            .collect();
+        let packed = Self {
+            bytes: bytes.clone(),
+            columns,
+            batches,
+            zones,
+            filter,
+            customers,
+        };
+        let schema = Schema::new(fields).with_metadata(schema.metadata().clone());
+        Ok((packed, schema))
+    }
+
+    pub(crate) fn rows(&self, batch: usize) -> usize {
+        self.batches[batch].0
+    }
+
+    pub(crate) fn zones(&self, batch: usize) -> &[Zone] {
+        &self.zones[batch]
+    }
+
+    /// The customer column by which the rows are sorted, and how many customers there are.
+    pub(crate) fn customers(&self) -> Option<(usize, u64)> {
+        self.customers
+    }
+
+    /// Whether rows of the customer may be here.
+    pub(crate) fn may_hold(&self, customer: Customer<'_>) -> bool {
+        match &self.filter {
+            None => true,
+            Some(range) => filter::may_hold(&self.bytes[range.clone()], customer.hash()),
+        }
+    }
+
+    /// Some rows of a column of a batch.
+    pub(crate) fn column(
+        &self,
+        batch: usize,
+        column: usize,
+        rows: Range<usize>,
+        strings: Strings,
+    ) -> Result<ArrayRef> {
+        let buffers = &self.batches[batch].1[column];
+        let column = &self.columns[column];
+        let nulls = self.nulls(buffers, &rows)?;
+        let base = column.note.min.get(batch).copied().flatten().unwrap_or(0);
+        match column.note.code {
+            Code::Offset => {
+                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                decode::typed_ints(&column.data_type, &offsets, base, column.note.step, nulls)
+            }
+            Code::Scaled => {
+                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                let (step, note) = (column.note.step, &column.note);
+                decode::scaled_floats(&offsets, (base, step), note.digits, note.single, nulls)
+            }
+            Code::Single => {
+                decode::single_floats(&self.values::<f32>(&buffers.first, &rows)?, nulls)
+            }
+            Code::Dictionary => {
+                let keys = self.offsets(&column.stored, buffers, &rows)?;
+                decode::texts(&keys, self.dictionary(column)?, nulls, strings)
+            }
+            Code::Plain => self.plain(column, buffers, rows, nulls, strings),
+        }
+    }
+
+    /// The rows of a batch that hold the customer, by halving; the file must be sorted.
+    pub(crate) fn find(&self, batch: usize, customer: Customer<'_>) -> Result<Range<usize>> {
+        let (column, _) = self
+            .customers
+            .ok_or_else(|| Error::damaged("a sorted part", "an unsorted one"))?;
+        let buffers = &self.batches[batch].1[column];
+        let column = &self.columns[column];
+        let note = &column.note;
+        // Rows without a customer are the last.
+        let nulls = note.nulls.get(batch).copied().unwrap_or(0) as usize;
+        let rows = 0..self.rows(batch).saturating_sub(nulls);
+        let none = Ok(0..0);
+        match (customer, note.code) {
+            (Customer::Int(id), Code::Offset) => {
+                let ends = note
+                    .min
+                    .get(batch)
+                    .copied()
+                    .flatten()
+                    .zip(note.max.get(batch).copied().flatten());
+                let Some((min, max)) = ends.filter(|(min, max)| (*min..=*max).contains(&id)) else {
+                    return none;
+                };
+                let distance = id.abs_diff(min);
+                if distance % note.step != 0 || id > max {
+                    return none;
+                }
+                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                Ok(halve(&offsets, distance / note.step))
+            }
+            (Customer::Text(id), Code::Dictionary) => {
+                let texts = &self.dictionary(column)?.texts;
+                let keys = self.offsets(&column.stored, buffers, &rows)?;
+                let key = partition(texts.len(), |key| texts.value(key) < id);
+                if key == texts.len() || texts.value(key) != id {
+                    return none;
+                }
+                Ok(halve(&keys, key as u64))
+            }
+            (Customer::Text(id), Code::Plain) => {
+                let array = self.plain(column, buffers, rows.clone(), None, Strings::Plain)?;
+                let texts = array
+                    .as_any()
+                    .downcast_ref::<StringArray>()
+                    .ok_or_else(|| decode::mismatch("texts", &column.data_type))?;
+                let start = partition(texts.len(), |row| texts.value(row) < id);
+                let end = partition(texts.len(), |row| texts.value(row) <= id);
+                Ok(start..end)
+            }
+            _ => none,
+        }
+    }
+
+    fn plain(
+        &self,
+        column: &Column,
+        buffers: &Buffers,
+        rows: Range<usize>,
+        nulls: Option<NullBuffer>,
+        strings: Strings,
+    ) -> Result<ArrayRef> {
+        if column.stored != column.data_type {
+            return Err(decode::mismatch("itself", &column.data_type));
+        }
+        Ok(match &column.data_type {
+            DataType::Boolean => {
+                let bits = self.bits(&buffers.first, &rows)?;
+                Arc::new(BooleanArray::new(bits, nulls))
+            }
+            DataType::Float64 => {
+                let values = self.values::<f64>(&buffers.first, &rows)?;
+                Arc::new(Float64Array::try_new(values, nulls)?)
+            }
+            DataType::Decimal128(_, _) => {
+                let values = self.values::<i128>(&buffers.first, &rows)?;
+                Arc::new(
+                    Decimal128Array::try_new(values, nulls)?
+                        .with_data_type(column.data_type.clone()),
+                )
+            }
+            DataType::Utf8 => {
+                let texts = self.strings(buffers, rows, nulls)?;
+                crate::strings::convert(&texts, strings)?
+            }
+            other => return Err(decode::mismatch("itself", other)),
+        })
+    }
+
+    fn dictionary<'a>(&self, column: &'a Column) -> Result<&'a Dictionary> {
+        if let Some(dictionary) = column.dictionary.get() {
+            return Ok(dictionary);
+        }
+        let (n, buffers) = column
+            .texts
+            .as_ref()
+            .ok_or_else(|| Error::damaged("a dictionary", "none"))?;
+        let texts = self.strings(buffers, 0..*n, None)?;
+        Ok(column.dictionary.get_or_init(|| Dictionary {
+            texts: Arc::new(texts),
+            views: OnceLock::new(),
+        }))
+    }
+
+    fn strings(
+        &self,
+        buffers: &Buffers,
+        rows: Range<usize>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<StringArray> {
+        let offsets = if rows.is_empty() {
+            ScalarBuffer::from(vec![0_i32])
+        } else {
+            self.values::<i32>(&buffers.first, &(rows.start..rows.end + 1))?
+        };
+        if offsets[0] < 0 || offsets.windows(2).any(|pair| pair[0] > pair[1]) {
+            return Err(Error::damaged("offsets of texts in order", "others"));
+        }
+        let bytes = self
+            .bytes
+            .slice_with_length(buffers.second.start, buffers.second.len());
+        StringArray::try_new(OffsetBuffer::new(offsets), bytes, nulls)
+            .map_err(|error| Error::damaged("texts", error.to_string()))
+    }
+
+    fn nulls(&self, buffers: &Buffers, rows: &Range<usize>) -> Result<Option<NullBuffer>> {
+        match &buffers.nulls {
+            None => Ok(None),
+            Some(range) => Ok(Some(NullBuffer::new(self.bits(range, rows)?))),
+        }
+    }
+
+    fn bits(&self, range: &Range<usize>, rows: &Range<usize>) -> Result<BooleanBuffer> {
+        if range.len() < rows.end.div_ceil(8) {
+            return Err(short(rows.end.div_ceil(8), range.len()));
+        }
+        let buffer = self.bytes.slice_with_length(range.start, range.len());
+        Ok(BooleanBuffer::new(buffer, rows.start, rows.len()))
+    }
+
+    fn offsets(
+        &self,
+        stored: &DataType,
+        buffers: &Buffers,
+        rows: &Range<usize>,
+    ) -> Result<Offsets> {
+        let stored = match values_of(stored) {
+            DataType::Dictionary(keys, _) => keys,
+            other => other,
+        };
+        Ok(match stored {
+            DataType::UInt8 => Offsets::U8(self.expanded(buffers, rows)?),
+            DataType::UInt16 => Offsets::U16(self.expanded(buffers, rows)?),
+            DataType::UInt32 => Offsets::U32(self.expanded(buffers, rows)?),
+            DataType::UInt64 => Offsets::U64(self.expanded(buffers, rows)?),
+            other => return Err(decode::mismatch("offsets", other)),
+        })
+    }
+
+    /// The values of those rows, each run as often as it is long.
+    fn expanded<T: ArrowNativeType>(
+        &self,
+        buffers: &Buffers,
+        rows: &Range<usize>,
+    ) -> Result<ScalarBuffer<T>> {
+        let Some((ends, n)) = &buffers.runs else {
+            return self.values(&buffers.first, rows);
+        };
+        let ends = self.values::<i16>(ends, &(0..*n))?;
+        let values = self.values::<T>(&buffers.first, &(0..*n))?;
+        decode::expand(&ends, &values, rows).map(ScalarBuffer::from)
+    }
+
+    fn values<T: ArrowNativeType>(
+        &self,
+        range: &Range<usize>,
+        rows: &Range<usize>,
+    ) -> Result<ScalarBuffer<T>> {
+        let width = size_of::<T>();
+        let end = rows.end.saturating_mul(width);
+        if range.len() < end {
+            return Err(short(end, range.len()));
+        }
+        let start = range.start + rows.start * width;
+        if !(self.bytes.as_ptr() as usize + start).is_multiple_of(align_of::<T>()) {
+            return Err(Error::damaged(
+                "aligned values",
+                format!("values at {start}"),
+            ));
+        }
+        let bytes = self.bytes.slice_with_length(start, rows.len() * width);
+        Ok(ScalarBuffer::new(bytes, 0, rows.len()))
+    }
+}
+
+fn short(expected: usize, found: usize) -> Error {
+    Error::damaged(
+        format!("a buffer of {expected} bytes or more"),
+        format!("{found} bytes"),
+    )
+}
+
+/// What a column of runs has a value of each run of; other columns are their own.
+fn values_of(stored: &DataType) -> &DataType {
+    match stored {
+        DataType::RunEndEncoded(_, values) => values.data_type(),
+        other => other,
+    }
+}
+
+/// The rows whose offset is `wanted`, in ascending offsets.
+fn halve(offsets: &Offsets, wanted: u64) -> Range<usize> {
+    let start = partition(offsets.len(), |row| offsets.get(row) < wanted);
+    let end = partition(offsets.len(), |row| offsets.get(row) <= wanted);
+    start..end
+}
+
+/// The first of `n` for which `below` does not hold.
+fn partition(n: usize, below: impl Fn(usize) -> bool) -> usize {
+    let (mut start, mut end) = (0, n);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        if below(middle) {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    start
+}
+
+fn check_lists(note: &ColumnNote, batches: usize) -> Result<()> {
+    let needs_base = matches!(note.code, Code::Offset | Code::Scaled);
+    let wrong = |n: usize, needed: bool| n != batches && (needed || n != 0);
+    if wrong(note.min.len(), needs_base)
+        || wrong(note.max.len(), needs_base)
+        || wrong(note.float_min.len(), false)
+        || wrong(note.float_max.len(), false)
+        || wrong(note.nulls.len(), true)
+        || note.step == 0
+        || note.digits > 4
+    {
+        return Err(Error::damaged(
+            format!("a column's note on {batches} batches"),
+            "another",
+        ));
+    }
+    Ok(())
+}
+
+fn zone(name: &str, column: &Column, batch: usize) -> Option<Zone> {
+    let note = &column.note;
+    let end = |ints: &[Option<i64>], floats: &[Option<f64>]| match (note.code, &column.data_type) {
+        (Code::Offset, DataType::Decimal128(_, _)) => {
+            ints[batch].map(|value| Bound::Decimal(i128::from(value)))
+        }
+        (Code::Offset, _) => ints[batch].map(Bound::Int),
+        (Code::Scaled, _) => ints[batch].map(|value| {
+            let scale = decode::power_of_ten(note.digits);
+            Bound::Float(decode::unscale(value as f64, scale, note.single))
+        }),
+        _ => floats.get(batch).copied().flatten().map(Bound::Float),
+    };
+    let nulls = note.nulls[batch];
+    let (min, max) = match note.code {
+        Code::Dictionary => return None,
+        Code::Plain if column.data_type != DataType::Float64 => return None,
+        _ => (
+            end(&note.min, &note.float_min),
+            end(&note.max, &note.float_max),
+        ),
+    };
+    Some(Zone {
+        column: name.to_owned(),
+        min,
+        max,
+        nulls: u64::from(nulls),
+    })
+}
+
+/// Rows and buffers of a batch whose columns are stored as those types.
+fn read_batch(
+    bytes: &Buffer,
+    block: &Block,
+    stored: &[&DataType],
+) -> Result<(usize, Vec<Buffers>)> {
+    let (data, meta_len, body) = message(bytes, block)?;
+    let message = root_as_message(&bytes[data..data + meta_len])
+        .map_err(|error| Error::damaged("a batch header", error.to_string()))?;
+    let header = message
+        .header_as_record_batch()
+        .ok_or_else(|| Error::damaged("a batch", "none"))?;
+    let rows = usize::try_from(header.length())
+        .map_err(|_| Error::damaged("a count of rows", header.length().to_string()))?;
+    Ok((rows, buffers(&header, stored, rows, body)?))
+}
+
+/// Where the message of a block and its body lie; the block was checked against the file.
+fn message(bytes: &Buffer, block: &Block) -> Result<(usize, usize, Range<usize>)> {
+    let wrong = || Error::damaged("a block within the file", "another");
+    let offset = usize::try_from(block.offset()).map_err(|_| wrong())?;
+    let meta = usize::try_from(block.metaDataLength()).map_err(|_| wrong())?;
+    let body = usize::try_from(block.bodyLength()).map_err(|_| wrong())?;
+    let end = offset
+        .checked_add(meta)
+        .and_then(|start| start.checked_add(body))
+        .filter(|end| *end <= bytes.len() && meta >= 8)
+        .ok_or_else(wrong)?;
+    let start = if bytes[offset..].starts_with(&[0xff; 4]) {
+        8
+    } else {
+        4
+    };
+    Ok((offset + start, meta - start, offset + meta..end))
+}
+
+fn buffers(
+    header: &BatchHeader<'_>,
+    stored: &[&DataType],
+    rows: usize,
+    body: Range<usize>,
+) -> Result<Vec<Buffers>> {
+    if header.compression().is_some() {
+        return Err(Error::damaged("a packed part", "a compressed one"));
+    }
+    let (nodes, lengths) = (header.nodes(), header.buffers());
+    let mut nodes = nodes.iter().flatten();
+    let mut lengths = lengths.iter().flatten();
+    let mut next = || {
+        lengths
+            .next()
+            .and_then(|buffer| {
+                let start = body
+                    .start
+                    .checked_add(usize::try_from(buffer.offset()).ok()?)?;
+                let end = start.checked_add(usize::try_from(buffer.length()).ok()?)?;
+                (end <= body.end).then_some(start..end)
+            })
+            .ok_or_else(|| Error::damaged("a buffer of each column", "none"))
+    };
+    stored
+        .iter()
+        .map(|stored| {
+            let mut node = |rows: Option<usize>| {
+                nodes
+                    .next()
+                    .filter(|node| rows.is_none() || usize::try_from(node.length()).ok() == rows)
+                    .ok_or_else(|| Error::damaged(format!("a column of {rows:?} rows"), "another"))
+            };
+            let whole = node(Some(rows))?;
+            if let DataType::RunEndEncoded(ends, values) = stored {
+                let n = usize::try_from(node(None)?.length()).unwrap_or(0);
+                node(Some(n))?;
+                if *ends.data_type() != DataType::Int16 || values.data_type().is_nested() {
+                    return Err(decode::mismatch("runs", stored));
+                }
+                next()?;
+                let ends = next()?;
+                next()?;
+                return Ok(Buffers {
+                    first: next()?,
+                    runs: Some((ends, n)),
+                    ..Buffers::default()
+                });
+            }
+            let node = whole;
+            let nulls = next()?;
+            let first = next()?;
+            let second = match stored {
+                DataType::Utf8 => next()?,
+                _ => 0..0,
+            };
+            Ok(Buffers {
+                nulls: (node.null_count() > 0).then_some(nulls),
+                first,
+                second,
+                runs: None,
+            })
+        })
+        .collect()
+}
+
+/// The dictionary with that number, which must be there once.
+fn find_texts(bytes: &Buffer, dictionaries: &[Block], id: Option<i64>) -> Result<(usize, Buffers)> {
+    let id = id.ok_or_else(|| Error::damaged("a dictionary's number", "none"))?;
+    let mut found = None;
+    for block in dictionaries {
+        let (data, meta_len, body) = message(bytes, block)?;
+        let message = root_as_message(&bytes[data..data + meta_len])
+            .map_err(|error| Error::damaged("a dictionary", error.to_string()))?;
+        let header = message
+            .header_as_dictionary_batch()
+            .filter(|header| !header.isDelta())
+            .ok_or_else(|| Error::damaged("a whole dictionary", "another"))?;
+        if header.id() != id {
+            continue;
+        }
+        let data = header
+            .data()
+            .ok_or_else(|| Error::damaged("a dictionary's texts", "none"))?;
+        let rows = usize::try_from(data.length())
+            .map_err(|_| Error::damaged("a count of texts", data.length().to_string()))?;
+        let mut texts = buffers(&data, &[&DataType::Utf8], rows, body)?;
+        found = texts.pop().map(|texts| (rows, texts));
+    }
+    found.ok_or_else(|| Error::damaged(format!("dictionary {id}"), "none"))
+}

@@ -1,0 +1,647 @@
+//! Sorted runs against a naive sort: same rows, same order, no customer in two files.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::BooleanArray;
+use arrow_array::Date32Array;
+use arrow_array::Decimal128Array;
+use arrow_array::Float64Array;
+use arrow_array::Int64Array;
+use arrow_array::StringViewArray;
+use arrow_array::TimestampMicrosecondArray;
+use arrow_array::types::Decimal128Type;
+use arrow_array::types::Float64Type;
+use arrow_array::types::Int32Type;
+use arrow_schema::Field;
+use arrow_schema::Schema;
+use lode_types::Failure;
+
+use super::*;
+use crate::Customer;
+use crate::RunPart;
+use crate::memfd;
+
+/// A small generator of numbers, so that each test is the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        self.0 >> 24
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    fn maybe<T>(&mut self, percent: u64, value: T) -> Option<T> {
+        (self.below(100) >= percent).then_some(value)
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("lode-sort-{}-{name}", std::process::id()));
+    drop(std::fs::remove_dir_all(&dir));
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Columns: customer, at, day, amount, raw, odd, price, flag, text, word, small, large, row.
+fn batch(chance: &mut Chance, rows: usize, first: i64, texts: bool, nulls: u64) -> RecordBatch {
+    let id = |chance: &mut Chance| chance.below(300) as i64 * 1_000_003 - 40;
+    let customer: ArrayRef = if texts {
+        Arc::new(StringArray::from_iter((0..rows).map(|_| {
+            let v = id(chance);
+            chance.maybe(nulls, format!("c-{v}"))
+        })))
+    } else {
+        Arc::new(Int64Array::from_iter((0..rows).map(|_| {
+            let v = id(chance);
+            chance.maybe(nulls, v)
+        })))
+    };
+    let at = |chance: &mut Chance| 1_600_000_000_000_000 + chance.below(400) as i64 * 60_000_000;
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")));
+    let floats = |chance: &mut Chance, make: &dyn Fn(u64) -> f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter((0..rows).map(|_| {
+            let v = make(chance.next());
+            chance.maybe(nulls, v)
+        })))
+    };
+    let columns: Vec<(&str, DataType, ArrayRef)> = vec![
+        ("customer", customer.data_type().clone(), customer),
+        (
+            "at",
+            utc.clone(),
+            Arc::new(
+                TimestampMicrosecondArray::from_iter((0..rows).map(|_| {
+                    let v = at(chance);
+                    chance.maybe(nulls, v)
+                }))
+                .with_data_type(utc),
+            ),
+        ),
+        (
+            "day",
+            DataType::Date32,
+            Arc::new(Date32Array::from_iter((0..rows).map(|_| {
+                let v = chance.below(9000) as i32 - 4000;
+                chance.maybe(nulls, v)
+            }))),
+        ),
+        (
+            "amount",
+            DataType::Float64,
+            floats(chance, &|n| (n % 100_000) as f64 / 100.0),
+        ),
+        (
+            "raw",
+            DataType::Float64,
+            floats(chance, &|n| {
+                (n as f64).sqrt() * if n % 2 == 0 { -1.0 } else { 1.0 }
+            }),
+        ),
+        (
+            "odd",
+            DataType::Float64,
+            floats(chance, &|n| match n % 5 {
+                0 => f64::NAN,
+                1 => -0.0,
+                2 => f64::INFINITY,
+                3 => f64::from_bits(1),
+                _ => 1e300,
+            }),
+        ),
+        (
+            "price",
+            DataType::Float64,
+            floats(chance, &|n| f64::from((n % 7000) as f32 / 100.0_f32)),
+        ),
+        (
+            "flag",
+            DataType::Boolean,
+            Arc::new(BooleanArray::from_iter((0..rows).map(|_| {
+                let v = chance.below(2) == 0;
+                chance.maybe(nulls, v)
+            }))),
+        ),
+        (
+            "text",
+            DataType::Utf8,
+            Arc::new(StringArray::from_iter((0..rows).map(|_| {
+                let v = format!("t{}-\u{e9}", chance.next());
+                chance.maybe(nulls, v)
+            }))),
+        ),
+        (
+            "word",
+            DataType::Utf8,
+            Arc::new(StringArray::from_iter((0..rows).map(|_| {
+                let v = format!("w{}", chance.below(40));
+                chance.maybe(nulls, v)
+            }))),
+        ),
+        (
+            "small",
+            DataType::Decimal128(12, 2),
+            Arc::new(
+                Decimal128Array::from_iter((0..rows).map(|_| {
+                    let v = i128::from(chance.below(100_000)) - 50_000;
+                    chance.maybe(nulls, v)
+                }))
+                .with_data_type(DataType::Decimal128(12, 2)),
+            ),
+        ),
+        (
+            "large",
+            DataType::Decimal128(38, 0),
+            Arc::new(
+                Decimal128Array::from_iter((0..rows).map(|_| {
+                    let v = i128::from(chance.next()) << 70;
+                    chance.maybe(nulls, v)
+                }))
+                .with_data_type(DataType::Decimal128(38, 0)),
+            ),
+        ),
+        (
+            "wide",
+            DataType::Int64,
+            Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|_| chance.next() as i64 * (i64::MAX >> 40) - i64::MAX / 2),
+            )),
+        ),
+        (
+            "row",
+            DataType::Int64,
+            Arc::new(Int64Array::from_iter_values(first..first + rows as i64)),
+        ),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, t, _)| Field::new(*name, t.clone(), true))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+fn run(dir: &Path, files: Vec<File>, order: Order, file_rows: usize) -> Vec<PartInfo> {
+    let part = |n: u64| {
+        let manifest = Manifest {
+            format: 1,
+            dataset: "d".to_owned(),
+            kind: "events".to_owned(),
+            ingest: String::new(),
+            seq: n,
+            run: Some(RunPart {
+                number: 1,
+                from: 1,
+                to: 2,
+                rows: 0,
+            }),
+        };
+        (format!("{n}.arrow"), manifest)
+    };
+    let target = Target {
+        dir,
+        part: &part,
+        after: &|_| {},
+        stop: &|| false,
+        file_rows: Some(file_rows),
+    };
+    sort(files, order, &target).unwrap()
+}
+
+fn open(dir: &Path, parts: &[PartInfo]) -> Vec<File> {
+    parts
+        .iter()
+        .map(|part| File::open(dir.join(&part.name)).unwrap())
+        .collect()
+}
+
+/// A row as text, exact to the bit, without its customer's form.
+fn row_text(batch: &RecordBatch, row: usize) -> String {
+    let mut out = String::new();
+    for column in batch.columns() {
+        let text = if column.is_null(row) {
+            "null".to_owned()
+        } else {
+            match column.data_type() {
+                DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+                DataType::Float64 => format!(
+                    "{:x}",
+                    column.as_primitive::<Float64Type>().value(row).to_bits()
+                ),
+                DataType::Date32 => column.as_primitive::<Date32Type>().value(row).to_string(),
+                DataType::Boolean => column.as_boolean().value(row).to_string(),
+                DataType::Decimal128(_, _) => column
+                    .as_primitive::<Decimal128Type>()
+                    .value(row)
+                    .to_string(),
+                DataType::Timestamp(_, _) => column
+                    .as_primitive::<TimestampMicrosecondType>()
+                    .value(row)
+                    .to_string(),
+                DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+                DataType::Utf8View => column.as_string_view().value(row).to_owned(),
+                _ => {
+                    let column = column.as_dictionary::<Int32Type>();
+                    column
+                        .values()
+                        .as_string::<i32>()
+                        .value(column.keys().value(row) as usize)
+                        .to_owned()
+                }
+            }
+        };
+        out.push_str(&text);
+        out.push('|');
+    }
+    out
+}
+
+fn rows(table: &Table, strings: Strings) -> Vec<String> {
+    (0..table.n_batches())
+        .flat_map(|i| {
+            let batch = table.batch_as(i, None, strings).unwrap();
+            (0..batch.num_rows())
+                .map(|row| row_text(&batch, row))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// (no customer, customer, no time, time, row): what the run must ascend in.
+type Key = (bool, (i64, String), bool, i64, i64);
+
+fn keys(batch: &RecordBatch, order: Order) -> Vec<Key> {
+    let stored = batch
+        .column(batch.num_columns() - 1)
+        .as_primitive::<Int64Type>();
+    (0..batch.num_rows())
+        .map(|row| {
+            let customer = order
+                .customer
+                .map(|c| batch.column(c))
+                .filter(|c| c.is_valid(row))
+                .map(|c| match c.data_type() {
+                    DataType::Int64 => (c.as_primitive::<Int64Type>().value(row), String::new()),
+                    _ => (0, c.as_string::<i32>().value(row).to_owned()),
+                });
+            let time = order
+                .time
+                .map(|c| batch.column(c))
+                .filter(|c| c.is_valid(row))
+                .map(|c| c.as_primitive::<TimestampMicrosecondType>().value(row));
+            (
+                customer.is_none(),
+                customer.unwrap_or_default(),
+                time.is_none(),
+                time.unwrap_or_default(),
+                stored.value(row),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn runs_are_what_a_naive_sort_gives() {
+    let orders = [
+        (Some(0), Some(1)),
+        (Some(0), None),
+        (None, Some(1)),
+        (None, None),
+    ];
+    for (case, (customer, time)) in orders.into_iter().enumerate() {
+        for (texts, nulls, n) in [
+            (false, 0, 3000),
+            (true, 20, 2500),
+            (true, 0, 3000),
+            (false, 30, 23_000),
+            (true, 0, 1),
+        ] {
+            if n > 20_000 && case > 0 {
+                continue;
+            }
+            let order = Order { customer, time };
+            let mut chance = Chance(case as u64 + nulls);
+            let batches: Vec<RecordBatch> = (0..3)
+                .map(|i| batch(&mut chance, n, (i * n) as i64, texts, nulls))
+                .collect();
+            let files: Vec<File> = batches
+                .iter()
+                .map(|batch| memfd("in", &batch.schema(), [batch.clone()]).unwrap())
+                .collect();
+            let again: Vec<File> = files.iter().map(|f| f.try_clone().unwrap()).collect();
+            let plain =
+                Table::open(files.iter().map(|f| f.try_clone().unwrap()).collect()).unwrap();
+            let mut expected: Vec<(Key, String)> = batches
+                .iter()
+                .flat_map(|batch| {
+                    let texts: Vec<String> = (0..batch.num_rows())
+                        .map(|row| row_text(batch, row))
+                        .collect();
+                    keys(batch, order)
+                        .into_iter()
+                        .zip(texts)
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            expected.sort();
+            let expected: Vec<String> = expected.into_iter().map(|(_, text)| text).collect();
+
+            let dir = folder(&format!("naive-{case}-{texts}-{n}"));
+            let file_rows = if n > 20_000 { 1 << 20 } else { 700 };
+            let parts = run(&dir, files, order, file_rows);
+            assert_eq!(parts.iter().map(|p| p.rows).sum::<u64>(), plain.rows());
+            let table = Table::open(open(&dir, &parts)).unwrap();
+            assert_eq!(table.schema(), plain.schema());
+            for strings in [Strings::Plain, Strings::View, Strings::Dictionary] {
+                let found = rows(&table, strings);
+                assert!(found == expected, "{case} {texts} {nulls} {strings:?}");
+            }
+            // Zones hold what they say.
+            for i in 0..table.n_batches() {
+                check_zones(&table, i);
+            }
+            // No customer is in two files.
+            if customer.is_some() {
+                let mut last = None;
+                for i in 0..table.n_batches() {
+                    let batch = table.batch(i, None).unwrap();
+                    for key in keys(&batch, order).into_iter().filter(|key| !key.0) {
+                        let here = (key.1, table.file_of(i).unwrap());
+                        if let Some((id, file)) = &last {
+                            assert!(*id != here.0 || *file == here.1);
+                        }
+                        last = Some(here);
+                    }
+                }
+            }
+            // The same inputs give the same bytes, and a sorted run sorted again too.
+            let twice = folder(&format!("twice-{case}-{texts}-{n}"));
+            assert_eq!(run(&twice, again, order, file_rows), parts);
+            let whole = folder(&format!("whole-{case}-{texts}-{n}"));
+            let one = run(&whole, open(&dir, &parts), order, 1 << 20);
+            let table = Table::open(open(&whole, &one)).unwrap();
+            assert!(rows(&table, Strings::Plain) == expected);
+            for dir in [dir, twice, whole] {
+                std::fs::remove_dir_all(dir).unwrap();
+            }
+        }
+    }
+}
+
+fn check_zones(table: &Table, i: usize) {
+    let batch = table.batch(i, None).unwrap();
+    let zones = table.zones(i).unwrap();
+    for zone in zones {
+        let (at, _) = batch
+            .schema()
+            .column_with_name(&zone.column)
+            .map(|(i, f)| (i, f.clone()))
+            .unwrap();
+        let column = batch.column(at);
+        assert_eq!(zone.nulls, column.null_count() as u64, "{}", zone.column);
+        match column.data_type() {
+            DataType::Int64 => {
+                let column = column.as_primitive::<Int64Type>();
+                assert_eq!(zone.min, column.iter().flatten().min().map(Bound::Int));
+                assert_eq!(zone.max, column.iter().flatten().max().map(Bound::Int));
+            }
+            DataType::Decimal128(_, _) => {
+                let column = column.as_primitive::<Decimal128Type>();
+                assert!(
+                    zone.min.is_none()
+                        || zone.min == column.iter().flatten().min().map(Bound::Decimal)
+                );
+            }
+            DataType::Float64 if zone.min.is_some() => {
+                let values = || {
+                    column
+                        .as_primitive::<Float64Type>()
+                        .iter()
+                        .flatten()
+                        .filter(|v| !v.is_nan())
+                };
+                assert_eq!(zone.min, values().min_by(f64::total_cmp).map(Bound::Float));
+                assert_eq!(zone.max, values().max_by(f64::total_cmp).map(Bound::Float));
+            }
+            _ => {}
+        }
+    }
+    assert!(zones.iter().any(|zone| zone.column == "at"));
+}
+
+#[test]
+fn a_customer_is_found_by_halving() {
+    for texts in [false, true] {
+        let mut chance = Chance(7);
+        let one = batch(&mut chance, 4000, 0, texts, 10);
+        let dir = folder(&format!("find-{texts}"));
+        let order = Order {
+            customer: Some(0),
+            time: Some(1),
+        };
+        let parts = run(
+            &dir,
+            vec![memfd("in", &one.schema(), [one.clone()]).unwrap()],
+            order,
+            500,
+        );
+        let table = Table::open(open(&dir, &parts)).unwrap();
+        let distinct: u64 = (0..parts.len())
+            .map(|file| table.customers(file).unwrap())
+            .sum();
+        assert_eq!(distinct, 300);
+        let mut wrong = 0;
+        for n in 0..400_i64 {
+            let id = n * 1_000_003 - 40;
+            let name = format!("c-{id}");
+            let customer = if texts {
+                Customer::Text(&name)
+            } else {
+                Customer::Int(id)
+            };
+            let expected = keys(&one, order)
+                .iter()
+                .filter(|key| !key.0 && (key.1 == (id, String::new()) || key.1.1 == name))
+                .count();
+            let mut found = 0;
+            for i in 0..table.n_batches() {
+                let rows = table.find(i, customer).unwrap().unwrap();
+                let may = table.may_hold(table.file_of(i).unwrap(), customer);
+                assert!(may || rows.is_empty());
+                wrong += usize::from(may && rows.is_empty());
+                let picked = table
+                    .rows_as(i, rows.clone(), Some(&[0, 1]), Strings::Plain)
+                    .unwrap();
+                let all = table.batch(i, Some(&[0, 1])).unwrap();
+                assert_eq!(picked, all.slice(rows.start, rows.len()));
+                found += rows.len();
+            }
+            assert_eq!(found, expected, "{name}");
+        }
+        assert!(wrong < 200, "{wrong}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+#[test]
+fn packed_columns_are_narrow() {
+    let mut chance = Chance(3);
+    let n = 50_000;
+    let id = Int64Array::from_iter_values((0..n).map(|_| chance.below(200) as i64 + 5_000_000_000));
+    let cents = Float64Array::from_iter_values((0..n).map(|_| chance.below(60_000) as f64 / 100.0));
+    let seconds = TimestampMicrosecondArray::from_iter_values(
+        (0..n).map(|_| 1_700_000_000_000_000 + chance.below(60_000) as i64 * 1_000_000),
+    )
+    .with_timezone("UTC");
+    let word = StringArray::from_iter_values((0..n).map(|_| format!("word-{}", chance.below(100))));
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(id) as ArrayRef),
+        ("cents", Arc::new(cents)),
+        ("at", Arc::new(seconds)),
+        ("word", Arc::new(word)),
+    ])
+    .unwrap();
+    let dir = folder("narrow");
+    let order = Order {
+        customer: Some(0),
+        time: Some(2),
+    };
+    let parts = run(
+        &dir,
+        vec![memfd("in", &batch.schema(), [batch]).unwrap()],
+        order,
+        1 << 20,
+    );
+    // One byte, two, two, one; and at most a little for the rest.
+    assert!(parts[0].bytes < 50_000 * 6 + 8_000, "{}", parts[0].bytes);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_damaged_packed_part_is_an_error_and_never_a_crash() {
+    let mut chance = Chance(11);
+    let one = batch(&mut chance, 600, 0, true, 10);
+    let dir = folder("damage");
+    let order = Order {
+        customer: Some(0),
+        time: Some(1),
+    };
+    let parts = run(
+        &dir,
+        vec![memfd("in", &one.schema(), [one.clone()]).unwrap()],
+        order,
+        1000,
+    );
+    let whole = std::fs::read(dir.join(&parts[0].name)).unwrap();
+    let path = dir.join("damaged");
+    let mut refused = 0;
+    let mut attempt = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let read = || -> Result<()> {
+            let table = Table::open(vec![File::open(&path).unwrap()])?;
+            for strings in [Strings::Plain, Strings::View, Strings::Dictionary] {
+                for i in 0..table.n_batches() {
+                    table.batch_as(i, None, strings)?;
+                    table.find(i, Customer::Text("c-40"))?;
+                }
+            }
+            table.may_hold(0, Customer::Text("c-40"));
+            Ok(())
+        };
+        if let Err(error) = read() {
+            assert!(
+                [
+                    "TABLE_DAMAGED",
+                    "TABLE_ENCODE_FAILED",
+                    "TABLE_SCHEMA_DIFFERS"
+                ]
+                .contains(&error.reason()),
+                "{error}"
+            );
+            refused += 1;
+        }
+    };
+    for round in 0..3000 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + chance.below(4) {
+            // The footer and the headers are where lies do most harm.
+            let at = if round % 2 == 0 {
+                bytes.len() - 1 - chance.below(9000.min(bytes.len() as u64 - 1)) as usize
+            } else {
+                chance.below(bytes.len() as u64) as usize
+            };
+            bytes[at] = chance.next() as u8;
+        }
+        attempt(&bytes);
+    }
+    for _ in 0..200 {
+        attempt(&whole[..chance.below(whole.len() as u64) as usize]);
+    }
+    // A note that lies in numbers alone: each digit of it in turn.
+    let text = String::from_utf8_lossy(&whole).into_owned();
+    let note = text
+        .find("{\"form\":1")
+        .map(|_| ())
+        .and_then(|()| whole.windows(9).position(|window| window == b"{\"form\":1"));
+    let start = note.unwrap();
+    for at in (start..whole.len()).filter(|at| whole[*at].is_ascii_digit()) {
+        let mut bytes = whole.clone();
+        bytes[at] = b'0' + (bytes[at] - b'0' + 1 + chance.below(8) as u8) % 10;
+        attempt(&bytes);
+    }
+    assert!(refused > 1000, "{refused}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn sorting_stops_when_asked() {
+    let mut chance = Chance(1);
+    let one = batch(&mut chance, 100, 0, false, 0);
+    let dir = folder("stop");
+    let part = |_| unreachable!("nothing is written");
+    let target = Target {
+        dir: &dir,
+        part: &part,
+        after: &|_| {},
+        stop: &|| true,
+        file_rows: None,
+    };
+    let order = Order {
+        customer: Some(0),
+        time: None,
+    };
+    let stopped = sort(
+        vec![memfd("in", &one.schema(), [one]).unwrap()],
+        order,
+        &target,
+    );
+    assert_eq!(stopped.unwrap_err().reason(), "STOPPED");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn views_point_into_the_dictionary() {
+    // Long texts are not copied row by row.
+    let long = "a text that is longer than twelve bytes";
+    let words = StringArray::from_iter_values((0..1000).map(|i| format!("{long} {}", i % 3)));
+    let batch = RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).unwrap();
+    let dir = folder("views");
+    let parts = run(
+        &dir,
+        vec![memfd("in", &batch.schema(), [batch]).unwrap()],
+        Order::default(),
+        5000,
+    );
+    let table = Table::open(open(&dir, &parts)).unwrap();
+    let found = table.batch_as(0, None, Strings::View).unwrap();
+    let views: &StringViewArray = found.column(0).as_string_view();
+    let bytes: usize = views.data_buffers().iter().map(|buffer| buffer.len()).sum();
+    assert!(bytes < 1000, "{bytes}");
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -20,6 +20,7 @@ use lode_types::DatasetId;
 use lode_types::InputSpec;
 use lode_types::JobId;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::role_of;
 
 use crate::Error;
@@ -54,6 +55,8 @@ pub(crate) struct Checked {
 pub(crate) struct BoundInput {
     pub(crate) name: String,
     pub(crate) source: BoundSource,
+    /// Nothing that was known later is seen.
+    pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
 }
 
@@ -201,7 +204,7 @@ impl Checker<'_> {
                 ));
             };
             let field = format!("spec.inputs.{}", wanted.name);
-            let (source, columns) = self.source(given, &mut pins).map_err(|error| {
+            let (source, columns) = self.source(given, spec.as_of, &mut pins).map_err(|error| {
                 if error.to_string().is_empty() {
                     error
                 } else {
@@ -212,6 +215,7 @@ impl Checker<'_> {
             inputs.push(BoundInput {
                 name: wanted.name.clone(),
                 source,
+                as_of: spec.as_of,
                 columns,
             });
         }
@@ -221,11 +225,15 @@ impl Checker<'_> {
     fn source(
         &self,
         given: &InputRef,
+        as_of: Option<Timestamp>,
         pins: &mut Pins<'_>,
     ) -> Result<(BoundSource, Vec<BoundColumn>)> {
         match &given.source {
             InputSource::Dataset(id) => {
                 let snapshot = pins.pin(id)?;
+                if as_of.is_some() {
+                    snapshot.check_as_of()?;
+                }
                 let columns = snapshot.dataset().schema.columns().iter();
                 let columns = columns
                     .map(|column| BoundColumn {
@@ -242,6 +250,9 @@ impl Checker<'_> {
                 let mut files = Vec::new();
                 for name in opened.tables().to_vec() {
                     let snapshot = pins.pin(&resolve_dataset(self.store, &name)?)?;
+                    if as_of.is_some() {
+                        snapshot.check_as_of()?;
+                    }
                     let schema = Arc::new(snapshot.dataset().schema.to_arrow());
                     files.push(SqlTable {
                         name: name.clone(),
@@ -255,14 +266,19 @@ impl Checker<'_> {
                 Ok((BoundSource::Sql { sql, tables }, columns))
             }
             InputSource::Output { job, output } => {
-                let columns = self.output_columns(job, output)?;
+                let columns = self.output_columns(job, output, as_of)?;
                 let (job, output) = (job.clone(), output.clone());
                 Ok((BoundSource::Output { job, output }, columns))
             }
         }
     }
 
-    fn output_columns(&self, id: &JobId, output: &str) -> Result<Vec<BoundColumn>> {
+    fn output_columns(
+        &self,
+        id: &JobId,
+        output: &str,
+        as_of: Option<Timestamp>,
+    ) -> Result<Vec<BoundColumn>> {
         let job = records::job(self.store, id)?.ok_or_else(|| {
             Error::new(
                 Class::NotFound,
@@ -278,6 +294,23 @@ impl Checker<'_> {
                     "expected a job that succeeded, found {:?}, which is {}",
                     id.as_str(),
                     job.state.as_str()
+                ),
+            ));
+        }
+        if let Some(as_of) = as_of
+            && job.spec.as_of.is_none_or(|seen| seen > as_of)
+        {
+            let seen = match job.spec.as_of {
+                Some(seen) => format!("was known at {}", seen.to_rfc3339()),
+                None => "is known now".to_owned(),
+            };
+            return Err(Error::new(
+                Class::State,
+                "AS_OF_LATER_OUTPUT",
+                format!(
+                    "expected an output made as of {} or earlier, found one of job {:?}, which saw what {seen}",
+                    as_of.to_rfc3339(),
+                    id.as_str()
                 ),
             ));
         }
@@ -377,6 +410,7 @@ impl Checked {
                     input: input.name.clone(),
                     dataset: snapshot.dataset().id.clone(),
                     version: snapshot.version(),
+                    as_of: input.as_of,
                 });
             }
         }

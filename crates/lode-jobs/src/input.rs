@@ -18,9 +18,11 @@ use lode_parts::Table;
 use lode_query::Rows;
 use lode_query::Sql;
 use lode_query::SqlTable;
+use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::Class;
 use lode_types::ROLE_KEY;
+use lode_types::Timestamp;
 
 use crate::Error;
 use crate::Result;
@@ -69,19 +71,14 @@ pub(crate) fn open(
     until: Until<'_>,
 ) -> Result<InputTable> {
     let files = match &input.source {
-        BoundSource::Dataset(snapshot) => snapshot
-            .files()?
-            .into_iter()
-            .map(|file| file.file)
-            .collect(),
+        BoundSource::Dataset(snapshot) => files(snapshot, input.as_of)?,
         BoundSource::Sql { sql: text, tables } => {
             let opened = sql.open(text, 1)?;
             let mut provided = Vec::new();
             for (name, snapshot) in tables {
-                let files = snapshot.files()?;
                 provided.push(SqlTable {
                     name: name.clone(),
-                    files: files.into_iter().map(|file| file.file).collect(),
+                    files: files(snapshot, input.as_of)?,
                 });
             }
             let planned = opened.plan(provided)?;
@@ -105,6 +102,15 @@ pub(crate) fn open(
         }
     };
     Ok(table(&input.name, files, &input.columns))
+}
+
+/// The files of a dataset, of a time or as it is.
+fn files(snapshot: &Snapshot, as_of: Option<Timestamp>) -> Result<Vec<File>> {
+    let files = match as_of {
+        Some(time) => snapshot.files_as_of(time)?,
+        None => snapshot.files()?,
+    };
+    Ok(files.into_iter().map(|file| file.file).collect())
 }
 
 /// Writes a query's answer; ends the query when its time is over.

@@ -93,6 +93,9 @@ pub struct PinnedInput {
     pub dataset: DatasetId,
     /// Its version.
     pub version: u64,
+    /// The time it was read as of, if not as it is.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
 }
 
 /// All that a repeat of the job needs, beside its spec.

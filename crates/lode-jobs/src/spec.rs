@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lode_types::DatasetId;
 use lode_types::JobId;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::Value;
 use serde::Deserialize;
 use serde::Serialize;
@@ -28,6 +29,9 @@ pub struct JobSpec {
     pub write_back: bool,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
+    /// Every input is read as it was known at this time, if it is said.
+    #[serde(default)]
+    pub as_of: Option<Timestamp>,
 }
 
 /// Bounds on one job; zero means the engine's default.

@@ -21,6 +21,30 @@ impl Timestamp {
             None => format!("{} us since 1970", self.0),
         }
     }
+
+    /// The instant that a person writes: a date, or a date and a time of day with or without
+    /// a zone; UTC without one. None for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+            return Some(Self(time.timestamp_micros()));
+        }
+        let forms = [
+            "%Y-%m-%dT%H:%M:%S%.f",
+            "%Y-%m-%d %H:%M:%S%.f",
+            "%Y-%m-%dT%H:%M",
+            "%Y-%m-%d %H:%M",
+        ];
+        let time = forms
+            .iter()
+            .find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok());
+        let midnight = || {
+            let date = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            date.and_hms_opt(0, 0, 0)
+        };
+        let time = time.or_else(midnight)?;
+        Some(Self(time.and_utc().timestamp_micros()))
+    }
 }
 
 /// Where the time of day comes from; tests bring their own.

@@ -6,6 +6,7 @@ use lode_sdk::Input;
 use lode_types::ColumnType;
 use lode_types::DatasetKind;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::Value;
 use serde_json::Value as Json;
 
@@ -117,6 +118,13 @@ pub(crate) fn out(text: &str) -> Result<(String, PathBuf), String> {
     let file = PathBuf::from(file);
     crate::output::check_file(&file).map_err(|error| error.to_string())?;
     Ok((name, file))
+}
+
+/// An instant: a date, or a date and a time of day, UTC without a zone.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| {
+        format!("expected a time such as 2026-11-21 or 2026-11-21T20:15:00Z, found {text:?}")
+    })
 }
 
 /// A field separator: one character, or `tab`.

@@ -162,7 +162,14 @@ fn card(job: &Job) -> String {
         let inputs: Vec<String> = provenance
             .inputs
             .iter()
-            .map(|input| format!("{} at version {}", input.dataset, count(input.version)))
+            .map(|input| {
+                let as_of = match input.as_of {
+                    Some(_) => format!(" as of {}", time(input.as_of)),
+                    None => String::new(),
+                };
+                let version = count(input.version);
+                format!("{} at version {version}{as_of}", input.dataset)
+            })
             .collect();
         text.push_str(&format!(
             "\nread {}; seed {}; plugin {} {}",

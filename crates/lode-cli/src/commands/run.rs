@@ -9,6 +9,7 @@ use lode_sdk::Error;
 use lode_sdk::Job;
 use lode_sdk::JobEvent;
 use lode_sdk::JobHandle;
+use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::commands::Context;
@@ -67,6 +68,9 @@ pub(crate) struct Args {
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,
+    /// Read every input as it was known at a time, e.g. 2011-09-01 (UTC); nothing later is seen
+    #[arg(long, value_parser = parse::time, value_name = "TIME")]
+    as_of: Option<Timestamp>,
     /// Start the job and leave
     #[arg(long)]
     detach: bool,

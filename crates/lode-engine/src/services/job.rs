@@ -300,6 +300,7 @@ fn spec_from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         folds: spec.evaluation.unwrap_or_default().folds,
         write_back: spec.write_back,
         labels: spec.labels,
+        as_of: spec.as_of.as_ref().map(convert::time_from_wire),
     })
 }
 
@@ -375,6 +376,7 @@ fn spec_to_wire(spec: &JobSpec) -> v1::JobSpec {
         evaluation: Some(v1::Evaluation { folds: spec.folds }),
         write_back: spec.write_back,
         labels: spec.labels.clone(),
+        as_of: spec.as_of.map(convert::time_to_wire),
     }
 }
 
@@ -457,6 +459,7 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         input: input.input.clone(),
         dataset: names::dataset(&input.dataset),
         version: input.version,
+        as_of: input.as_of.map(convert::time_to_wire),
     });
     v1::Provenance {
         plugin: provenance.plugin.clone(),

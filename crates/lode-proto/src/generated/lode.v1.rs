@@ -3403,6 +3403,14 @@ pub struct JobSpec {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// Read every input as it was known at this time, beside the versions that are pinned: events
+    /// and what else is appended with event_time, and arrival_time where the dataset records it,
+    /// at or before it; of customers each row that was valid then. Nothing later reaches the
+    /// algorithm or its evaluation. An input that cannot be seen so is refused with its path:
+    /// INVALID_ARGUMENT / AS_OF_NO_TIME for events without a column of role event_time,
+    /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
+    #[prost(message, optional, tag = "9")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// JobLimits bound one job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3515,6 +3523,9 @@ pub struct PinnedInput {
     pub dataset: ::prost::alloc::string::String,
     #[prost(uint64, tag = "3")]
     pub version: u64,
+    /// The time it was read as of; not set when it was read as it is.
+    #[prost(message, optional, tag = "4")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Provenance is all that a repeat of the job needs.
 #[derive(Clone, PartialEq, ::prost::Message)]

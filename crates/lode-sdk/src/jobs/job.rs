@@ -184,6 +184,9 @@ pub struct PinnedInput {
     pub dataset: String,
     /// Its version.
     pub version: u64,
+    /// The time it was read as of; none when it was read as it is.
+    #[serde(serialize_with = "serial::time")]
+    pub as_of: Option<Timestamp>,
 }
 
 impl From<v1::Provenance> for Provenance {
@@ -203,6 +206,7 @@ impl From<v1::Provenance> for Provenance {
                     input: input.input,
                     dataset: id_of(&input.dataset),
                     version: input.version,
+                    as_of: input.as_of.as_ref().map(convert::time_from_wire),
                 })
                 .collect(),
             params,

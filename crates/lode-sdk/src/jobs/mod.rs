@@ -46,6 +46,13 @@ macro_rules! common_settings {
                 self
             }
 
+            /// Reads every input as it was known at a time; nothing later is seen.
+            #[must_use]
+            pub fn as_of(mut self, time: lode_types::Timestamp) -> Self {
+                self.spec.as_of = Some(time);
+                self
+            }
+
             /// Time, memory and threads of the job.
             #[must_use]
             pub fn limits(mut self, limits: crate::JobLimits) -> Self {

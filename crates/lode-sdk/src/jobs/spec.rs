@@ -8,6 +8,7 @@ use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::Result;
@@ -32,6 +33,8 @@ pub struct JobSpec {
     pub write_back: bool,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
+    /// Read every input as it was known at this time.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -95,6 +98,13 @@ impl JobSpec {
         self
     }
 
+    /// The same job over what was known at a time.
+    #[must_use]
+    pub fn as_of(mut self, time: Timestamp) -> Self {
+        self.as_of = Some(time);
+        self
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -117,6 +127,7 @@ impl JobSpec {
             evaluation: (self.folds > 0).then_some(v1::Evaluation { folds: self.folds }),
             write_back: self.write_back,
             labels: self.labels.clone(),
+            as_of: self.as_of.map(convert::time_to_wire),
         })
     }
 }

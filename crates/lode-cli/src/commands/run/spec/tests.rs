@@ -8,6 +8,7 @@ use lode_sdk::Input;
 use lode_sdk::InputInfo;
 use lode_sdk::JobSpec;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::Value;
 
 use super::build;
@@ -55,6 +56,8 @@ fn everything_that_can_be_said() {
         "customers=people",
         "-i",
         "events=sql:select 1",
+        "--as-of",
+        "2011-09-01",
         "-p",
         "k=3",
         "-p",
@@ -93,6 +96,7 @@ fn everything_that_can_be_said() {
     assert_eq!(found.limits.timeout, Some(Duration::from_secs(90)));
     assert_eq!(found.limits.memory_bytes, 512 << 20);
     assert_eq!((found.folds, found.write_back), (3, true));
+    assert_eq!(found.as_of, Some(Timestamp(1_314_835_200_000_000)));
 }
 
 #[test]

@@ -16,6 +16,10 @@ use arrow_array::Float64Array;
 use arrow_array::RecordBatch;
 use arrow_array::StringArray;
 use arrow_array::TimestampMicrosecondArray;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Float64Type;
+use arrow_ipc::reader::StreamReader;
+use arrow_schema::DataType;
 use lode_client::Client;
 use lode_numeric::Rng;
 use lode_proto::v1;
@@ -41,28 +45,78 @@ pub struct Ingested {
     pub raw_seconds: f64,
 }
 
-/// Loads generated events into a new dataset, then writes the same bytes to a file of `folder`.
+/// What an ingest loads: the columns of a new dataset, and its rows as chunks.
+#[derive(Debug)]
+pub struct Source {
+    columns: Vec<v1::Column>,
+    chunks: Vec<v1::Chunk>,
+    rows: u64,
+}
+
+impl Source {
+    /// Generated events, rounded up to whole chunks.
+    ///
+    /// # Errors
+    /// When Arrow cannot write them.
+    pub fn generated(rows: usize) -> Result<Self> {
+        let mut chunks = Vec::new();
+        let mut rng = Rng::new(1);
+        while chunks.len() * CHUNK_ROWS < rows {
+            chunks.push(wire::arrow_chunk(&events(&mut rng)?)?);
+        }
+        Ok(Self {
+            columns: vec![
+                wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+                wire::column("item", v1::Type::String, v1::Role::Item),
+                wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
+                wire::column("amount", v1::Type::Float64, v1::Role::Amount),
+            ],
+            rows: u64::try_from(chunks.len() * CHUNK_ROWS)?,
+            chunks,
+        })
+    }
+
+    /// The invoice lines of an Arrow IPC stream in a file, one chunk for each of its batches.
+    ///
+    /// # Errors
+    /// When there is no such stream in it.
+    pub fn invoice_lines(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        let mut chunks = Vec::new();
+        let mut rows = 0;
+        for batch in StreamReader::try_new(std::io::BufReader::new(file), None)? {
+            let batch = batch?;
+            rows += u64::try_from(batch.num_rows())?;
+            chunks.push(wire::arrow_chunk(&batch)?);
+        }
+        Ok(Self {
+            columns: vec![
+                wire::column("customer_id", v1::Type::Int64, v1::Role::CustomerId),
+                wire::column("invoice_id", v1::Type::Int64, v1::Role::Order),
+                wire::column("ts", v1::Type::Timestamp, v1::Role::EventTime),
+                wire::column("item_id", v1::Type::Int64, v1::Role::Item),
+                wire::column("qty", v1::Type::Int64, v1::Role::Quantity),
+                wire::column("unit_price", v1::Type::Float64, v1::Role::UnitPrice),
+            ],
+            chunks,
+            rows,
+        })
+    }
+}
+
+/// Loads rows into a new dataset, then writes the same bytes to a file of `folder`.
 ///
 /// # Errors
 /// What the engine or the file system says.
 pub async fn ingest(
     client: &Client,
     dataset: &str,
-    rows: usize,
+    source: &Source,
     folder: &Path,
 ) -> Result<Ingested> {
-    let columns = vec![
-        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-        wire::column("item", v1::Type::String, v1::Role::Item),
-        wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("amount", v1::Type::Float64, v1::Role::Amount),
-    ];
+    let chunks = &source.chunks;
+    let columns = source.columns.clone();
     wire::create(client, dataset, v1::DatasetKind::Events, columns).await?;
-    let mut chunks = Vec::new();
-    let mut rng = Rng::new(1);
-    while chunks.len() * CHUNK_ROWS < rows {
-        chunks.push(wire::arrow_chunk(&events(&mut rng)?)?);
-    }
     let bytes = chunks.iter().map(|chunk| chunk.data.len()).sum::<usize>();
 
     let start = Instant::now();
@@ -112,14 +166,14 @@ pub async fn ingest(
     let start = Instant::now();
     let path = folder.join("raw");
     let mut file = std::fs::File::create(&path)?;
-    for chunk in &chunks {
+    for chunk in chunks {
         file.write_all(&chunk.data)?;
     }
     file.sync_all()?;
     let raw_seconds = start.elapsed().as_secs_f64();
     std::fs::remove_file(&path)?;
     Ok(Ingested {
-        rows: n_chunks * u64::try_from(CHUNK_ROWS)?,
+        rows: source.rows,
         bytes: u64::try_from(bytes)?,
         seconds,
         raw_seconds,
@@ -146,6 +200,39 @@ fn events(rng: &mut Rng) -> Result<RecordBatch> {
         ("amount", Arc::new(amounts)),
     ];
     Ok(RecordBatch::try_from_iter(columns)?)
+}
+
+/// What the runs of one query measured.
+#[derive(Debug)]
+pub struct Queried {
+    /// Wall time of each run, from the call to the last row.
+    pub seconds: Vec<f64>,
+    /// The first row of the answer, one number a column.
+    pub answer: Vec<f64>,
+}
+
+/// Runs a query of one row of numbers `runs` times.
+///
+/// # Errors
+/// What the engine says, or when the answer is no row of numbers.
+pub async fn query(client: &Client, sql: &str, runs: usize) -> Result<Queried> {
+    let mut seconds = Vec::with_capacity(runs);
+    let mut answer = Vec::new();
+    for _ in 0..runs {
+        let start = Instant::now();
+        let batches = wire::query(client, sql)
+            .await
+            .with_context(|| sql.to_owned())?;
+        seconds.push(start.elapsed().as_secs_f64());
+        let row = batches.iter().find(|batch| batch.num_rows() > 0);
+        let row = row.context("expected a row, found none")?;
+        let numbers = row.columns().iter().map(|column| {
+            let numbers = arrow_cast::cast(column, &DataType::Float64)?;
+            Ok(numbers.as_primitive::<Float64Type>().value(0))
+        });
+        answer = numbers.collect::<Result<_>>()?;
+    }
+    Ok(Queried { seconds, answer })
 }
 
 /// What a run of requests measured.

@@ -1,8 +1,11 @@
 //! `cargo xtask bench NAME`: measurements, one file each.
 //!
 //! A benchmark builds for release into a folder of its own, runs three times and prints medians.
+//! Peers run in the same run, from a Python environment outside the repository.
 
 mod first;
+mod programs;
+mod store;
 
 use anyhow::Result;
 
@@ -16,10 +19,20 @@ pub(crate) struct Args {
 enum Benchmark {
     /// The first profile: ingest over gRPC beside a raw write, and recommendations under load.
     First(first::Args),
+    /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
+    Store(store::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.benchmark {
         Benchmark::First(args) => first::run(args),
+        Benchmark::Store(args) => store::run(args),
     }
+}
+
+/// The middle of some measurements.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -9,6 +9,7 @@
 )]
 
 mod process;
+mod python;
 mod workspace;
 
 mod build;

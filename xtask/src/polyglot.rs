@@ -12,15 +12,14 @@ use anyhow::Context as _;
 use anyhow::Result;
 
 use crate::process::Engine;
+use crate::python;
 use crate::workspace;
-
-const PYTHON: &str = "python3.11";
 
 pub(crate) fn run() -> Result<()> {
     let folder = workspace::target().join("polyglot");
     let source = workspace::root().join("tests/polyglot");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let python = environment(&folder, &source.join("requirements.txt"))?;
+    let python = python::environment(&folder, &source.join("requirements.txt"))?;
     let stubs = stubs(&folder, &python)?;
 
     let data = folder.join("data");
@@ -35,37 +34,6 @@ pub(crate) fn run() -> Result<()> {
             .env("PYTHONPATH", stubs)
             .env("PYTHONDONTWRITEBYTECODE", "1"),
     )
-}
-
-/// The virtual environment with the pinned packages; made once, and again when the pins change.
-fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
-    let venv = folder.join("venv");
-    let python = venv.join("bin/python");
-    let stamp = folder.join("requirements.txt");
-    let pins = fs::read(requirements).with_context(|| requirements.display().to_string())?;
-    if python.exists() && fs::read(&stamp).is_ok_and(|done| done == pins) {
-        return Ok(python);
-    }
-    let mut make = Command::new(PYTHON);
-    make.args(["-m", "venv", "--clear"]).arg(&venv);
-    workspace::run(&mut make).with_context(|| {
-        format!(
-            "the polyglot test needs {PYTHON} with venv and ensurepip \
-             (Debian: apt-get install python3.11 python3.11-venv)"
-        )
-    })?;
-    let mut install = Command::new(&python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    install.arg("--requirement").arg(requirements);
-    workspace::run(&mut install).context("the packages come from PyPI; is it reachable?")?;
-    fs::write(&stamp, pins).with_context(|| stamp.display().to_string())?;
-    Ok(python)
 }
 
 /// Stubs of `proto/`, made anew each time: it takes a second.

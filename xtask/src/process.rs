@@ -7,6 +7,9 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use anyhow::Result;
@@ -14,6 +17,8 @@ use anyhow::bail;
 
 /// Clock ticks a second in /proc: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
+/// Bytes of a page of memory.
+const PAGE_BYTES: f64 = 4096.0;
 
 /// `lode serve` on a free port; killed when dropped.
 pub(crate) struct Engine {
@@ -24,8 +29,14 @@ pub(crate) struct Engine {
 impl Engine {
     /// Starts the `lode` of a folder that `cargo xtask build` made.
     pub(crate) fn start(dist: &Path, data: &Path) -> Result<Engine> {
+        Self::start_with(dist, data, &[])
+    }
+
+    /// The same with more arguments of `lode serve`.
+    pub(crate) fn start_with(dist: &Path, data: &Path, arguments: &[&str]) -> Result<Engine> {
         let mut command = Command::new(dist.join("lode"));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(arguments);
         command.arg("--data").arg(data);
         command.arg("--plugins").arg(dist.join("plugins"));
         let mut child = command
@@ -107,6 +118,44 @@ pub(crate) fn peak_bytes(pid: u32) -> Result<f64> {
         .with_context(|| format!("no VmHWM in {path}"))?
         .parse()?;
     Ok(kib * 1024.0)
+}
+
+/// The most memory that a process and those below it have had resident together while
+/// `work` ran, looked at every few milliseconds; the pages of mapped files count.
+pub(crate) fn peak_while<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut peak = 0.0_f64;
+            while !done.load(Ordering::Relaxed) {
+                peak = peak.max(resident_bytes(pid).unwrap_or(0.0));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            peak
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        let peak = watcher.join().unwrap_or(0.0);
+        result.map(|value| (value, peak))
+    })
+}
+
+fn resident_bytes(pid: u32) -> Result<f64> {
+    let all = processes()?;
+    let mut below = vec![pid];
+    let mut pages = 0;
+    while let Some(pid) = below.pop() {
+        if let Ok(text) = fs::read_to_string(format!("/proc/{pid}/statm")) {
+            let resident = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+            pages += resident.unwrap_or(0_u64);
+        }
+        below.extend(
+            all.iter()
+                .filter(|found| found.parent == pid)
+                .map(|found| found.pid),
+        );
+    }
+    Ok(pages as f64 * PAGE_BYTES)
 }
 
 struct Process {

@@ -34,6 +34,10 @@ use crate::layer::DetailsLayer;
 pub(crate) const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// Largest `Chunk.data` that the engine takes.
 pub(crate) const MAX_CHUNK_BYTES: usize = 8 << 20;
+/// What a client may send on one stream before the engine has read it: a chunk and more.
+const STREAM_WINDOW_BYTES: u32 = 8 << 20;
+/// Largest HTTP/2 frame: chunks come in few pieces.
+const MAX_FRAME_BYTES: u32 = 1 << 20;
 /// Largest page of a list.
 pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 /// Chunks that may be ahead of the last acknowledgement.
@@ -65,6 +69,9 @@ pub(crate) async fn router(shared: &Arc<Shared>) -> Result<Router<Stack<DetailsL
     };
     let mut router = Server::builder()
         .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(2 * STREAM_WINDOW_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
         .layer(DetailsLayer)
         .add_service(health)
         .add_service(reflection().build_v1().map_err(broken)?)

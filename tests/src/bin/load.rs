@@ -23,16 +23,27 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Load generated events as Arrow, then write the same bytes to a file beside.
+    /// Load events as Arrow, then write the same bytes to a file beside.
     Ingest {
         /// A new dataset.
         dataset: String,
-        /// Rounded up to whole chunks.
-        #[arg(long)]
-        rows: usize,
+        /// Generated ones, rounded up to whole chunks.
+        #[arg(long, required_unless_present = "lines")]
+        rows: Option<usize>,
+        /// The invoice lines of an Arrow IPC stream in this file.
+        #[arg(long, conflicts_with = "rows")]
+        lines: Option<PathBuf>,
         /// Where the file is written: the file system of the engine's data.
         #[arg(long)]
         folder: PathBuf,
+    },
+    /// Run a query whose answer is one row of numbers.
+    Query {
+        /// The statement.
+        sql: String,
+        /// How often.
+        #[arg(long, default_value_t = 1)]
+        runs: usize,
     },
     /// Ask for recommendations at a fixed rate.
     Recommend {
@@ -58,13 +69,22 @@ async fn main() -> Result<()> {
         Command::Ingest {
             dataset,
             rows,
+            lines,
             folder,
         } => {
-            let done = load::ingest(&client, &dataset, rows, &folder).await?;
+            let source = match lines {
+                Some(path) => load::Source::invoice_lines(&path)?,
+                None => load::Source::generated(rows.unwrap_or_default())?,
+            };
+            let done = load::ingest(&client, &dataset, &source, &folder).await?;
             json!({
                 "rows": done.rows, "bytes": done.bytes,
                 "seconds": done.seconds, "raw_seconds": done.raw_seconds,
             })
+        }
+        Command::Query { sql, runs } => {
+            let done = load::query(&client, &sql, runs).await?;
+            json!({ "seconds": done.seconds, "answer": done.answer })
         }
         Command::Recommend {
             model,

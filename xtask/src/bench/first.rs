@@ -12,8 +12,8 @@ use anyhow::Context as _;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::build;
-use crate::build::Wanted;
+use crate::bench::median;
+use crate::bench::programs::Programs;
 use crate::process;
 use crate::process::Engine;
 use crate::workspace;
@@ -48,46 +48,38 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         args.rows, args.rate
     );
     for (at, (name, _)) in measured[0].iter().enumerate() {
-        let mut values = measured.iter().map(|run| run[at].1).collect::<Vec<_>>();
-        values.sort_by(f64::total_cmp);
-        let (low, median, high) = (values[0], values[RUNS / 2], values[RUNS - 1]);
-        println!("{name:44} {median:12.2}   ({low:.2} to {high:.2})");
+        let values = measured.iter().map(|run| run[at].1).collect::<Vec<_>>();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        println!(
+            "{name:44} {:12.2}   ({low:.2} to {high:.2})",
+            median(&values)
+        );
     }
     Ok(())
 }
 
 /// The programs and the sample, made once.
 struct Bench {
-    folder: PathBuf,
-    dist: PathBuf,
+    programs: Programs,
     events: PathBuf,
     customers: PathBuf,
 }
 
 impl Bench {
     fn prepare(args: &Args) -> Result<Bench> {
-        let dist = workspace::target().join("lode-bench");
-        let wanted = Wanted {
-            release: true,
-            load: true,
-            ..Wanted::default()
-        };
-        build::into(&dist, &wanted)?;
-        let folder = workspace::target().join("bench");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        }
+        let programs = Programs::build("first", false)?;
+        let folder = &programs.folder;
         let sample = folder.join("sample");
         fs::create_dir_all(&sample).with_context(|| sample.display().to_string())?;
-        let mut make = Command::new(dist.join("lode"));
+        let mut make = Command::new(programs.dist.join("lode"));
         make.arg("sample").arg(&sample);
         make.args(["--customers", &args.customers.to_string()]);
         workspace::output(&mut make)?;
         let bench = Bench {
             events: sample.join("retail_events.csv"),
             customers: folder.join("customers.txt"),
-            folder,
-            dist,
+            programs,
         };
         bench.write_customers()?;
         Ok(bench)
@@ -114,11 +106,7 @@ impl Bench {
     }
 
     fn once(&self, args: &Args) -> Result<Vec<(&'static str, f64)>> {
-        let data = self.folder.join("data");
-        if data.exists() {
-            fs::remove_dir_all(&data).with_context(|| data.display().to_string())?;
-        }
-        let engine = Engine::start(&self.dist, &data)?;
+        let engine = self.programs.engine(&[])?;
         let mut measured = self.ingest(&engine, args)?;
         measured.extend(self.recommend(&engine, args)?);
         Ok(measured)
@@ -127,8 +115,8 @@ impl Bench {
     fn ingest(&self, engine: &Engine, args: &Args) -> Result<Vec<(&'static str, f64)>> {
         let before = process::cpu_seconds(engine.pid())?;
         let rows = args.rows.to_string();
-        let folder = self.folder.to_string_lossy();
-        let done = self.load(
+        let folder = self.programs.folder.to_string_lossy();
+        let done = self.programs.load(
             engine,
             &["ingest", "events", "--rows", &rows, "--folder", &folder],
         )?;
@@ -157,7 +145,7 @@ impl Bench {
     }
 
     fn recommend(&self, engine: &Engine, args: &Args) -> Result<Vec<(&'static str, f64)>> {
-        self.lode(
+        self.programs.lode(
             engine,
             &["ingest", "retail", &self.events.to_string_lossy()],
         )?;
@@ -169,7 +157,7 @@ impl Bench {
             "-o",
             "json",
         ];
-        let job = self.lode(engine, &run)?;
+        let job = self.programs.lode(engine, &run)?;
         let job: Value = serde_json::from_slice(&job).context("`lode run -o json` gave no JSON")?;
         let model = job["models"][0].as_str().context("the job made no model")?;
         let model = match model.contains('/') {
@@ -181,7 +169,7 @@ impl Bench {
             let (rate, seconds) = (rate.to_string(), seconds.to_string());
             let args = ["recommend", &model, "--customers", &customers];
             let pace = ["--rate", &rate, "--seconds", &seconds];
-            self.load(engine, &[&args[..], &pace[..]].concat())
+            self.programs.load(engine, &[&args[..], &pace[..]].concat())
         };
         // The first request opens the model; that is not what is measured.
         recommend(100, 1)?;
@@ -203,18 +191,5 @@ impl Bench {
             ("recommend, p50 us", number("p50_micros")?),
             ("recommend, p99 us", number("p99_micros")?),
         ])
-    }
-
-    fn load(&self, engine: &Engine, args: &[&str]) -> Result<Value> {
-        let mut command = Command::new(self.dist.join("lode-load"));
-        command.arg("--addr").arg(engine.url()).args(args);
-        let output = workspace::output(&mut command)?;
-        serde_json::from_slice(&output).context("lode-load gave no JSON")
-    }
-
-    fn lode(&self, engine: &Engine, args: &[&str]) -> Result<Vec<u8>> {
-        let mut command = Command::new(self.dist.join("lode"));
-        command.env("LODE_ADDR", engine.url()).args(args);
-        workspace::output(&mut command)
     }
 }

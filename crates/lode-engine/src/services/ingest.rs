@@ -210,6 +210,8 @@ struct Load {
 
 /// A chunk that was decoded, checked and written, and waits to be recorded.
 struct Prepared {
+    /// Of its bytes as they came.
+    crc32c: u32,
     staged: Option<Staged>,
     rejected: Vec<lode_store::RejectedRow>,
     repeated_rows: u64,
@@ -291,6 +293,7 @@ async fn open_load(shared: &Arc<Shared>, name: String) -> Result<Arc<Load>, Stat
 fn prepare(load: &Load, seq: u64, chunk: &v1::Chunk) -> Result<Prepared, Fault> {
     if seq < load.next_seq {
         return Ok(Prepared {
+            crc32c: 0,
             staged: None,
             rejected: Vec::new(),
             repeated_rows: 0,
@@ -344,6 +347,7 @@ fn prepare(load: &Load, seq: u64, chunk: &v1::Chunk) -> Result<Prepared, Fault> 
     };
     let rejected = decoded.rejected.into_iter();
     Ok(Prepared {
+        crc32c: found,
         staged,
         rejected: rejected
             .map(|row| lode_store::RejectedRow {
@@ -422,7 +426,7 @@ fn hand_over(
             dataset: load.dataset.clone(),
             ingest: load.ingest.clone(),
             seq: request.seq,
-            chunk_crc32c: crc32c::crc32c(&chunk.data),
+            chunk_crc32c: prepared.crc32c,
             chunk_bytes: chunk.data.len() as u64,
             staged: prepared.staged,
             rejected: prepared.rejected,

@@ -336,13 +336,23 @@ fn to_timestamps(
     micros.with_timezone("UTC")
 }
 
-/// Each value through `convert`; `too_far` learns of the rows for which it gives none.
+/// Each value through `convert`, which must keep their order; `too_far` learns of the rows for
+/// which it gives none.
 fn map<From: ArrowPrimitiveType, To: ArrowPrimitiveType>(
     column: &ArrayRef,
     too_far: &mut dyn FnMut(usize),
     convert: impl Fn(From::Native) -> Option<To::Native>,
-) -> PrimitiveArray<To> {
+) -> PrimitiveArray<To>
+where
+    From::Native: Ord,
+{
     let source = column.as_primitive::<From>();
+    let all = source.values();
+    let fits = |end: Option<&From::Native>| end.is_none_or(|end| convert(*end).is_some());
+    if fits(all.iter().min()) && fits(all.iter().max()) {
+        let values = all.iter().map(|value| convert(*value).unwrap_or_default());
+        return PrimitiveArray::new(values.collect(), source.nulls().cloned());
+    }
     let mut values = Vec::with_capacity(source.len());
     for (row, value) in source.iter().enumerate() {
         let converted = value.and_then(&convert);

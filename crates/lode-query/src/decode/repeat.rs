@@ -3,10 +3,7 @@
 //! Rows with one hash are compared value by value, so the count is exact whatever the hash
 //! does. Two nulls are equal here, and so are 0.0 and -0.0.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::hash::BuildHasherDefault;
-use std::hash::Hasher;
 use std::hash::RandomState;
 
 use arrow_array::Array;
@@ -28,49 +25,47 @@ pub(super) fn count(batch: &RecordBatch) -> u64 {
     for column in batch.columns() {
         hash_column(column, seed, &mut hashes);
     }
-    let mut first: HashMap<u64, u32, BuildHasherDefault<Ready>> =
-        HashMap::with_capacity_and_hasher(hashes.len(), BuildHasherDefault::default());
-    // For a row, the next different row of the same hash.
-    let mut next: HashMap<u32, u32> = HashMap::new();
+    let mut seen = Seen::with_capacity(hashes.len());
     let mut repeated = 0;
-    for (row, hash) in (0_u32..).zip(&hashes) {
-        let Some(&earliest) = first.get(hash) else {
-            first.insert(*hash, row);
-            continue;
-        };
-        let mut other = earliest;
-        loop {
-            if equal(batch, other, row) {
-                repeated += 1;
-                break;
-            }
-            match next.get(&other) {
-                Some(&following) => other = following,
-                None => {
-                    next.insert(other, row);
-                    break;
-                }
-            }
-        }
+    for (row, &hash) in (0_u32..).zip(&hashes) {
+        let known = seen.insert(hash, row, |other| {
+            hashes[other as usize] == hash && equal(batch, other, row)
+        });
+        repeated += u64::from(known);
     }
     repeated
 }
 
-/// Hashes that are hashes already.
-#[derive(Default)]
-struct Ready(u64);
+/// Rows by their hash: one probe sequence in a table twice as large as the rows.
+struct Seen {
+    /// A row's number plus one; 0 is an empty place.
+    places: Vec<u32>,
+    mask: usize,
+}
 
-impl Hasher for Ready {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = mix(self.0 ^ u64::from(byte), 0x9e37_79b9_7f4a_7c15);
+impl Seen {
+    fn with_capacity(rows: usize) -> Self {
+        let places = (rows * 2).next_power_of_two().max(2);
+        Self {
+            places: vec![0; places],
+            mask: places - 1,
         }
     }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+
+    /// Keeps a row unless `same` says of an earlier one of its probe sequence that it is equal;
+    /// whether it did.
+    fn insert(&mut self, hash: u64, row: u32, same: impl Fn(u32) -> bool) -> bool {
+        let mut at = hash as usize & self.mask;
+        loop {
+            match self.places[at].checked_sub(1) {
+                None => {
+                    self.places[at] = row + 1;
+                    return false;
+                }
+                Some(other) if same(other) => return true,
+                Some(_) => at = (at + 1) & self.mask,
+            }
+        }
     }
 }
 
@@ -81,36 +76,47 @@ fn mix(a: u64, b: u64) -> u64 {
     low ^ high
 }
 
+/// Adds what `bits` gives of each row to the rows' hashes.
+fn add(column: &ArrayRef, seed: u64, hashes: &mut [u64], bits: impl Fn(usize) -> u64) {
+    let nulls = column.nulls();
+    for (row, hash) in hashes.iter_mut().enumerate() {
+        let bits = match nulls {
+            Some(nulls) if nulls.is_null(row) => 0x6e75_6c6c_6e75_6c6c,
+            _ => bits(row),
+        };
+        *hash = mix(hash.rotate_left(5) ^ bits, seed);
+    }
+}
+
 fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
-    let mut each = |bits: &dyn Fn(usize) -> u64| {
-        for (row, hash) in hashes.iter_mut().enumerate() {
-            let bits = match column.is_null(row) {
-                true => 0x6e75_6c6c_6e75_6c6c,
-                false => bits(row),
-            };
-            *hash = mix(hash.rotate_left(5) ^ bits, seed);
-        }
-    };
     match column.data_type() {
         DataType::Boolean => {
             let values = column.as_boolean();
-            each(&|row| u64::from(values.value(row)));
+            add(column, seed, hashes, |row| u64::from(values.value(row)));
         }
         DataType::Int64 => {
             let values = column.as_primitive::<Int64Type>();
-            each(&|row| values.value(row).cast_unsigned());
+            add(column, seed, hashes, |row| {
+                values.value(row).cast_unsigned()
+            });
         }
         DataType::Float64 => {
             let values = column.as_primitive::<Float64Type>();
-            each(&|row| (values.value(row) + 0.0).to_bits());
+            add(column, seed, hashes, |row| {
+                (values.value(row) + 0.0).to_bits()
+            });
         }
         DataType::Timestamp(_, _) => {
             let values = column.as_primitive::<TimestampMicrosecondType>();
-            each(&|row| values.value(row).cast_unsigned());
+            add(column, seed, hashes, |row| {
+                values.value(row).cast_unsigned()
+            });
         }
         DataType::Date32 => {
             let values = column.as_primitive::<Date32Type>();
-            each(&|row| u64::from(values.value(row).cast_unsigned()));
+            add(column, seed, hashes, |row| {
+                u64::from(values.value(row).cast_unsigned())
+            });
         }
         DataType::Decimal128(_, _) => {
             let values = column.as_primitive::<Decimal128Type>();
@@ -121,7 +127,9 @@ fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
         }
         _ => {
             let values = column.as_string::<i32>();
-            each(&|row| hash_text(values.value(row).as_bytes(), seed));
+            add(column, seed, hashes, |row| {
+                hash_text(values.value(row).as_bytes(), seed)
+            });
         }
     }
 }

@@ -15,6 +15,8 @@ use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::workspace;
+
 /// Clock ticks a second in /proc: 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 /// Bytes of a page of memory.
@@ -66,6 +68,15 @@ impl Engine {
             }
         }
         bail!("the engine ended without saying its address")
+    }
+
+    /// Ends it in order, as an operator does, and waits.
+    pub(crate) fn terminate(mut self) -> Result<()> {
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &self.child.id().to_string()]);
+        workspace::run(&mut kill)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     pub(crate) fn pid(&self) -> u32 {

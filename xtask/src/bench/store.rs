@@ -27,6 +27,8 @@ use crate::workspace;
 const RUNS: usize = 3;
 /// Answers of float sums may differ by so much of themselves.
 const TOLERANCE: f64 = 1e-9;
+/// Compaction runs when the benchmark asks for it.
+const COMPACTION_OFF: &[&str] = &["--compaction", "off"];
 const PEERS: [&str; 2] = ["duckdb", "polars"];
 
 #[derive(clap::Args)]
@@ -144,11 +146,11 @@ impl Bench {
         for turn in 2..=RUNS {
             // Only the last engine's store is read from; the others are for the median.
             println!("ingest, run {} of {RUNS}", turn - 1);
-            let engine = self.programs.engine(&["--compaction", "off"])?;
+            let engine = self.programs.engine(COMPACTION_OFF)?;
             self.ingest(&engine, rows)?;
         }
         println!("ingest, run {RUNS} of {RUNS}");
-        let engine = self.programs.engine(&["--compaction", "off"])?;
+        let engine = self.programs.engine(COMPACTION_OFF)?;
         self.ingest(&engine, rows)?;
         println!(
             "on disk: {:.1} MB as committed, Parquet (zstd) {:.1} MB",
@@ -157,7 +159,21 @@ impl Bench {
         );
         self.works(&engine, "as committed")?;
         self.compact(&engine)?;
-        self.works(&engine, "compacted")
+        self.works(&engine, "compacted")?;
+        self.open(engine)
+    }
+
+    /// How long the store takes to open.
+    fn open(&self, engine: Engine) -> Result<()> {
+        engine.terminate()?;
+        let (engine, clean) = self.programs.reopen(COMPACTION_OFF)?;
+        // An engine that is dropped is killed.
+        drop(engine);
+        let (_, killed) = self.programs.reopen(COMPACTION_OFF)?;
+        println!(
+            "\nready to serve: {clean:.2} s after an orderly end, {killed:.2} s after SIGKILL"
+        );
+        Ok(())
     }
 
     fn ingest(&self, engine: &Engine, rows: f64) -> Result<()> {

@@ -120,7 +120,7 @@ fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
         }
         DataType::Decimal128(_, _) => {
             let values = column.as_primitive::<Decimal128Type>();
-            each(&|row| {
+            add(column, seed, hashes, |row| {
                 let digits = values.value(row).cast_unsigned();
                 (digits as u64) ^ ((digits >> 64) as u64).rotate_left(32)
             });

@@ -46,6 +46,8 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 const BATCH_ROWS: usize = 1 << 16;
 /// Files that hold more than this are filtered to the disk and not to memory.
 const MEMORY_BYTES: u64 = 64 << 20;
+/// About how often the bytes of a packed part go into those of its rows.
+const PACKED: u64 = 4;
 
 impl Snapshot {
     /// Whether the dataset can be seen as of a time.
@@ -165,7 +167,9 @@ impl Snapshot {
             return Ok(());
         };
         let run = first.run;
-        let bytes = mixed.iter().map(|(file, _)| file.bytes).sum();
+        // Sorted runs are packed.
+        let plain = |file: &TableFile| file.bytes * if file.run.is_some() { PACKED } else { 1 };
+        let bytes = mixed.iter().map(|(file, _)| plain(file)).sum();
         let schema = self.schema();
         let batches = mixed
             .iter()

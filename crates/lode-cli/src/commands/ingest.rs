@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Which column holds a role, e.g. customer_id=CustomerID
     #[arg(long = "role", value_parser = parse::role, value_name = "ROLE=COLUMN")]
     roles: Vec<(Role, String)>,
-    /// Type of a column, for a dataset that is made: bool, int64, float64, string, timestamp, date
+    /// Type of a column, for a dataset that is made: bool, int64, float64, string, timestamp, date, decimal(P,S)
     #[arg(long = "type", value_parser = parse::column_type, value_name = "COLUMN=TYPE")]
     types: Vec<(String, ColumnType)>,
     /// Load a column of the file into a column of another name

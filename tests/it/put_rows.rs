@@ -137,7 +137,8 @@ async fn the_command_puts_json() -> Result<()> {
     );
     assert_eq!(put("a")?["duplicate"], true);
     assert_eq!(put("b")?["version"], 2);
-    let text = engine.lode(["put", "orders", "--row", row])?.text()?;
+    let answer = engine.lode(["put", "orders", "--row", row])?;
+    let text = answer.text()?;
     assert!(
         text.contains("wrote 1 row to orders, now at version 3"),
         "{text}"

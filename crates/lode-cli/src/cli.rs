@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Recommend(commands::recommend::Args),
     /// Show a customer with what jobs wrote
     Customer(commands::customer::Args),
+    /// Check or rebuild a data directory without its engine
+    Admin(commands::admin::Args),
     /// Write made-up customer data to play with
     Sample(commands::sample::Args),
     /// Show everything on made-up data, in a minute

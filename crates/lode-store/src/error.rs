@@ -166,6 +166,21 @@ pub enum Error {
     /// A part file's own trouble.
     #[error(transparent)]
     Part(#[from] lode_parts::Error),
+    /// sled has lost commits that their files tell of.
+    #[error(
+        "the catalog is behind: {dataset:?} is at version {found} and a file tells of version \
+         {expected}; run lode admin rebuild"
+    )]
+    CatalogBehind {
+        dataset: String,
+        expected: u64,
+        found: u64,
+    },
+    /// There is nothing to rebuild.
+    #[error(
+        "the catalog is whole, expected one that is lost or damaged; --force rebuilds it anyway"
+    )]
+    CatalogWhole,
     /// Our own mistake.
     #[error("internal error: {what}")]
     Bug { what: String },
@@ -216,7 +231,8 @@ impl Failure for Error {
             | Self::IngestCommitting { .. }
             | Self::ChunkOutOfOrder { .. }
             | Self::ChunksMissing { .. }
-            | Self::Locked { .. } => Class::State,
+            | Self::Locked { .. }
+            | Self::CatalogWhole => Class::State,
             Self::NoKeyColumn
             | Self::AsOfNoTime { .. }
             | Self::SchemaFixed { .. }
@@ -236,9 +252,10 @@ impl Failure for Error {
                 sled::Error::Io(_) => Class::Unavailable,
                 _ => Class::Bug,
             },
-            Self::Damaged { .. } | Self::PartDamaged { .. } | Self::FileDamaged { .. } => {
-                Class::Corrupt
-            }
+            Self::CatalogBehind { .. }
+            | Self::Damaged { .. }
+            | Self::PartDamaged { .. }
+            | Self::FileDamaged { .. } => Class::Corrupt,
             Self::ChunkDiffers { .. } => Class::State,
             Self::Part(error) => error.class(),
             Self::ValueTooLarge { .. } | Self::Bug { .. } => Class::Bug,
@@ -278,6 +295,8 @@ impl Failure for Error {
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged { .. } => "STORE_DAMAGED",
+            Self::CatalogBehind { .. } => "CATALOG_BEHIND",
+            Self::CatalogWhole => "CATALOG_WHOLE",
             Self::PartDamaged { .. } => "PART_DAMAGED",
             Self::FileDamaged { .. } => "FILE_DAMAGED",
             Self::ChunkDiffers { .. } => "CHUNK_DIFFERS",

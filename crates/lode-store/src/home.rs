@@ -86,6 +86,21 @@ impl Home {
         Ok(home)
     }
 
+    /// Takes a directory that is there, and changes nothing.
+    pub(crate) fn inspect(dir: &Path) -> Result<Self> {
+        let Some(found) = check_format(dir)? else {
+            return Err(Error::Foreign {
+                dir: dir.to_owned(),
+            });
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            clean: dir.join("CLEAN").exists(),
+            found,
+            _lock: take_lock(dir)?,
+        })
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -327,7 +342,7 @@ fn snapshots(dir: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
+pub(crate) fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
     let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
     let mut tries = 0;
     loop {

@@ -209,6 +209,15 @@ impl Store {
     /// `STORE_LOCKED` when another engine has it, `STORE_FOREIGN` and `STORE_TOO_NEW` when it
     /// is no directory of this release, `STORE_DAMAGED` and the like when it cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        Self::open_as(dir, options, false)
+    }
+
+    /// Opens a directory whose catalog is to be made anew; nothing is swept.
+    pub(crate) fn open_for_rebuild(dir: &Path, options: Options) -> Result<Self> {
+        Self::open_as(dir, options, true)
+    }
+
+    fn open_as(dir: &Path, options: Options, rebuild: bool) -> Result<Self> {
         let home = Home::open(dir)?;
         let opened = home.open_sled(options.cache_bytes)?;
         let sweep = home.was_clean() && !opened.recovered;
@@ -240,6 +249,11 @@ impl Store {
             parts: AtomicU32::new(0),
         };
         sweep::resume(&inner)?;
+        if rebuild {
+            return Ok(Self {
+                inner: Arc::new(inner),
+            });
+        }
         let is_older = inner.home.is_older();
         if is_older {
             history::begin(&inner)?;
@@ -608,7 +622,6 @@ impl Store {
         files::scratch(&self.inner)
     }
 
-    #[cfg(test)]
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }

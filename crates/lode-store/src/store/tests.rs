@@ -4,6 +4,7 @@ mod asof;
 mod catalog;
 mod crash;
 mod customers;
+mod damage;
 mod ledger;
 mod model;
 mod recent;

@@ -176,6 +176,15 @@ pub enum Error {
         expected: u64,
         found: u64,
     },
+    /// No room is left on the disk.
+    #[error(
+        "the disk is full: expected room for {needed} bytes more of the database; writes go on \
+         when there is, reads go on now"
+    )]
+    StoreFull { needed: u64 },
+    /// The disk takes no writes.
+    #[error("the disk is read-only; writes go on when it is not, reads go on now")]
+    StoreReadOnly,
     /// There is nothing to rebuild.
     #[error(
         "the catalog is whole, expected one that is lost or damaged; --force rebuilds it anyway"
@@ -244,7 +253,8 @@ impl Failure for Error {
             | Self::Foreign { .. }
             | Self::TooNew { .. } => Class::Invalid,
             Self::TooManyRejectedRows { .. } | Self::TooManyRows { .. } => Class::Limit,
-            Self::Poisoned { .. } | Self::Closed => Class::Unavailable,
+            Self::Poisoned { .. } | Self::Closed | Self::StoreReadOnly => Class::Unavailable,
+            Self::StoreFull { .. } => Class::Limit,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Class::Limit,
             Self::Io { .. } => Class::Unavailable,
             Self::Sled { source, .. } => match **source {
@@ -300,7 +310,12 @@ impl Failure for Error {
             Self::PartDamaged { .. } => "PART_DAMAGED",
             Self::FileDamaged { .. } => "FILE_DAMAGED",
             Self::ChunkDiffers { .. } => "CHUNK_DIFFERS",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "STORE_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "STORE_READ_ONLY"
+            }
+            Self::StoreFull { .. } => "STORE_FULL",
+            Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::Io { .. } => "STORE_IO_FAILED",
             Self::Sled { .. } => "STORE_IO_FAILED",
             Self::Part(error) => error.reason(),

@@ -194,7 +194,12 @@ impl Home {
             }
             Err(error) => return Err(error),
         };
-        let file = File::open(dir.join(SLED_FILE)).map_err(Error::io("open the database file"))?;
+        // For writing, so that room can be made for it.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(dir.join(SLED_FILE))
+            .map_err(Error::io("open the database file"))?;
         file.sync_all()
             .map_err(Error::io("sync the database file"))?;
         File::open(dir.join("conf"))

@@ -34,6 +34,7 @@ mod bucket;
 mod codec;
 mod committer;
 mod failpoint;
+mod guard;
 mod home;
 mod key;
 mod kv;

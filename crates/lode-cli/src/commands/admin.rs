@@ -72,7 +72,7 @@ fn of_check(checked: &Checked) -> String {
         of(checked.datasets, "dataset"),
         of(checked.rows, "row"),
         of(checked.parts, "part"),
-        of(checked.files, "output or model"),
+        of(checked.files, "file"),
         of(checked.documents, "document"),
     );
     for path in &checked.orphans {

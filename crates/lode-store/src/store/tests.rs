@@ -5,6 +5,7 @@ mod catalog;
 mod crash;
 mod customers;
 mod damage;
+mod full;
 mod kills;
 mod ledger;
 mod model;

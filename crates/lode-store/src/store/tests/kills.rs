@@ -1,7 +1,7 @@
 //! SIGKILL, counted: at every step of every commit, and at any time, under loads, small
 //! writes and rolls; what was acknowledged is there once, what was not is whole or absent.
 //!
-//! Twelve rounds, or two hundred with `LODE_SLOW_TESTS=1`.
+//! Twelve rounds, or two hundred with `LODE_SLOW_TESTS=1`, or as many as `LODE_KILL_ROUNDS` says.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -155,11 +155,10 @@ fn verify(bench: &Bench, first: u64, acked: u64, what: &str) {
 
 #[test]
 fn no_kill_loses_or_doubles_anything() {
-    let rounds = if std::env::var("LODE_SLOW_TESTS").is_ok_and(|slow| slow == "1") {
-        200
-    } else {
-        12
-    };
+    let slow = std::env::var("LODE_SLOW_TESTS").is_ok_and(|slow| slow == "1");
+    let rounds = std::env::var("LODE_KILL_ROUNDS").map_or(if slow { 200 } else { 12 }, |rounds| {
+        rounds.parse().unwrap()
+    });
     let mut dice = Dice(20_261_121);
     let mut table: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     let mut bench = Bench::new();

@@ -64,6 +64,9 @@ use crate::stage;
 use crate::sweep;
 use crate::tags;
 
+mod hold;
+mod options;
+
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
@@ -79,14 +82,6 @@ impl Default for Options {
             cache_bytes: 128 << 20,
             clock: Arc::new(SystemClock),
         }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("cache_bytes", &self.cache_bytes)
-            .finish_non_exhaustive()
     }
 }
 
@@ -146,35 +141,6 @@ impl Inner {
     /// What commits and the deletion of one dataset wait for.
     pub(crate) fn serial(&self, dataset: u32) -> Arc<Mutex<()>> {
         Arc::clone(lock(&self.serials).entry(dataset).or_default())
-    }
-}
-
-impl Inner {
-    /// Lets small writes to a dataset wait for its serial lock, which the caller holds, until
-    /// what is given is dropped.
-    pub(crate) fn hold(&self, dataset: u32) -> Hold {
-        lock(&self.held).insert(dataset);
-        Hold {
-            held: Arc::clone(&self.held),
-            dataset,
-        }
-    }
-
-    /// The datasets to which small writes wait.
-    pub(crate) fn held(&self) -> Arc<Mutex<HashSet<u32>>> {
-        Arc::clone(&self.held)
-    }
-}
-
-/// While it lives, small writes to a dataset wait.
-pub(crate) struct Hold {
-    held: Arc<Mutex<HashSet<u32>>>,
-    dataset: u32,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        lock(&self.held).remove(&self.dataset);
     }
 }
 

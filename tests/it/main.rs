@@ -5,6 +5,7 @@
 mod asof;
 mod determinism;
 mod faulty;
+mod features;
 mod ingest;
 mod jobs;
 mod put_rows;

@@ -55,6 +55,7 @@ async fn load_customers(client: &Client) -> Result<()> {
 fn customer(id: &str) -> v1::GetCustomerRequest {
     v1::GetCustomerRequest {
         name: format!("{}/customers/{id}", wire::TENANT),
+        ..v1::GetCustomerRequest::default()
     }
 }
 

@@ -82,10 +82,10 @@ pub(crate) enum Command {
     Score(commands::score::Args),
     /// The best items for a customer
     Recommend(commands::recommend::Args),
-    /// Show a customer with what jobs wrote
+    /// Declare feature views, list them, and compute them as of any time
+    Feature(commands::feature::Args),
+    /// Show a customer with features and what jobs wrote, or what they did
     Customer(commands::customer::Args),
-    /// Check or rebuild a data directory without its engine
-    Admin(commands::admin::Args),
     /// Write made-up customer data to play with
     Sample(commands::sample::Args),
     /// Show everything on made-up data, in a minute

@@ -35,16 +35,19 @@ pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     Ok((name, value))
 }
 
-/// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...` or `INPUT=output:JOB/NAME`.
+/// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...`, `INPUT=output:JOB/NAME` or
+/// `INPUT=features:VIEW`.
 pub(crate) fn input(text: &str) -> Result<InputArg, String> {
-    let is_bare = text.starts_with("sql:") || text.starts_with("output:");
+    let forms = ["sql:", "output:", "features:"];
+    let is_bare = forms.iter().any(|form| text.starts_with(form));
     let (name, source) = match text.split_once('=') {
         Some((name, source)) if !is_bare => (Some(name.trim().to_owned()), source),
         _ => (None, text),
     };
     if name.as_deref().is_some_and(str::is_empty) || source.trim().is_empty() {
         return Err(
-            "expected INPUT=DATASET, INPUT=sql:\"select ...\" or INPUT=output:JOB/NAME".to_owned(),
+            "expected INPUT=DATASET, INPUT=sql:\"select ...\", INPUT=output:JOB/NAME or INPUT=features:VIEW"
+                .to_owned(),
         );
     }
     let input = if let Some(sql) = source.strip_prefix("sql:") {
@@ -54,6 +57,8 @@ pub(crate) fn input(text: &str) -> Result<InputArg, String> {
             return Err(format!("expected output:JOB/NAME, found output:{output}"));
         };
         Input::output(job, name)
+    } else if let Some(view) = source.strip_prefix("features:") {
+        Input::features(view.trim())
     } else {
         Input::dataset(source.trim())
     };

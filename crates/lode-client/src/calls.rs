@@ -7,6 +7,7 @@ use lode_proto::v1;
 use lode_proto::v1::algorithm_service_client::AlgorithmServiceClient;
 use lode_proto::v1::catalog_service_client::CatalogServiceClient;
 use lode_proto::v1::customer_service_client::CustomerServiceClient;
+use lode_proto::v1::feature_service_client::FeatureServiceClient;
 use lode_proto::v1::ingest_service_client::IngestServiceClient;
 use lode_proto::v1::job_service_client::JobServiceClient;
 use lode_proto::v1::model_service_client::ModelServiceClient;
@@ -161,6 +162,24 @@ unary! { ServingServiceClient:
 unary! { CustomerServiceClient:
     /// Reads a customer with what jobs wrote.
     get_customer "GetCustomer" (GetCustomerRequest) -> GetCustomerResponse;
+    /// One page of what a customer did, newest first.
+    list_customer_events "ListCustomerEvents" (ListCustomerEventsRequest) -> ListCustomerEventsResponse;
+}
+
+unary! { FeatureServiceClient:
+    /// Declares a feature view.
+    create_feature_view "CreateFeatureView" (CreateFeatureViewRequest) -> CreateFeatureViewResponse;
+    /// Reads a feature view.
+    get_feature_view "GetFeatureView" (GetFeatureViewRequest) -> GetFeatureViewResponse;
+    /// One page of feature views.
+    list_feature_views "ListFeatureViews" (ListFeatureViewsRequest) -> ListFeatureViewsResponse;
+    /// Deletes a feature view.
+    delete_feature_view "DeleteFeatureView" (DeleteFeatureViewRequest) -> DeleteFeatureViewResponse;
+}
+
+streaming! { FeatureServiceClient:
+    /// Computes a feature view.
+    compute_features "ComputeFeatures" (ComputeFeaturesRequest) -> ComputeFeaturesResponse;
 }
 
 streaming! { QueryServiceClient:
@@ -186,6 +205,10 @@ paged! {
     plugins(ListPluginsRequest) -> Plugin by list_plugins.plugins;
     /// All jobs, newest first.
     jobs(ListJobsRequest) -> Job by list_jobs.jobs;
+    /// All feature views, by name.
+    feature_views(ListFeatureViewsRequest) -> FeatureView by list_feature_views.feature_views;
+    /// All that a customer did, newest first.
+    customer_events(ListCustomerEventsRequest) -> CustomerEvent by list_customer_events.events;
     /// All models, newest first.
     models(ListModelsRequest) -> Model by list_models.models;
 }

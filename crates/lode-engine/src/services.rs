@@ -3,6 +3,7 @@
 mod algorithm;
 mod catalog;
 mod customer;
+mod feature;
 mod ingest;
 mod job;
 mod model;
@@ -96,6 +97,7 @@ pub(crate) async fn router(shared: &Arc<Shared>) -> Result<Router<Stack<DetailsL
         model_service_server::ModelServiceServer(model::Service::new(shared)),
         serving_service_server::ServingServiceServer(serving::Service::new(shared)),
         customer_service_server::CustomerServiceServer(customer::Service::new(shared)),
+        feature_service_server::FeatureServiceServer(feature::Service::new(shared)),
     );
     Ok(router)
 }

@@ -25,6 +25,14 @@ pub(crate) fn row(batch: &RecordBatch, row: usize) -> BTreeMap<String, Value> {
         .collect()
 }
 
+/// The instant in a row of a timestamp or date column.
+pub(crate) fn time(column: &dyn Array, row: usize) -> Option<Timestamp> {
+    match cell(column, row) {
+        Some(Value::Time(time)) => Some(time),
+        _ => None,
+    }
+}
+
 fn cell(column: &dyn Array, row: usize) -> Option<Value> {
     if column.is_null(row) {
         return None;

@@ -3,6 +3,8 @@
 //! After this, a job fails only for what its data or its plugin do. The same check runs
 //! again after a restart, on the versions that were pinned the first time.
 
+mod columns;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,13 +17,14 @@ use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::AlgorithmSpec;
 use lode_types::Class;
+use lode_types::Clock;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::InputSpec;
 use lode_types::JobId;
 use lode_types::Role;
+use lode_types::SystemClock;
 use lode_types::Timestamp;
-use lode_types::role_of;
 
 use crate::Error;
 use crate::InputRef;
@@ -29,7 +32,10 @@ use crate::InputSource;
 use crate::JobSpec;
 use crate::JobState;
 use crate::PinnedInput;
+use crate::PinnedView;
 use crate::Result;
+use crate::check::columns::arrow_columns;
+use crate::features;
 use crate::params;
 use crate::records;
 
@@ -70,6 +76,12 @@ pub(crate) enum BoundSource {
     Output {
         job: JobId,
         output: String,
+    },
+    Features {
+        view: Box<PinnedView>,
+        /// As it was when the job was created.
+        declaration: String,
+        as_of: Timestamp,
     },
 }
 
@@ -204,18 +216,25 @@ impl Checker<'_> {
                 ));
             };
             let field = format!("spec.inputs.{}", wanted.name);
-            let (source, columns) = self.source(given, spec.as_of, &mut pins).map_err(|error| {
-                if error.to_string().is_empty() {
-                    error
-                } else {
-                    error.at(field.clone())
-                }
-            })?;
+            let name = &wanted.name;
+            let (source, columns) =
+                self.source(name, given, spec.as_of, &mut pins)
+                    .map_err(|error| {
+                        if error.to_string().is_empty() {
+                            error
+                        } else {
+                            error.at(field.clone())
+                        }
+                    })?;
             let columns = bind(&algorithm.id, wanted, given, columns)?;
+            let as_of = match &source {
+                BoundSource::Features { as_of, .. } => Some(*as_of),
+                _ => spec.as_of,
+            };
             inputs.push(BoundInput {
                 name: wanted.name.clone(),
                 source,
-                as_of: spec.as_of,
+                as_of,
                 columns,
             });
         }
@@ -224,6 +243,7 @@ impl Checker<'_> {
 
     fn source(
         &self,
+        name: &str,
         given: &InputRef,
         as_of: Option<Timestamp>,
         pins: &mut Pins<'_>,
@@ -269,6 +289,27 @@ impl Checker<'_> {
                 let columns = self.output_columns(job, output, as_of)?;
                 let (job, output) = (job.clone(), output.clone());
                 Ok((BoundSource::Output { job, output }, columns))
+            }
+            InputSource::Features(view) => {
+                let (declaration, time) = match pins.features(name) {
+                    Some(pinned) => pinned,
+                    None => (
+                        features::declaration(self.store, view)?.to_string(),
+                        as_of.unwrap_or_else(|| SystemClock.now()),
+                    ),
+                };
+                let json = serde_json::from_str(&declaration)?;
+                let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
+                let mut columns = arrow_columns(&view.view().schema())?;
+                // It is the same in all rows, and no feature.
+                columns.retain(|column| column.name != "as_of");
+                let view = Box::new(view);
+                let source = BoundSource::Features {
+                    view,
+                    declaration,
+                    as_of: time,
+                };
+                Ok((source, columns))
             }
         }
     }
@@ -381,6 +422,12 @@ struct Pins<'a> {
 }
 
 impl Pins<'_> {
+    /// The view of an input as it was pinned.
+    fn features(&self, input: &str) -> Option<(String, Timestamp)> {
+        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
+        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
+    }
+
     fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
         if let Some(held) = self.held.get(id) {
             return Ok(Arc::clone(held));
@@ -400,10 +447,19 @@ impl Checked {
     pub(crate) fn pinned(&self) -> Vec<PinnedInput> {
         let mut pinned = Vec::new();
         for input in &self.inputs {
-            let snapshots: Vec<&Snapshot> = match &input.source {
-                BoundSource::Dataset(snapshot) => vec![snapshot],
-                BoundSource::Sql { tables, .. } => tables.iter().map(|(_, s)| &**s).collect(),
+            let mut features = None;
+            let snapshots: Vec<Arc<Snapshot>> = match &input.source {
+                BoundSource::Dataset(snapshot) => vec![Arc::clone(snapshot)],
+                BoundSource::Sql { tables, .. } => {
+                    tables.iter().map(|(_, s)| Arc::clone(s)).collect()
+                }
                 BoundSource::Output { .. } => Vec::new(),
+                BoundSource::Features {
+                    view, declaration, ..
+                } => {
+                    features = Some(declaration.clone());
+                    view.snapshots()
+                }
             };
             for snapshot in snapshots {
                 pinned.push(PinnedInput {
@@ -411,40 +467,12 @@ impl Checked {
                     dataset: snapshot.dataset().id.clone(),
                     version: snapshot.version(),
                     as_of: input.as_of,
+                    features: features.clone(),
                 });
             }
         }
         pinned
     }
-}
-
-fn arrow_columns(schema: &arrow_schema::Schema) -> Result<Vec<BoundColumn>> {
-    let mut columns = Vec::new();
-    for field in schema.fields() {
-        // A column of a type that no algorithm takes is left out, not an error: a query
-        // may select it for people.
-        if let Some(column_type) = ColumnType::from_arrow(field.data_type()) {
-            if columns
-                .iter()
-                .any(|c: &BoundColumn| c.name == *field.name())
-            {
-                return Err(Error::invalid(
-                    "DUPLICATE_COLUMN",
-                    "",
-                    format!(
-                        "expected unique column names, found {:?} twice: name them with AS",
-                        field.name()
-                    ),
-                ));
-            }
-            columns.push(BoundColumn {
-                name: field.name().clone(),
-                column_type,
-                role: role_of(field),
-            });
-        }
-    }
-    Ok(columns)
 }
 
 /// Decides which column holds which of the algorithm's roles, and checks that each role it

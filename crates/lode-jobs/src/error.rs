@@ -24,6 +24,14 @@ impl Error {
         *self.fault
     }
 
+    /// A failure of the caller, for a call back into it.
+    pub fn of_fault(fault: Fault) -> Self {
+        Self {
+            fault: Box::new(fault),
+            reason: "INTERNAL",
+        }
+    }
+
     pub(crate) fn new(class: Class, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             fault: Box::new(Fault::new(class, reason, message)),
@@ -70,6 +78,12 @@ impl Failure for Error {
 
 impl From<lode_store::Error> for Error {
     fn from(error: lode_store::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<lode_features::Error> for Error {
+    fn from(error: lode_features::Error) -> Self {
         Self::of(&error)
     }
 }

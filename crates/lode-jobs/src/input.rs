@@ -25,6 +25,7 @@ use lode_types::ROLE_KEY;
 use lode_types::Timestamp;
 
 use crate::Error;
+use crate::PinnedView;
 use crate::Result;
 use crate::check::BoundColumn;
 use crate::check::BoundInput;
@@ -100,6 +101,11 @@ pub(crate) fn open(
             })?;
             vec![crate::jobs::output_file(store, &record, output)?.1]
         }
+        BoundSource::Features { view, as_of, .. } => {
+            let file = store.scratch_file()?;
+            write_features(&file, sql, view, *as_of, until)?;
+            vec![file]
+        }
     };
     Ok(table(&input.name, files, &input.columns))
 }
@@ -111,6 +117,37 @@ fn files(snapshot: &Snapshot, as_of: Option<Timestamp>) -> Result<Vec<File>> {
         None => snapshot.files()?,
     };
     Ok(files.into_iter().map(|file| file.file).collect())
+}
+
+/// Writes a view's rows; ends the computation when its time is over.
+fn write_features(
+    file: &File,
+    sql: &Sql,
+    view: &PinnedView,
+    as_of: Timestamp,
+    until: Until<'_>,
+) -> Result<()> {
+    let written = AtomicBool::new(false);
+    let stopped = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("features-watch".to_owned())
+            .spawn_scoped(scope, || {
+                while !written.load(Ordering::Acquire) {
+                    if until.check().is_err() {
+                        return stopped.store(true, Ordering::Release);
+                    }
+                    std::thread::sleep(WATCH);
+                }
+            })
+            .map_err(|error| Error::new(Class::Unavailable, "THREAD_FAILED", error.to_string()))?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let outcome = view.write(sql, as_of, threads, &stopped, file);
+        written.store(true, Ordering::Release);
+        outcome
+    });
+    until.check()?;
+    outcome
 }
 
 /// Writes a query's answer; ends the query when its time is over.

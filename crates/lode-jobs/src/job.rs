@@ -96,6 +96,9 @@ pub struct PinnedInput {
     /// The time it was read as of, if not as it is.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
+    /// The declaration of the feature view that is computed from it, as JSON, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
 }
 
 /// All that a repeat of the job needs, beside its spec.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lode_types::DatasetId;
+use lode_types::FeatureViewId;
 use lode_types::JobId;
 use lode_types::Role;
 use lode_types::Timestamp;
@@ -71,4 +72,7 @@ pub enum InputSource {
         /// Its output.
         output: String,
     },
+    /// A feature view, as it is declared when the job is created and as of the job's time, or
+    /// that of its creation.
+    Features(FeatureViewId),
 }

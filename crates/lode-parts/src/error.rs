@@ -98,10 +98,7 @@ impl Failure for Error {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "STORE_FULL",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                "STORE_READ_ONLY"
-            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
             Self::Io { .. } => "TABLE_IO_FAILED",
             Self::Damaged { .. } => "TABLE_DAMAGED",
             Self::SchemaDiffers { .. } => "TABLE_SCHEMA_DIFFERS",

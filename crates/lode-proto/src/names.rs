@@ -6,6 +6,7 @@ use lode_types::Class;
 use lode_types::CustomerId;
 use lode_types::DatasetId;
 use lode_types::Failure;
+use lode_types::FeatureViewId;
 use lode_types::IngestId;
 use lode_types::JobId;
 use lode_types::ModelId;
@@ -69,6 +70,11 @@ pub fn output(id: &JobId, output: &str) -> String {
 /// `tenants/default/models/{model}`
 pub fn model(id: &ModelId) -> String {
     format!("tenants/{}/models/{id}", TenantId::only())
+}
+
+/// `tenants/default/featureViews/{feature_view}`
+pub fn feature_view(id: &FeatureViewId) -> String {
+    format!("tenants/{}/featureViews/{id}", TenantId::only())
 }
 
 /// `tenants/default/customers/{customer}`, the id percent-encoded.
@@ -165,6 +171,20 @@ pub fn parse_model(name: &str) -> Result<ModelId, NameError> {
     let expected = "tenants/default/models/{model}";
     match split(name)[..] {
         ["tenants", "default", "models", model] => id(ModelId::parse(model), expected, name),
+        _ => Err(wrong(expected, name)),
+    }
+}
+
+/// The feature view that a name names.
+///
+/// # Errors
+/// `INVALID_NAME`.
+pub fn parse_feature_view(name: &str) -> Result<FeatureViewId, NameError> {
+    let expected = "tenants/default/featureViews/{feature_view}";
+    match split(name)[..] {
+        ["tenants", "default", "featureViews", view] => {
+            id(FeatureViewId::parse(view), expected, name)
+        }
         _ => Err(wrong(expected, name)),
     }
 }

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod error;
+mod features;
 mod ingest;
 mod jobs;
 mod lode;
@@ -25,6 +26,11 @@ pub use catalog::RejectedRow;
 pub use catalog::ServerInfo;
 pub use error::Error;
 pub use error::Result;
+pub use features::CustomerEvent;
+pub use features::CustomerFeatures;
+pub use features::FeatureInfo;
+pub use features::FeatureView;
+pub use features::Timeline;
 pub use ingest::BadRows;
 pub use ingest::Ingest;
 pub use ingest::IngestEvent;

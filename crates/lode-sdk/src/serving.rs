@@ -12,8 +12,10 @@ use lode_types::Timestamp;
 use lode_types::Value;
 use serde::Serialize;
 
+use crate::CustomerFeatures;
 use crate::Lode;
 use crate::Result;
+use crate::features::view_name;
 use crate::lode::id_of;
 use crate::models::model_name;
 use crate::serial;
@@ -91,6 +93,8 @@ pub struct Customer {
     pub records: Vec<CustomerRecord>,
     /// What jobs wrote.
     pub tags: Vec<Tag>,
+    /// Their features of the views that were asked for, or are online.
+    pub features: Vec<CustomerFeatures>,
 }
 
 /// A customer's row in one dataset.
@@ -198,13 +202,30 @@ impl Lode {
         })
     }
 
-    /// A customer, with what jobs wrote onto them.
+    /// A customer, with what jobs wrote onto them and the features of the online views as of
+    /// now.
     ///
     /// # Errors
     /// `CUSTOMER_NOT_FOUND`, or what the call met.
     pub async fn customer(&self, id: &str) -> Result<Customer> {
+        self.customer_as_of(id, &[], None).await
+    }
+
+    /// A customer, with the features of some views as of a time.
+    ///
+    /// # Errors
+    /// As [`Lode::customer`], and `FEATURE_VIEW_NOT_FOUND`.
+    pub async fn customer_as_of(
+        &self,
+        id: &str,
+        feature_views: &[String],
+        as_of: Option<Timestamp>,
+    ) -> Result<Customer> {
+        let views = feature_views.iter().map(|name| view_name(name));
         let request = v1::GetCustomerRequest {
             name: names::customer(&CustomerId::parse(id)?),
+            feature_views: views.collect::<Result<_>>()?,
+            as_of: as_of.map(convert::time_to_wire),
         };
         let answer = self.client().get_customer(request).await?;
         let customer = answer.customer.unwrap_or_default();
@@ -220,6 +241,7 @@ impl Lode {
                 })
                 .collect(),
             tags: customer.tags.into_iter().map(Tag::from).collect(),
+            features: customer.features.into_iter().map(Into::into).collect(),
         })
     }
 }

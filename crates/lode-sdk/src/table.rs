@@ -40,6 +40,15 @@ pub(crate) struct Message {
     chunk: Option<v1::Chunk>,
 }
 
+impl Message {
+    pub(crate) fn new(arrow_schema: Vec<u8>, chunk: Option<v1::Chunk>) -> Self {
+        Self {
+            arrow_schema,
+            chunk,
+        }
+    }
+}
+
 /// A source of messages that may be able to start again at a row.
 pub(crate) trait Messages: Send {
     /// The next message; none at the end.

@@ -21,6 +21,8 @@ pub enum Space {
     JobEvents,
     /// Models.
     Models,
+    /// Feature views.
+    Views,
 }
 
 /// One change of one document.
@@ -50,6 +52,7 @@ impl Space {
             Self::Jobs => 1,
             Self::JobEvents => 2,
             Self::Models => 3,
+            Self::Views => 4,
         }
     }
 }

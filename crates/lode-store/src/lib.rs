@@ -21,11 +21,9 @@ mod stage;
 mod sweep;
 mod upsert; // and how they go
 
-mod check; // a directory as a whole
 mod damage;
 mod docs;
 mod files;
-mod rebuild;
 mod tags;
 
 mod block;
@@ -34,7 +32,6 @@ mod bucket;
 mod codec;
 mod committer;
 mod failpoint;
-mod guard;
 mod home;
 mod key;
 mod kv;
@@ -44,9 +41,6 @@ mod record;
 pub use catalog::Dataset;
 pub use catalog::DatasetChange;
 pub use catalog::NewDataset;
-pub use check::Checked;
-pub use check::Problem;
-pub use check::check;
 pub use damage::LostPart;
 pub use docs::DocWrite;
 pub use docs::Space;
@@ -61,8 +55,6 @@ pub use ingest::IngestState;
 pub use ingest::NewChunk;
 pub use ingest::RejectedRow;
 pub use lode_types::CsvOptions;
-pub use rebuild::Rebuilt;
-pub use rebuild::rebuild;
 pub use recent::MAX_PUT_ROWS;
 pub use recent::NewRows;
 pub use recent::Put;

@@ -118,6 +118,13 @@ id!(
     |text| is_token(text, 128)
 );
 id!(
+    /// A feature view: a letter, then letters, digits, `_` or `-`.
+    FeatureViewId,
+    "feature_view_id",
+    "a feature view id: a letter, then letters, digits, \"_\" or \"-\", at most 63 characters",
+    |text| is_word(text, 63)
+);
+id!(
     /// A customer, in the company's own text.
     CustomerId,
     "customer_id",

@@ -26,6 +26,7 @@ pub use error::Retry;
 pub use error::chain;
 pub use id::CustomerId;
 pub use id::DatasetId;
+pub use id::FeatureViewId;
 pub use id::IdError;
 pub use id::IngestId;
 pub use id::JobId;

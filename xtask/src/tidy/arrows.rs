@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["lode-abi", "lode-parts", "lode-types", "lode-worker"],
     ),
     ("lode-store", &["lode-parts", "lode-types"]),
+    ("lode-features", &["lode-parts", "lode-types"]),
     // layer 3: questions and clients
     (
         "lode-query",
@@ -40,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "lode-jobs",
         &[
+            "lode-features",
             "lode-host",
             "lode-numeric",
             "lode-parts",
@@ -53,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "lode-engine",
         &[
+            "lode-features",
             "lode-host",
             "lode-jobs",
             "lode-parts",

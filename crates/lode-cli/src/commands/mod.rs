@@ -1,12 +1,12 @@
 //! One file per command; this one hands over.
 
-pub(crate) mod admin;
 pub(crate) mod algorithms;
 pub(crate) mod cancel;
 pub(crate) mod customer;
 pub(crate) mod dataset;
 pub(crate) mod datasets;
 pub(crate) mod demo;
+pub(crate) mod feature;
 pub(crate) mod ingest;
 pub(crate) mod job;
 pub(crate) mod jobs;
@@ -68,8 +68,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Model(args) => model::run(&cx, args).await,
         Command::Score(args) => score::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
+        Command::Feature(args) => feature::run(&cx, args).await,
         Command::Customer(args) => customer::run(&cx, args).await,
-        Command::Admin(args) => admin::run(args).await,
         Command::Sample(args) => sample::run(args).await,
         Command::Demo(args) => demo::run(args).await,
     }

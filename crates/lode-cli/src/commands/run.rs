@@ -31,14 +31,15 @@ use crate::progress;
 pub(crate) struct Args {
     /// The algorithm, e.g. churn.logistic
     algorithm: String,
-    /// A table to read: a dataset, a SELECT, or an output of a job; INPUT= may be left out
+    /// A table to read: a dataset, a SELECT, an output of a job, or a feature view at the time of
+    /// --as-of or else now; INPUT= may be left out
     /// when the algorithm has one input
     #[arg(
         short = 'i',
         long = "input",
         value_parser = parse::input,
         required = true,
-        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME"
+        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME|features:VIEW"
     )]
     inputs: Vec<InputArg>,
     /// A parameter; the value is read as JSON when it is JSON, else as text

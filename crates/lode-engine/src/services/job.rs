@@ -327,7 +327,11 @@ fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
             let (job, output) = names::parse_output(&name)?;
             InputSource::Output { job, output }
         }
-        None => return Err(invalid("", "expected a dataset, sql or output, found none")),
+        Some(Source::FeatureView(name)) => InputSource::Features(names::parse_feature_view(&name)?),
+        None => {
+            let expected = "expected a dataset, sql, output or feature_view, found none";
+            return Err(invalid("", expected));
+        }
     };
     let mut roles = std::collections::BTreeMap::new();
     for role in input.roles {
@@ -349,6 +353,7 @@ fn spec_to_wire(spec: &JobSpec) -> v1::JobSpec {
             InputSource::Dataset(id) => Source::Dataset(names::dataset(id)),
             InputSource::Sql(sql) => Source::Sql(sql.clone()),
             InputSource::Output { job, output } => Source::Output(names::output(job, output)),
+            InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
         };
         let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
             role: convert::role_to_wire(role).into(),
@@ -460,6 +465,7 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         dataset: names::dataset(&input.dataset),
         version: input.version,
         as_of: input.as_of.map(convert::time_to_wire),
+        feature_view_json: input.features.clone().unwrap_or_default(),
     });
     v1::Provenance {
         plugin: provenance.plugin.clone(),

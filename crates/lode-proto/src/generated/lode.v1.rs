@@ -1879,6 +1879,25 @@ pub struct Customer {
     /// What jobs wrote, by key.
     #[prost(message, repeated, tag = "3")]
     pub tags: ::prost::alloc::vec::Vec<Tag>,
+    /// The features that were asked for, or of the views that are online, by view.
+    #[prost(message, repeated, tag = "4")]
+    pub features: ::prost::alloc::vec::Vec<CustomerFeatures>,
+}
+/// CustomerFeatures are a customer's features of one view: the numbers that ComputeFeatures
+/// gives for the same time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CustomerFeatures {
+    /// tenants/{tenant}/featureViews/{feature_view}
+    #[prost(string, tag = "1")]
+    pub feature_view: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// By column; nulls are left out. Empty for a customer who gets no row.
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub values: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
 }
 /// CustomerRecord is a customer's row in one dataset.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1918,12 +1937,65 @@ pub struct GetCustomerRequest {
     /// tenants/{tenant}/customers/{customer}. The id is percent-encoded where it has a "/", a "%" or a control character.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// tenants/{tenant}/featureViews/{feature_view}: which to compute; none means those that are
+    /// online. NOT_FOUND / FEATURE_VIEW_NOT_FOUND.
+    #[prost(string, repeated, tag = "2")]
+    pub feature_views: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When the features are as of; unset means now.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// GetCustomerResponse belongs to GetCustomer.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetCustomerResponse {
     #[prost(message, optional, tag = "1")]
     pub customer: ::core::option::Option<Customer>,
+}
+/// CustomerEvent is one row of a dataset of events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CustomerEvent {
+    /// tenants/{tenant}/datasets/{dataset}
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// By column; columns without a value are left out.
+    #[prost(btree_map = "string, message", tag = "3")]
+    pub values: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+}
+/// ListCustomerEventsRequest belongs to ListCustomerEvents.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCustomerEventsRequest {
+    /// tenants/{tenant}/customers/{customer}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// tenants/{tenant}/datasets/{dataset}; none means all of kind events that have columns of
+    /// role customer_id and event_time.
+    #[prost(string, repeated, tag = "2")]
+    pub datasets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Events at or after; unset means from the first.
+    #[prost(message, optional, tag = "3")]
+    pub from_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Events before; unset means to the last.
+    #[prost(message, optional, tag = "4")]
+    pub until_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// 0 means 100, at most 1,000.
+    #[prost(int32, tag = "5")]
+    pub page_size: i32,
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// ListCustomerEventsResponse belongs to ListCustomerEvents.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCustomerEventsResponse {
+    /// Newest first; those of one time in the order of the datasets, the last stored first.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<CustomerEvent>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// TagKind says what a tag is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2068,6 +2140,33 @@ pub mod customer_service_client {
                 .insert(GrpcMethod::new("lode.v1.CustomerService", "GetCustomer"));
             self.inner.unary(req, path, codec).await
         }
+        /// What a customer did, newest first, over the datasets of events.
+        pub async fn list_customer_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCustomerEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCustomerEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.CustomerService/ListCustomerEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("lode.v1.CustomerService", "ListCustomerEvents"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2090,6 +2189,14 @@ pub mod customer_service_server {
             request: tonic::Request<super::GetCustomerRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetCustomerResponse>,
+            tonic::Status,
+        >;
+        /// What a customer did, newest first, over the datasets of events.
+        async fn list_customer_events(
+            &self,
+            request: tonic::Request<super::ListCustomerEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCustomerEventsResponse>,
             tonic::Status,
         >;
     }
@@ -2215,6 +2322,55 @@ pub mod customer_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/lode.v1.CustomerService/ListCustomerEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCustomerEventsSvc<T: CustomerService>(pub Arc<T>);
+                    impl<
+                        T: CustomerService,
+                    > tonic::server::UnaryService<super::ListCustomerEventsRequest>
+                    for ListCustomerEventsSvc<T> {
+                        type Response = super::ListCustomerEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCustomerEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CustomerService>::list_customer_events(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCustomerEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -2272,6 +2428,1127 @@ pub struct Error {
     /// The offending field, e.g. "spec.params.k"; empty when none is to blame.
     #[prost(string, tag = "4")]
     pub field: ::prost::alloc::string::String,
+}
+/// FeatureView is a named set of features of customers at a time. At the time t, inclusive, an
+/// event counts when its event_time <= t and, in a dataset with a column of role arrival_time,
+/// its arrival_time <= t. A window w is (t - w, t].
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeatureView {
+    /// tenants/{tenant}/featureViews/{feature_view}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+    /// Ids of datasets with columns of role customer_id and event_time; the first is the one that
+    /// a feature means if it names none.
+    #[prost(string, repeated, tag = "3")]
+    pub events: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Id of the dataset of customers; for attributes and FEATURE_POPULATION_KNOWN.
+    #[prost(string, tag = "4")]
+    pub customers: ::prost::alloc::string::String,
+    /// Unset means active.
+    #[prost(enumeration = "FeaturePopulation", tag = "5")]
+    pub population: i32,
+    /// Whether GetCustomer computes it without being asked to.
+    #[prost(bool, tag = "6")]
+    pub online: bool,
+    /// 1 to 500, in the order of the columns.
+    #[prost(message, repeated, tag = "7")]
+    pub features: ::prost::alloc::vec::Vec<Feature>,
+    /// Output only: the declaration as JSON, as `lode feature create --file` takes it.
+    #[prost(string, tag = "8")]
+    pub declaration_json: ::prost::alloc::string::String,
+    /// Output only.
+    #[prost(message, optional, tag = "9")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Feature is one feature, a column or a few.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Feature {
+    /// Of its column, or what its columns' names begin with; letters, digits and "_".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "FeatureKind", tag = "2")]
+    pub kind: i32,
+    #[prost(message, optional, tag = "3")]
+    pub params: ::core::option::Option<FeatureParams>,
+    /// Which events count; all must hold.
+    #[prost(message, repeated, tag = "4")]
+    pub filter: ::prost::alloc::vec::Vec<FeatureCondition>,
+    /// Id of the dataset of events, when it is not the view's first.
+    #[prost(string, tag = "5")]
+    pub events: ::prost::alloc::string::String,
+    /// Output only: its exact meaning in one sentence.
+    #[prost(string, tag = "6")]
+    pub description: ::prost::alloc::string::String,
+    /// Output only: its columns.
+    #[prost(message, repeated, tag = "7")]
+    pub columns: ::prost::alloc::vec::Vec<FeatureColumn>,
+}
+/// FeatureColumn is a column of a feature.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FeatureColumn {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "Type", tag = "2")]
+    pub r#type: i32,
+    /// Digits of a decimal, all and after the point.
+    #[prost(uint32, tag = "3")]
+    pub precision: u32,
+    #[prost(uint32, tag = "4")]
+    pub scale: u32,
+}
+/// FeatureParams are the parameters of a feature; FeatureKind says which it takes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeatureParams {
+    /// A whole number and w, d, h, m or s: "30d", "12h"; at most a century.
+    #[prost(string, tag = "1")]
+    pub window: ::prost::alloc::string::String,
+    /// Name of a column.
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(enumeration = "FeatureStat", tag = "3")]
+    pub stat: i32,
+    /// Of a frequency orders, events or days; of a share count (default) or a column.
+    #[prost(string, tag = "4")]
+    pub of: ::prost::alloc::string::String,
+    /// The value that the column has.
+    #[prost(message, optional, tag = "5")]
+    pub value: ::core::option::Option<Value>,
+    /// Name of a feature's column.
+    #[prost(string, tag = "6")]
+    pub numerator: ::prost::alloc::string::String,
+    /// Name of a feature's column.
+    #[prost(string, tag = "7")]
+    pub denominator: ::prost::alloc::string::String,
+    /// Name of a feature's column.
+    #[prost(string, tag = "8")]
+    pub left: ::prost::alloc::string::String,
+    /// Name of a feature's column.
+    #[prost(string, tag = "9")]
+    pub right: ::prost::alloc::string::String,
+    #[prost(enumeration = "FeatureCross", tag = "10")]
+    pub op: i32,
+    /// A SELECT.
+    #[prost(string, tag = "11")]
+    pub sql: ::prost::alloc::string::String,
+}
+/// FeatureCondition is a condition on events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeatureCondition {
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(enumeration = "FeatureOp", tag = "2")]
+    pub op: i32,
+    /// One, and 1 to 1,000 of FEATURE_OP_IN.
+    #[prost(message, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<Value>,
+}
+/// CreateFeatureViewRequest belongs to CreateFeatureView.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateFeatureViewRequest {
+    /// tenants/{tenant}
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// Client-chosen: a letter, then letters, digits, "_" or "-"; at most 63 characters.
+    #[prost(string, tag = "2")]
+    pub feature_view_id: ::prost::alloc::string::String,
+    /// Check only; nothing is kept.
+    #[prost(bool, tag = "5")]
+    pub validate_only: bool,
+    /// What is declared.
+    #[prost(oneof = "create_feature_view_request::Declaration", tags = "3, 4")]
+    pub declaration: ::core::option::Option<create_feature_view_request::Declaration>,
+}
+/// Nested message and enum types in `CreateFeatureViewRequest`.
+pub mod create_feature_view_request {
+    /// What is declared.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Declaration {
+        /// Typed.
+        #[prost(message, tag = "3")]
+        FeatureView(super::FeatureView),
+        /// As JSON; see docs/features.md.
+        #[prost(string, tag = "4")]
+        Json(::prost::alloc::string::String),
+    }
+}
+/// CreateFeatureViewResponse belongs to CreateFeatureView.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateFeatureViewResponse {
+    #[prost(message, optional, tag = "1")]
+    pub feature_view: ::core::option::Option<FeatureView>,
+    /// True when it was there with the same declaration.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
+}
+/// GetFeatureViewRequest belongs to GetFeatureView.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFeatureViewRequest {
+    /// tenants/{tenant}/featureViews/{feature_view}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// GetFeatureViewResponse belongs to GetFeatureView.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetFeatureViewResponse {
+    #[prost(message, optional, tag = "1")]
+    pub feature_view: ::core::option::Option<FeatureView>,
+}
+/// ListFeatureViewsRequest belongs to ListFeatureViews.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListFeatureViewsRequest {
+    /// tenants/{tenant}
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// 0 means 100.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// ListFeatureViewsResponse belongs to ListFeatureViews.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListFeatureViewsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub feature_views: ::prost::alloc::vec::Vec<FeatureView>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// DeleteFeatureViewRequest belongs to DeleteFeatureView.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteFeatureViewRequest {
+    /// tenants/{tenant}/featureViews/{feature_view}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// No error when it is not there.
+    #[prost(bool, tag = "2")]
+    pub allow_missing: bool,
+}
+/// DeleteFeatureViewResponse belongs to DeleteFeatureView.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteFeatureViewResponse {}
+/// ComputeFeaturesRequest belongs to ComputeFeatures.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ComputeFeaturesRequest {
+    /// tenants/{tenant}/featureViews/{feature_view}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// 1 to 1,000 times; none means now.
+    #[prost(message, repeated, tag = "2")]
+    pub as_of: ::prost::alloc::vec::Vec<::prost_types::Timestamp>,
+    /// tenants/{tenant}/customers/{customer}, at most 1,000; none means all.
+    #[prost(string, repeated, tag = "3")]
+    pub customers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// ComputeFeaturesResponse belongs to ComputeFeatures.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ComputeFeaturesResponse {
+    /// Set in the first message alone: the schema as one Arrow IPC stream without batches;
+    /// customer_id, as_of, then the features' columns.
+    #[prost(bytes = "vec", tag = "1")]
+    pub arrow_schema: ::prost::alloc::vec::Vec<u8>,
+    /// Rows, FORMAT_ARROW_STREAM; not set in the first message.
+    #[prost(message, optional, tag = "2")]
+    pub chunk: ::core::option::Option<Chunk>,
+}
+/// FeaturePopulation says who gets a row at a time t.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeaturePopulation {
+    Unspecified = 0,
+    /// Customers with an event at or before t in any of the view's datasets of events.
+    Active = 1,
+    /// Those, and all customers that the customers dataset knows at t.
+    Known = 2,
+}
+impl FeaturePopulation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_POPULATION_UNSPECIFIED",
+            Self::Active => "FEATURE_POPULATION_ACTIVE",
+            Self::Known => "FEATURE_POPULATION_KNOWN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_POPULATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_POPULATION_ACTIVE" => Some(Self::Active),
+            "FEATURE_POPULATION_KNOWN" => Some(Self::Known),
+            _ => None,
+        }
+    }
+}
+/// FeatureKind is what a feature is; in brackets the params it takes, those with a "!" must be
+/// set. Every kind but tenure, attribute, ratio, cross and sql takes a window; without one, all
+/// events up to t count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeatureKind {
+    Unspecified = 0,
+    /// Days from the last event to t. Null without an event. \[\]
+    Recency = 1,
+    /// Orders (default where there is a column of role order), events or days. \[of\]
+    Frequency = 2,
+    /// Sum (default; 0 of none) or mean (null of none) of the amount. \[stat, column\]
+    Monetary = 3,
+    /// Days from the first event to t. Null without an event. \[\]
+    Tenure = 4,
+    /// Days between events at different times: mean (default), std, cv or last. Null with fewer
+    /// than 1 gap, std and cv with fewer than 2. \[stat\]
+    InterPurchaseGap = 5,
+    /// A statistic of a column. Count and sum are 0 of no values, the others null. \[stat!, column\]
+    Window = 6,
+    /// Different values of a column, by default of role item. \[column\]
+    Distinct = 7,
+    /// Part of the events, or of the sum of the column `of`, whose column has the value. \[column!, value!, of\]
+    Share = 8,
+    /// The item of the last event that has one. \[\]
+    LastItem = 9,
+    /// The amount of the last event that has one. \[column\]
+    LastAmount = 10,
+    /// The last value of a column. \[column!\]
+    LastValue = 11,
+    /// 24 columns: part of the events in each hour of the day, UTC. \[\]
+    HourProfile = 12,
+    /// 7 columns: part of the events on each weekday, UTC. \[\]
+    WeekdayProfile = 13,
+    /// Events whose column has the value. \[column!, value!\]
+    CountOf = 14,
+    /// Days from the last event whose column has the value. Null without one. \[column!, value!\]
+    DaysSince = 15,
+    /// A column of the customers dataset as it was valid at t. \[column!\]
+    Attribute = 16,
+    /// One feature by another. Null where one is null or the divisor 0. \[numerator!, denominator!\]
+    Ratio = 17,
+    /// Two features together. Null where one is null. \[left!, right!, op!\]
+    Cross = 18,
+    /// The columns of a SELECT that gives customer_id, all datasets seen as of t. \[sql!\]
+    Sql = 19,
+}
+impl FeatureKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_KIND_UNSPECIFIED",
+            Self::Recency => "FEATURE_KIND_RECENCY",
+            Self::Frequency => "FEATURE_KIND_FREQUENCY",
+            Self::Monetary => "FEATURE_KIND_MONETARY",
+            Self::Tenure => "FEATURE_KIND_TENURE",
+            Self::InterPurchaseGap => "FEATURE_KIND_INTER_PURCHASE_GAP",
+            Self::Window => "FEATURE_KIND_WINDOW",
+            Self::Distinct => "FEATURE_KIND_DISTINCT",
+            Self::Share => "FEATURE_KIND_SHARE",
+            Self::LastItem => "FEATURE_KIND_LAST_ITEM",
+            Self::LastAmount => "FEATURE_KIND_LAST_AMOUNT",
+            Self::LastValue => "FEATURE_KIND_LAST_VALUE",
+            Self::HourProfile => "FEATURE_KIND_HOUR_PROFILE",
+            Self::WeekdayProfile => "FEATURE_KIND_WEEKDAY_PROFILE",
+            Self::CountOf => "FEATURE_KIND_COUNT_OF",
+            Self::DaysSince => "FEATURE_KIND_DAYS_SINCE",
+            Self::Attribute => "FEATURE_KIND_ATTRIBUTE",
+            Self::Ratio => "FEATURE_KIND_RATIO",
+            Self::Cross => "FEATURE_KIND_CROSS",
+            Self::Sql => "FEATURE_KIND_SQL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_KIND_RECENCY" => Some(Self::Recency),
+            "FEATURE_KIND_FREQUENCY" => Some(Self::Frequency),
+            "FEATURE_KIND_MONETARY" => Some(Self::Monetary),
+            "FEATURE_KIND_TENURE" => Some(Self::Tenure),
+            "FEATURE_KIND_INTER_PURCHASE_GAP" => Some(Self::InterPurchaseGap),
+            "FEATURE_KIND_WINDOW" => Some(Self::Window),
+            "FEATURE_KIND_DISTINCT" => Some(Self::Distinct),
+            "FEATURE_KIND_SHARE" => Some(Self::Share),
+            "FEATURE_KIND_LAST_ITEM" => Some(Self::LastItem),
+            "FEATURE_KIND_LAST_AMOUNT" => Some(Self::LastAmount),
+            "FEATURE_KIND_LAST_VALUE" => Some(Self::LastValue),
+            "FEATURE_KIND_HOUR_PROFILE" => Some(Self::HourProfile),
+            "FEATURE_KIND_WEEKDAY_PROFILE" => Some(Self::WeekdayProfile),
+            "FEATURE_KIND_COUNT_OF" => Some(Self::CountOf),
+            "FEATURE_KIND_DAYS_SINCE" => Some(Self::DaysSince),
+            "FEATURE_KIND_ATTRIBUTE" => Some(Self::Attribute),
+            "FEATURE_KIND_RATIO" => Some(Self::Ratio),
+            "FEATURE_KIND_CROSS" => Some(Self::Cross),
+            "FEATURE_KIND_SQL" => Some(Self::Sql),
+            _ => None,
+        }
+    }
+}
+/// FeatureStat is a statistic of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeatureStat {
+    Unspecified = 0,
+    Count = 1,
+    /// Exact for integers and decimals; floats in the order of the events.
+    Sum = 2,
+    Mean = 3,
+    Max = 4,
+    Min = 5,
+    /// Of the sample: sqrt(sum((v - mean)^2) / (n - 1)).
+    Std = 6,
+    /// Least-squares slope per day: sum((x - mean x)(v - mean v)) / sum((x - mean x)^2).
+    Trend = 7,
+    /// Of gaps: standard deviation by mean.
+    Cv = 8,
+    /// Of gaps: the last.
+    Last = 9,
+}
+impl FeatureStat {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_STAT_UNSPECIFIED",
+            Self::Count => "FEATURE_STAT_COUNT",
+            Self::Sum => "FEATURE_STAT_SUM",
+            Self::Mean => "FEATURE_STAT_MEAN",
+            Self::Max => "FEATURE_STAT_MAX",
+            Self::Min => "FEATURE_STAT_MIN",
+            Self::Std => "FEATURE_STAT_STD",
+            Self::Trend => "FEATURE_STAT_TREND",
+            Self::Cv => "FEATURE_STAT_CV",
+            Self::Last => "FEATURE_STAT_LAST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_STAT_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_STAT_COUNT" => Some(Self::Count),
+            "FEATURE_STAT_SUM" => Some(Self::Sum),
+            "FEATURE_STAT_MEAN" => Some(Self::Mean),
+            "FEATURE_STAT_MAX" => Some(Self::Max),
+            "FEATURE_STAT_MIN" => Some(Self::Min),
+            "FEATURE_STAT_STD" => Some(Self::Std),
+            "FEATURE_STAT_TREND" => Some(Self::Trend),
+            "FEATURE_STAT_CV" => Some(Self::Cv),
+            "FEATURE_STAT_LAST" => Some(Self::Last),
+            _ => None,
+        }
+    }
+}
+/// FeatureCross is how two features are crossed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeatureCross {
+    Unspecified = 0,
+    Product = 1,
+    Ratio = 2,
+    /// The texts of both joined by "|".
+    Concat = 3,
+}
+impl FeatureCross {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_CROSS_UNSPECIFIED",
+            Self::Product => "FEATURE_CROSS_PRODUCT",
+            Self::Ratio => "FEATURE_CROSS_RATIO",
+            Self::Concat => "FEATURE_CROSS_CONCAT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_CROSS_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_CROSS_PRODUCT" => Some(Self::Product),
+            "FEATURE_CROSS_RATIO" => Some(Self::Ratio),
+            "FEATURE_CROSS_CONCAT" => Some(Self::Concat),
+            _ => None,
+        }
+    }
+}
+/// FeatureOp is what a condition asks of a value; a null passes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeatureOp {
+    Unspecified = 0,
+    Equals = 1,
+    NotEquals = 2,
+    In = 3,
+    AtLeast = 4,
+    AtMost = 5,
+    Above = 6,
+    Below = 7,
+}
+impl FeatureOp {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_OP_UNSPECIFIED",
+            Self::Equals => "FEATURE_OP_EQUALS",
+            Self::NotEquals => "FEATURE_OP_NOT_EQUALS",
+            Self::In => "FEATURE_OP_IN",
+            Self::AtLeast => "FEATURE_OP_AT_LEAST",
+            Self::AtMost => "FEATURE_OP_AT_MOST",
+            Self::Above => "FEATURE_OP_ABOVE",
+            Self::Below => "FEATURE_OP_BELOW",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_OP_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_OP_EQUALS" => Some(Self::Equals),
+            "FEATURE_OP_NOT_EQUALS" => Some(Self::NotEquals),
+            "FEATURE_OP_IN" => Some(Self::In),
+            "FEATURE_OP_AT_LEAST" => Some(Self::AtLeast),
+            "FEATURE_OP_AT_MOST" => Some(Self::AtMost),
+            "FEATURE_OP_ABOVE" => Some(Self::Above),
+            "FEATURE_OP_BELOW" => Some(Self::Below),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod feature_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// FeatureService keeps feature views, which say what is computed of customers, and computes
+    /// them as of any time: from what was known then and nothing else.
+    #[derive(Debug, Clone)]
+    pub struct FeatureServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> FeatureServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> FeatureServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            FeatureServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Declares a view. It is checked against its datasets first: INVALID_ARGUMENT /
+        /// INVALID_FEATURE_VIEW names the field by its path, what was expected there with the names
+        /// most like it, and what was found. The same declaration again returns the view that is
+        /// there; another: ALREADY_EXISTS / FEATURE_VIEW_EXISTS.
+        pub async fn create_feature_view(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateFeatureViewResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.FeatureService/CreateFeatureView",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.FeatureService", "CreateFeatureView"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reads a view with the exact meaning of each feature. NOT_FOUND / FEATURE_VIEW_NOT_FOUND.
+        pub async fn get_feature_view(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFeatureViewResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.FeatureService/GetFeatureView",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.FeatureService", "GetFeatureView"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists views, by name.
+        pub async fn list_feature_views(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListFeatureViewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFeatureViewsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.FeatureService/ListFeatureViews",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.FeatureService", "ListFeatureViews"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a view. Jobs that were created with it keep their copy.
+        pub async fn delete_feature_view(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteFeatureViewResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.FeatureService/DeleteFeatureView",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.FeatureService", "DeleteFeatureView"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Computes a view at one or many times from the latest versions of its datasets and streams
+        /// the rows, ascending by customer and time. Equal inputs give equal rows.
+        pub async fn compute_features(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ComputeFeaturesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ComputeFeaturesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.FeatureService/ComputeFeatures",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.FeatureService", "ComputeFeatures"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod feature_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with FeatureServiceServer.
+    #[async_trait]
+    pub trait FeatureService: std::marker::Send + std::marker::Sync + 'static {
+        /// Declares a view. It is checked against its datasets first: INVALID_ARGUMENT /
+        /// INVALID_FEATURE_VIEW names the field by its path, what was expected there with the names
+        /// most like it, and what was found. The same declaration again returns the view that is
+        /// there; another: ALREADY_EXISTS / FEATURE_VIEW_EXISTS.
+        async fn create_feature_view(
+            &self,
+            request: tonic::Request<super::CreateFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateFeatureViewResponse>,
+            tonic::Status,
+        >;
+        /// Reads a view with the exact meaning of each feature. NOT_FOUND / FEATURE_VIEW_NOT_FOUND.
+        async fn get_feature_view(
+            &self,
+            request: tonic::Request<super::GetFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFeatureViewResponse>,
+            tonic::Status,
+        >;
+        /// Lists views, by name.
+        async fn list_feature_views(
+            &self,
+            request: tonic::Request<super::ListFeatureViewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFeatureViewsResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a view. Jobs that were created with it keep their copy.
+        async fn delete_feature_view(
+            &self,
+            request: tonic::Request<super::DeleteFeatureViewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteFeatureViewResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ComputeFeatures method.
+        type ComputeFeaturesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ComputeFeaturesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Computes a view at one or many times from the latest versions of its datasets and streams
+        /// the rows, ascending by customer and time. Equal inputs give equal rows.
+        async fn compute_features(
+            &self,
+            request: tonic::Request<super::ComputeFeaturesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ComputeFeaturesStream>,
+            tonic::Status,
+        >;
+    }
+    /// FeatureService keeps feature views, which say what is computed of customers, and computes
+    /// them as of any time: from what was known then and nothing else.
+    #[derive(Debug)]
+    pub struct FeatureServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> FeatureServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for FeatureServiceServer<T>
+    where
+        T: FeatureService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/lode.v1.FeatureService/CreateFeatureView" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateFeatureViewSvc<T: FeatureService>(pub Arc<T>);
+                    impl<
+                        T: FeatureService,
+                    > tonic::server::UnaryService<super::CreateFeatureViewRequest>
+                    for CreateFeatureViewSvc<T> {
+                        type Response = super::CreateFeatureViewResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateFeatureViewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeatureService>::create_feature_view(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateFeatureViewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.FeatureService/GetFeatureView" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFeatureViewSvc<T: FeatureService>(pub Arc<T>);
+                    impl<
+                        T: FeatureService,
+                    > tonic::server::UnaryService<super::GetFeatureViewRequest>
+                    for GetFeatureViewSvc<T> {
+                        type Response = super::GetFeatureViewResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFeatureViewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeatureService>::get_feature_view(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFeatureViewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.FeatureService/ListFeatureViews" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListFeatureViewsSvc<T: FeatureService>(pub Arc<T>);
+                    impl<
+                        T: FeatureService,
+                    > tonic::server::UnaryService<super::ListFeatureViewsRequest>
+                    for ListFeatureViewsSvc<T> {
+                        type Response = super::ListFeatureViewsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListFeatureViewsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeatureService>::list_feature_views(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListFeatureViewsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.FeatureService/DeleteFeatureView" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteFeatureViewSvc<T: FeatureService>(pub Arc<T>);
+                    impl<
+                        T: FeatureService,
+                    > tonic::server::UnaryService<super::DeleteFeatureViewRequest>
+                    for DeleteFeatureViewSvc<T> {
+                        type Response = super::DeleteFeatureViewResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteFeatureViewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeatureService>::delete_feature_view(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteFeatureViewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.FeatureService/ComputeFeatures" => {
+                    #[allow(non_camel_case_types)]
+                    struct ComputeFeaturesSvc<T: FeatureService>(pub Arc<T>);
+                    impl<
+                        T: FeatureService,
+                    > tonic::server::ServerStreamingService<
+                        super::ComputeFeaturesRequest,
+                    > for ComputeFeaturesSvc<T> {
+                        type Response = super::ComputeFeaturesResponse;
+                        type ResponseStream = T::ComputeFeaturesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ComputeFeaturesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeatureService>::compute_features(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ComputeFeaturesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for FeatureServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "lode.v1.FeatureService";
+    impl<T> tonic::server::NamedService for FeatureServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
 }
 /// Ingest is one bulk load.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3446,7 +4723,7 @@ pub struct InputRef {
     #[prost(string, repeated, tag = "5")]
     pub exclude: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Where rows come from.
-    #[prost(oneof = "input_ref::Source", tags = "1, 2, 3")]
+    #[prost(oneof = "input_ref::Source", tags = "1, 2, 3, 6")]
     pub source: ::core::option::Option<input_ref::Source>,
 }
 /// Nested message and enum types in `InputRef`.
@@ -3463,6 +4740,10 @@ pub mod input_ref {
         /// tenants/{tenant}/jobs/{job}/outputs/{output}
         #[prost(string, tag = "3")]
         Output(::prost::alloc::string::String),
+        /// tenants/{tenant}/featureViews/{feature_view}: as it is declared when the job is created,
+        /// at JobSpec.as_of or else the time of that call.
+        #[prost(string, tag = "6")]
+        FeatureView(::prost::alloc::string::String),
     }
 }
 /// RoleColumn names the column that holds a role.
@@ -3526,6 +4807,10 @@ pub struct PinnedInput {
     /// The time it was read as of; not set when it was read as it is.
     #[prost(message, optional, tag = "4")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// The declaration of the feature view that is computed from it, as it was when the job was
+    /// created; empty for other inputs.
+    #[prost(string, tag = "5")]
+    pub feature_view_json: ::prost::alloc::string::String,
 }
 /// Provenance is all that a repeat of the job needs.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -13,6 +13,7 @@ use lode_types::Value;
 
 use crate::Result;
 use crate::catalog::dataset_name;
+use crate::features::view_name;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,6 +74,8 @@ pub enum InputSource {
         /// The output.
         output: String,
     },
+    /// A feature view, as of the job's time or else that of its creation.
+    Features(String),
 }
 
 impl JobSpec {
@@ -151,6 +154,11 @@ impl Input {
         })
     }
 
+    /// A feature view, as of the job's time or else that of its creation.
+    pub fn features(feature_view: impl Into<String>) -> Self {
+        Self::new(InputSource::Features(feature_view.into()))
+    }
+
     fn new(source: InputSource) -> Self {
         Self {
             source,
@@ -181,6 +189,7 @@ impl Input {
             InputSource::Output { job, output } => {
                 Source::Output(names::output(&JobId::parse(job)?, output))
             }
+            InputSource::Features(view) => Source::FeatureView(view_name(view)?),
         };
         Ok(v1::InputRef {
             source: Some(source),

@@ -1,0 +1,95 @@
+//! The formulas, each as a plain loop in the order of the events.
+
+use crate::plan::DAY;
+
+const HOUR: i64 = DAY / 24;
+
+/// Microseconds as days.
+pub(crate) fn days(micros: i64) -> f64 {
+    micros as f64 / DAY as f64
+}
+
+pub(crate) fn float(n: usize) -> f64 {
+    n as f64
+}
+
+/// The smallest or largest value.
+pub(crate) fn extreme(values: &[f64], is_min: bool) -> Option<f64> {
+    let mut values = values.iter().copied();
+    let mut found = values.next()?;
+    for value in values {
+        if (is_min && value < found) || (!is_min && value > found) {
+            found = value;
+        }
+    }
+    Some(found)
+}
+
+/// Sample standard deviation: sqrt(sum((v - mean)^2) / (n - 1)), in two passes.
+pub(crate) fn std(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let mut sum = 0.0;
+    for value in values {
+        sum += value;
+    }
+    let mean = sum / float(values.len());
+    Some(spread(values.iter().copied(), mean, values.len()))
+}
+
+/// Standard deviation of the days between different times, around length / gaps.
+pub(crate) fn gap_std(times: &[i64]) -> Option<f64> {
+    let gaps = || {
+        let pairs = times.windows(2).filter(|pair| pair[0] != pair[1]);
+        pairs.map(|pair| days(pair[1] - pair[0]))
+    };
+    let n = gaps().count();
+    if n < 2 {
+        return None;
+    }
+    let mean = days(times[times.len() - 1] - times[0]) / float(n);
+    Some(spread(gaps(), mean, n))
+}
+
+fn spread(values: impl Iterator<Item = f64>, mean: f64, n: usize) -> f64 {
+    let mut sum = 0.0;
+    for value in values {
+        sum += (value - mean) * (value - mean);
+    }
+    (sum / float(n - 1)).sqrt()
+}
+
+/// Least-squares slope per day: with x the days since the range's first event,
+/// sum((x - mean x)(v - mean v)) / sum((x - mean x)^2).
+pub(crate) fn slope(times: &[i64], values: &[f64]) -> Option<f64> {
+    let (first, last) = (*times.first()?, *times.last()?);
+    if first == last {
+        return None;
+    }
+    let n = float(times.len());
+    let (mut x_sum, mut v_sum) = (0.0, 0.0);
+    for (time, value) in times.iter().zip(values) {
+        x_sum += days(time - first);
+        v_sum += value;
+    }
+    let (x_mean, v_mean) = (x_sum / n, v_sum / n);
+    let (mut together, mut alone) = (0.0, 0.0);
+    for (time, value) in times.iter().zip(values) {
+        let x = days(time - first) - x_mean;
+        together += x * (value - v_mean);
+        alone += x * x;
+    }
+    Some(together / alone)
+}
+
+/// Hour of the day, UTC.
+pub(crate) fn hour(time: i64) -> usize {
+    usize::try_from(time.rem_euclid(DAY) / HOUR).unwrap_or(0)
+}
+
+/// Day of the week, UTC; Monday is 0.
+pub(crate) fn weekday(time: i64) -> usize {
+    // 1970-01-01 was a Thursday.
+    usize::try_from((time.div_euclid(DAY) + 3).rem_euclid(7)).unwrap_or(0)
+}

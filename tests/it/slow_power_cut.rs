@@ -6,7 +6,7 @@
 //! engine started on what is left. The same with the store's fdatasync left out has to lose
 //! something, else the test proves nothing. Needs the right to mount; says so when it is missing.
 //!
-//! Two rounds, or ten with `LODE_SLOW_TESTS=1`.
+//! Two rounds, or forty with `LODE_SLOW_TESTS=1`.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -39,7 +39,7 @@ async fn no_power_cut_loses_what_was_acknowledged() -> Result<()> {
     let Some(disk) = Disk::make("no_power_cut_loses_what_was_acknowledged")? else {
         return Ok(());
     };
-    let rounds = if settings::slow() { 10 } else { 2 };
+    let rounds = if settings::slow() { 40 } else { 2 };
     let log = crash::Log::default();
     for round in 0..rounds {
         let seed = SEED + round;

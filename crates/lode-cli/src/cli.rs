@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Feature(commands::feature::Args),
     /// Show a customer with features and what jobs wrote, or what they did
     Customer(commands::customer::Args),
+    /// Check or rebuild a data directory without its engine
+    Admin(commands::admin::Args),
     /// Write made-up customer data to play with
     Sample(commands::sample::Args),
     /// Show everything on made-up data, in a minute

@@ -20,3 +20,8 @@ pub use config::Config;
 pub use engine::Engine;
 pub use error::Error;
 pub use error::Result;
+pub use lode_store::Checked;
+pub use lode_store::Problem;
+pub use lode_store::Rebuilt;
+pub use lode_store::check as check_directory;
+pub use lode_store::rebuild as rebuild_directory;

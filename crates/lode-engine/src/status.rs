@@ -22,6 +22,10 @@ pub(crate) fn status(fault: &Fault) -> Status {
     if fault.class == Class::Unavailable {
         details.set_retry_info(Some(Duration::from_millis(200)));
     }
+    if fault.reason == "STORE_FULL" {
+        // Somebody has to make room first.
+        details.set_retry_info(Some(Duration::from_secs(2)));
+    }
     if fault.class == Class::Bug || fault.class == Class::Corrupt {
         tracing::error!(reason = fault.reason, error = fault.message, "call failed");
     }

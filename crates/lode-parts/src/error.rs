@@ -98,7 +98,10 @@ impl Failure for Error {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "STORE_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "STORE_READ_ONLY"
+            }
             Self::Io { .. } => "TABLE_IO_FAILED",
             Self::Damaged { .. } => "TABLE_DAMAGED",
             Self::SchemaDiffers { .. } => "TABLE_SCHEMA_DIFFERS",

@@ -183,7 +183,7 @@ pub(crate) fn create(
         new.display_name
     };
     check_length("display_name", &display_name)?;
-    let number = next_number(txn)?;
+    let number = take_number(txn)?;
     let known = Known {
         number,
         definition: Definition {
@@ -244,7 +244,11 @@ pub(crate) fn put_head(txn: &mut Txn<'_>, number: u32, head: &Head) -> Result<()
     txn.put(Tree::Meta, key::head(number), head.encode())
 }
 
-fn put_definition(txn: &mut Txn<'_>, number: u32, definition: &Definition) -> Result<()> {
+pub(crate) fn put_definition(
+    txn: &mut Txn<'_>,
+    number: u32,
+    definition: &Definition,
+) -> Result<()> {
     long::put(
         txn,
         Tree::Meta,
@@ -253,13 +257,19 @@ fn put_definition(txn: &mut Txn<'_>, number: u32, definition: &Definition) -> Re
     )
 }
 
-fn next_number(txn: &mut Txn<'_>) -> Result<u32> {
+/// The number that the next dataset gets.
+pub(crate) fn next_number(read: &dyn Read) -> Result<u32> {
+    match read.get(Tree::Meta, &key::dataset_counter())? {
+        None => Ok(1),
+        Some(value) => {
+            key::read_number(&value).ok_or_else(|| Error::damaged("dataset counter", "no number"))
+        }
+    }
+}
+
+fn take_number(txn: &mut Txn<'_>) -> Result<u32> {
     let key = key::dataset_counter();
-    let number = match txn.get(Tree::Meta, &key)? {
-        None => 1,
-        Some(value) => key::read_number(&value)
-            .ok_or_else(|| Error::damaged("dataset counter", "no number"))?,
-    };
+    let number = next_number(txn)?;
     let next = number
         .checked_add(1)
         .ok_or_else(|| Error::bug("no dataset number is left"))?;

@@ -3,9 +3,11 @@
 //! One commit a customers dataset at a time. A commit that fails on the way is rolled back;
 //! one that was killed is rolled back at the next start.
 
+use arrow_array::RecordBatch;
 use lode_types::DatasetId;
 use lode_types::DatasetKind;
 use lode_types::IngestId;
+use lode_types::Timestamp;
 
 use crate::Error;
 use crate::Ingest;
@@ -26,6 +28,7 @@ use crate::record::Intent;
 use crate::record::Progress;
 use crate::record::State;
 use crate::record::Touched;
+use crate::record::Version;
 use crate::snapshot::open_parts;
 use crate::store::Inner;
 use crate::sweep;
@@ -52,6 +55,60 @@ pub(crate) fn commit(
         return commit_customers(inner, dataset, id, chunk_count);
     }
     commit_parts(inner, known.number, dataset, id, chunk_count)
+}
+
+/// Commits an ingest that was committed before, and whose marker is there.
+pub(crate) fn again(
+    inner: &Inner,
+    number: u32,
+    dataset: &DatasetId,
+    id: &IngestId,
+    chunk_count: u64,
+) -> Result<()> {
+    let definition = catalog::definition(&inner.core().trees, number)?;
+    let (dataset, id, now) = (dataset.clone(), id.clone(), inner.now());
+    if definition.kind == DatasetKind::Customers {
+        return commit_customers(inner, &dataset, &id, chunk_count).map(|_| ());
+    }
+    inner
+        .committer()
+        .run(move |txn| ingest::commit_parts(txn, &dataset, &id, chunk_count, now))
+        .map(|_| ())
+}
+
+/// Merges rows into customers as their next version, which no load made; for a rebuild, when
+/// nobody else writes.
+pub(crate) fn merge_rows(
+    inner: &Inner,
+    number: u32,
+    rows: &RecordBatch,
+    ingest: u32,
+    time: Timestamp,
+) -> Result<()> {
+    let trees = &inner.core().trees;
+    let mut head = catalog::head(trees, number)?;
+    let definition = catalog::definition(trees, number)?;
+    let file = lode_parts::memfd("lode-rows", &rows.schema(), [rows.clone()])?;
+    let (core, committer) = (inner.core(), inner.committer());
+    let merge = Merge::new(core, committer, number, &definition, &head, vec![file])?;
+    let layout = merge.plan()?;
+    let merged = merge.run(layout)?;
+    drop(merge);
+    head.version += 1;
+    (head.rows, head.bytes, head.layout) = (merged.rows, merged.bytes, layout);
+    let version = Version {
+        ingest,
+        rows: merged.rows,
+        bytes: merged.bytes,
+        layout,
+        time,
+    };
+    let pending = committer.begin(false, move |txn| {
+        let key = key::version(number, head.version);
+        txn.put(Tree::Meta, key, version.encode())?;
+        catalog::put_head(txn, number, &head)
+    });
+    pending.wait()
 }
 
 fn commit_parts(

@@ -13,6 +13,8 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::SyncSender;
@@ -23,6 +25,8 @@ use std::time::Duration;
 use crate::Error;
 use crate::Result;
 use crate::failpoint::Failpoints;
+use crate::guard::Guard;
+use crate::guard::Refusal;
 use crate::kv::Overlay;
 use crate::kv::Trees;
 use crate::kv::Txn;
@@ -41,6 +45,8 @@ pub(crate) struct Core {
     db: sled::Db,
     /// sled's own file, opened again so that it can be synced.
     file: File,
+    guard: Guard,
+    refusing: AtomicBool,
     poison: OnceLock<String>,
 }
 
@@ -51,6 +57,8 @@ impl Core {
             failpoints,
             db,
             file,
+            guard: Guard::new(),
+            refusing: AtomicBool::new(false),
             poison: OnceLock::new(),
         })
     }
@@ -63,6 +71,26 @@ impl Core {
                 cause: cause.clone(),
             }),
         }
+    }
+
+    /// Why a group of writes is refused now, if it is; tells the log when that changes.
+    fn admit(&self) -> Option<Refusal> {
+        let refusal = match self.guard.admit(&self.file) {
+            Ok(refusal) => refusal,
+            Err(error) => {
+                tracing::warn!(error = %lode_types::chain(&error), "the disk cannot be looked at");
+                None
+            }
+        };
+        if self.refusing.swap(refusal.is_some(), Ordering::Relaxed) != refusal.is_some() {
+            match refusal {
+                Some(refusal) => {
+                    tracing::error!(error = %refusal.error(), "writes are refused");
+                }
+                None => tracing::info!("writes are taken again"),
+            }
+        }
+        refusal
     }
 
     /// Makes all that was applied durable.
@@ -251,9 +279,10 @@ fn serve_group(core: &Core, queue: &Receiver<Job>, first: Job, dirty: &mut bool)
     let mut lazy = Vec::new();
     let mut next = Some(first);
     let mut jobs = 0;
+    let refusal = core.admit();
     while let Some(job) = next {
         let answers = if job.durable { &mut durable } else { &mut lazy };
-        answers.extend(work(core, job.work, &mut group));
+        answers.extend(work(core, job.work, &mut group, refusal));
         jobs += 1;
         next = (jobs < GROUP_JOBS && group.bytes() < GROUP_BYTES)
             .then(|| queue.try_recv().ok())
@@ -279,11 +308,16 @@ fn serve_group(core: &Core, queue: &Receiver<Job>, first: Job, dirty: &mut bool)
 }
 
 /// Runs one job over the group's writes; none when it panicked, its waiter is then let go.
-fn work(core: &Core, work: Work, group: &mut Overlay) -> Option<Answer> {
+fn work(core: &Core, work: Work, group: &mut Overlay, refusal: Option<Refusal>) -> Option<Answer> {
     let mut txn = Txn::new(&core.trees, group);
-    let worked = catch_unwind(AssertUnwindSafe(|| match core.check() {
-        Ok(()) => work(Ok(&mut txn)),
-        Err(error) => work(Err(error)),
+    let worked = catch_unwind(AssertUnwindSafe(|| {
+        match core.check().and_then(|()| match refusal {
+            None => Ok(()),
+            Some(refusal) => Err(refusal.error()),
+        }) {
+            Ok(()) => work(Ok(&mut txn)),
+            Err(error) => work(Err(error)),
+        }
     }));
     match worked {
         Ok(Worked::Keep(answer)) => {

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use lode_types::Timestamp;
 
+use crate::Appended;
 use crate::Error;
+use crate::NewChunk;
 use crate::Result;
 use crate::catalog;
 use crate::codec::Reader;
@@ -20,6 +22,7 @@ use crate::key;
 use crate::kv::Read;
 use crate::kv::Span;
 use crate::kv::Tree;
+use crate::kv::Txn;
 use crate::record::Chunk;
 use crate::store::Inner;
 use crate::sweep;
@@ -92,6 +95,39 @@ pub(crate) fn of_dataset(read: &dyn Read, dataset: u32) -> Result<Vec<LostPart>>
 pub(crate) fn is_lost(read: &dyn Read, place: Place, seq: u64) -> Result<bool> {
     let key = key::lost_part(place.dataset, place.ingest, seq);
     Ok(read.get(Tree::Meta, &key)?.is_some())
+}
+
+/// Takes a chunk whose part is lost a second time; nothing else of its load changes.
+pub(crate) fn replace(
+    txn: &mut Txn<'_>,
+    place: Place,
+    known: &Chunk,
+    chunk: NewChunk,
+) -> Result<(Appended, Place)> {
+    let (Some(staged), true) = (chunk.staged, chunk.chunk_crc32c == known.chunk_crc32c) else {
+        return Err(Error::ChunkDiffers {
+            seq: chunk.seq,
+            expected: known.chunk_crc32c,
+            found: chunk.chunk_crc32c,
+        });
+    };
+    let record = Chunk {
+        part: staged.name().to_owned(),
+        bytes: staged.bytes(),
+        part_crc32c: staged.crc32c(),
+        ..known.clone()
+    };
+    let key = key::chunk(place.dataset, place.ingest, chunk.seq);
+    txn.put(Tree::Meta, key, record.encode())?;
+    let key = key::lost_part(place.dataset, place.ingest, chunk.seq);
+    txn.remove(Tree::Meta, key);
+    staged.keep();
+    let appended = Appended {
+        duplicate: false,
+        accepted_rows: known.rows,
+        rejected_rows: known.rejected,
+    };
+    Ok((appended, place))
 }
 
 fn set_aside(inner: &Inner, place: Place, path: &Path, part: &str) {

@@ -166,6 +166,30 @@ pub enum Error {
     /// A part file's own trouble.
     #[error(transparent)]
     Part(#[from] lode_parts::Error),
+    /// sled has lost commits that their files tell of.
+    #[error(
+        "the catalog is behind: {dataset:?} is at version {found} and a file tells of version \
+         {expected}; run lode admin rebuild"
+    )]
+    CatalogBehind {
+        dataset: String,
+        expected: u64,
+        found: u64,
+    },
+    /// No room is left on the disk.
+    #[error(
+        "the disk is full: expected room for {needed} bytes more of the database; writes go on \
+         when there is, reads go on now"
+    )]
+    StoreFull { needed: u64 },
+    /// The disk takes no writes.
+    #[error("the disk is read-only; writes go on when it is not, reads go on now")]
+    StoreReadOnly,
+    /// There is nothing to rebuild.
+    #[error(
+        "the catalog is whole, expected one that is lost or damaged; --force rebuilds it anyway"
+    )]
+    CatalogWhole,
     /// Our own mistake.
     #[error("internal error: {what}")]
     Bug { what: String },
@@ -216,7 +240,8 @@ impl Failure for Error {
             | Self::IngestCommitting { .. }
             | Self::ChunkOutOfOrder { .. }
             | Self::ChunksMissing { .. }
-            | Self::Locked { .. } => Class::State,
+            | Self::Locked { .. }
+            | Self::CatalogWhole => Class::State,
             Self::NoKeyColumn
             | Self::AsOfNoTime { .. }
             | Self::SchemaFixed { .. }
@@ -228,7 +253,8 @@ impl Failure for Error {
             | Self::Foreign { .. }
             | Self::TooNew { .. } => Class::Invalid,
             Self::TooManyRejectedRows { .. } | Self::TooManyRows { .. } => Class::Limit,
-            Self::Poisoned { .. } | Self::Closed => Class::Unavailable,
+            Self::Poisoned { .. } | Self::Closed | Self::StoreReadOnly => Class::Unavailable,
+            Self::StoreFull { .. } => Class::Limit,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Class::Limit,
             Self::Io { .. } => Class::Unavailable,
             Self::Sled { source, .. } => match **source {
@@ -236,9 +262,10 @@ impl Failure for Error {
                 sled::Error::Io(_) => Class::Unavailable,
                 _ => Class::Bug,
             },
-            Self::Damaged { .. } | Self::PartDamaged { .. } | Self::FileDamaged { .. } => {
-                Class::Corrupt
-            }
+            Self::CatalogBehind { .. }
+            | Self::Damaged { .. }
+            | Self::PartDamaged { .. }
+            | Self::FileDamaged { .. } => Class::Corrupt,
             Self::ChunkDiffers { .. } => Class::State,
             Self::Part(error) => error.class(),
             Self::ValueTooLarge { .. } | Self::Bug { .. } => Class::Bug,
@@ -278,10 +305,17 @@ impl Failure for Error {
             Self::Foreign { .. } => "STORE_FOREIGN",
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged { .. } => "STORE_DAMAGED",
+            Self::CatalogBehind { .. } => "CATALOG_BEHIND",
+            Self::CatalogWhole => "CATALOG_WHOLE",
             Self::PartDamaged { .. } => "PART_DAMAGED",
             Self::FileDamaged { .. } => "FILE_DAMAGED",
             Self::ChunkDiffers { .. } => "CHUNK_DIFFERS",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "STORE_FULL",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "STORE_READ_ONLY"
+            }
+            Self::StoreFull { .. } => "STORE_FULL",
+            Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::Io { .. } => "STORE_IO_FAILED",
             Self::Sled { .. } => "STORE_IO_FAILED",
             Self::Part(error) => error.reason(),

@@ -134,6 +134,27 @@ pub(crate) fn seal(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
+/// Adopts every file that is there, after the records of what was adopted are lost; how many.
+pub(crate) fn adopt_all(inner: &Inner) -> Result<u64> {
+    let mut adopted = 0;
+    for area in [Area::Outputs, Area::Models] {
+        for path in list(&inner.home().area(area.as_str()))? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.filter(|name| check_name(name).is_ok()) else {
+                continue;
+            };
+            let file = File::open(&path).map_err(Error::io(format!("open file {name}")))?;
+            let (key, seal) = (key::file(area.tag(), name), Seal::of(&file)?.encode());
+            let pending = inner
+                .committer()
+                .begin(false, move |txn| txn.put(Tree::Meta, key, seal));
+            pending.wait()?;
+            adopted += 1;
+        }
+    }
+    Ok(adopted)
+}
+
 /// Length and checksum of an adopted file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {

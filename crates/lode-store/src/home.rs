@@ -86,6 +86,21 @@ impl Home {
         Ok(home)
     }
 
+    /// Takes a directory that is there, and changes nothing.
+    pub(crate) fn inspect(dir: &Path) -> Result<Self> {
+        let Some(found) = check_format(dir)? else {
+            return Err(Error::Foreign {
+                dir: dir.to_owned(),
+            });
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            clean: dir.join("CLEAN").exists(),
+            found,
+            _lock: take_lock(dir)?,
+        })
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -179,7 +194,12 @@ impl Home {
             }
             Err(error) => return Err(error),
         };
-        let file = File::open(dir.join(SLED_FILE)).map_err(Error::io("open the database file"))?;
+        // For writing, so that room can be made for it.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(dir.join(SLED_FILE))
+            .map_err(Error::io("open the database file"))?;
         file.sync_all()
             .map_err(Error::io("sync the database file"))?;
         File::open(dir.join("conf"))
@@ -327,7 +347,7 @@ fn snapshots(dir: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
+pub(crate) fn start_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db> {
     let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
     let mut tries = 0;
     loop {

@@ -294,7 +294,7 @@ pub(crate) fn record(txn: &mut Txn<'_>, chunk: NewChunk) -> Result<(Appended, Pl
         if let Some(known) = &known
             && damage::is_lost(txn, place, chunk.seq)?
         {
-            return replace(txn, place, known, chunk);
+            return damage::replace(txn, place, known, chunk);
         }
         let appended = Appended {
             duplicate: true,
@@ -358,39 +358,6 @@ pub(crate) fn record(txn: &mut Txn<'_>, chunk: NewChunk) -> Result<(Appended, Pl
     if let Some(staged) = chunk.staged {
         staged.keep();
     }
-    Ok((appended, place))
-}
-
-/// Takes a chunk whose part is lost a second time; nothing else of its load changes.
-fn replace(
-    txn: &mut Txn<'_>,
-    place: Place,
-    known: &Chunk,
-    chunk: NewChunk,
-) -> Result<(Appended, Place)> {
-    let (Some(staged), true) = (chunk.staged, chunk.chunk_crc32c == known.chunk_crc32c) else {
-        return Err(Error::ChunkDiffers {
-            seq: chunk.seq,
-            expected: known.chunk_crc32c,
-            found: chunk.chunk_crc32c,
-        });
-    };
-    let record = Chunk {
-        part: staged.name().to_owned(),
-        bytes: staged.bytes(),
-        part_crc32c: staged.crc32c(),
-        ..known.clone()
-    };
-    let key = key::chunk(place.dataset, place.ingest, chunk.seq);
-    txn.put(Tree::Meta, key, record.encode())?;
-    let key = key::lost_part(place.dataset, place.ingest, chunk.seq);
-    txn.remove(Tree::Meta, key);
-    staged.keep();
-    let appended = Appended {
-        duplicate: false,
-        accepted_rows: known.rows,
-        rejected_rows: known.rejected,
-    };
     Ok((appended, place))
 }
 

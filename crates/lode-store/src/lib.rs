@@ -21,9 +21,11 @@ mod stage;
 mod sweep;
 mod upsert; // and how they go
 
+mod check; // a directory as a whole
 mod damage;
 mod docs;
 mod files;
+mod rebuild;
 mod tags;
 
 mod block;
@@ -32,6 +34,7 @@ mod bucket;
 mod codec;
 mod committer;
 mod failpoint;
+mod guard;
 mod home;
 mod key;
 mod kv;
@@ -41,6 +44,9 @@ mod record;
 pub use catalog::Dataset;
 pub use catalog::DatasetChange;
 pub use catalog::NewDataset;
+pub use check::Checked;
+pub use check::Problem;
+pub use check::check;
 pub use damage::LostPart;
 pub use docs::DocWrite;
 pub use docs::Space;
@@ -55,6 +61,8 @@ pub use ingest::IngestState;
 pub use ingest::NewChunk;
 pub use ingest::RejectedRow;
 pub use lode_types::CsvOptions;
+pub use rebuild::Rebuilt;
+pub use rebuild::rebuild;
 pub use recent::MAX_PUT_ROWS;
 pub use recent::NewRows;
 pub use recent::Put;

@@ -162,38 +162,84 @@ pub(crate) fn version_of(path: &Path) -> Option<u64> {
     u64::from_str_radix(name.strip_suffix(ENDING)?, 16).ok()
 }
 
-/// Makes the files agree with a whole catalog: those ahead of it go, and commits of before
-/// there were such files get theirs. The latter once, when a directory is upgraded.
+/// Makes the files agree with a whole catalog: that of a commit that was not shown goes, and
+/// commits of before there were such files get theirs, once, when a directory is upgraded.
+///
+/// # Errors
+/// `CATALOG_BEHIND` when a file tells of what the catalog has lost.
 pub(crate) fn resume(inner: &Inner, upgrade: bool) -> Result<()> {
+    let trees = &inner.core().trees;
     for dir in list(&inner.home().parts())? {
         let Some(number) = Home::number_of(&dir) else {
             continue;
         };
-        let trees = &inner.core().trees;
-        if trees.get(Tree::Meta, &key::head(number))?.is_none() {
-            continue;
+        for path in stale(trees, number, &dir)? {
+            std::fs::remove_file(&path)
+                .map_err(Error::io("remove the file of a commit that was not shown"))?;
         }
-        let head = catalog::head(trees, number)?;
-        for path in list(&dir)? {
-            let Some(version) = version_of(&path) else {
-                continue;
-            };
-            // Ahead of the catalog, or of a roll that did not end.
-            let record = trees.get(Tree::Meta, &key::version(number, version))?;
-            let waits = match record {
-                Some(value) => Version::decode(&value)?.ingest == recent::PUT,
-                None => false,
-            };
-            if version > head.version || waits {
-                std::fs::remove_file(&path)
-                    .map_err(Error::io("remove the file of a commit that was not shown"))?;
-            }
-        }
-        if upgrade {
+        if upgrade && trees.get(Tree::Meta, &key::head(number))?.is_some() {
             write_missing(inner, number, &dir)?;
         }
     }
     Ok(())
+}
+
+/// The files of commits that were not shown.
+///
+/// # Errors
+/// `CATALOG_BEHIND` when one was.
+pub(crate) fn stale(read: &dyn Read, number: u32, dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut stale = Vec::new();
+    let Some(newest) = list(dir)?.iter().filter_map(|path| version_of(path)).max() else {
+        return Ok(stale);
+    };
+    let behind = |dataset: String, found: u64| Error::CatalogBehind {
+        dataset,
+        expected: newest,
+        found,
+    };
+    if read.get(Tree::Meta, &key::head(number))?.is_none() {
+        let doomed = read.get(Tree::Meta, &key::doomed_dataset(number))?;
+        let gone = doomed.is_some() || number < catalog::next_number(read)?;
+        return if gone {
+            Ok(stale)
+        } else {
+            Err(behind(format!("number {number}"), 0))
+        };
+    }
+    let head = catalog::head(read, number)?;
+    for path in list(dir)? {
+        let Some(version) = version_of(&path) else {
+            continue;
+        };
+        if version <= head.version {
+            // Of a roll that did not end: its rows still wait.
+            let record = read.get(Tree::Meta, &key::version(number, version))?;
+            let record = record.map(|value| Version::decode(&value)).transpose()?;
+            if record.is_some_and(|record| record.ingest == recent::PUT) {
+                stale.push(path);
+            }
+            continue;
+        }
+        // A commit that was about to be shown has all its chunks in the catalog.
+        let known = match read_one(&path) {
+            Ok(marker) => {
+                let key = key::ingest(number, marker.ingest);
+                let progress = read.get(Tree::Meta, &key)?;
+                let progress = progress.map(|value| Progress::decode(&value)).transpose()?;
+                progress.is_some_and(|progress| {
+                    progress.next_seq >= marker.chunks.len() as u64
+                        && progress.state != State::Committed
+                })
+            }
+            Err(_) => true,
+        };
+        if version > head.version + 1 || !known {
+            return Err(behind(catalog::definition(read, number)?.id, head.version));
+        }
+        stale.push(path);
+    }
+    Ok(stale)
 }
 
 fn write_missing(inner: &Inner, number: u32, dir: &Path) -> Result<()> {
@@ -229,7 +275,8 @@ fn write_missing(inner: &Inner, number: u32, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn name(version: u64) -> String {
+/// The name of the file of a version.
+pub(crate) fn name(version: u64) -> String {
     format!("{version:016x}{ENDING}")
 }
 

@@ -48,6 +48,7 @@ use crate::upsert;
 use record::Answer;
 use record::Waiting;
 pub(crate) use roll::Rolled;
+pub(crate) use roll::enter_roll;
 pub(crate) use roll::first_rows;
 pub(crate) use roll::resume;
 pub(crate) use roll::roll;

@@ -64,6 +64,9 @@ use crate::stage;
 use crate::sweep;
 use crate::tags;
 
+mod hold;
+mod options;
+
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
@@ -79,14 +82,6 @@ impl Default for Options {
             cache_bytes: 128 << 20,
             clock: Arc::new(SystemClock),
         }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("cache_bytes", &self.cache_bytes)
-            .finish_non_exhaustive()
     }
 }
 
@@ -149,35 +144,6 @@ impl Inner {
     }
 }
 
-impl Inner {
-    /// Lets small writes to a dataset wait for its serial lock, which the caller holds, until
-    /// what is given is dropped.
-    pub(crate) fn hold(&self, dataset: u32) -> Hold {
-        lock(&self.held).insert(dataset);
-        Hold {
-            held: Arc::clone(&self.held),
-            dataset,
-        }
-    }
-
-    /// The datasets to which small writes wait.
-    pub(crate) fn held(&self) -> Arc<Mutex<HashSet<u32>>> {
-        Arc::clone(&self.held)
-    }
-}
-
-/// While it lives, small writes to a dataset wait.
-pub(crate) struct Hold {
-    held: Arc<Mutex<HashSet<u32>>>,
-    dataset: u32,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        lock(&self.held).remove(&self.dataset);
-    }
-}
-
 /// Parts whose bytes this process has written or checked: dataset, ingest, chunk.
 #[derive(Default)]
 pub(crate) struct Verified(Mutex<HashSet<(u32, u32, u64)>>);
@@ -209,6 +175,15 @@ impl Store {
     /// `STORE_LOCKED` when another engine has it, `STORE_FOREIGN` and `STORE_TOO_NEW` when it
     /// is no directory of this release, `STORE_DAMAGED` and the like when it cannot be read.
     pub fn open(dir: &Path, options: Options) -> Result<Self> {
+        Self::open_as(dir, options, false)
+    }
+
+    /// Opens a directory whose catalog is to be made anew; nothing is swept.
+    pub(crate) fn open_for_rebuild(dir: &Path, options: Options) -> Result<Self> {
+        Self::open_as(dir, options, true)
+    }
+
+    fn open_as(dir: &Path, options: Options, rebuild: bool) -> Result<Self> {
         let home = Home::open(dir)?;
         let opened = home.open_sled(options.cache_bytes)?;
         let sweep = home.was_clean() && !opened.recovered;
@@ -240,6 +215,11 @@ impl Store {
             parts: AtomicU32::new(0),
         };
         sweep::resume(&inner)?;
+        if rebuild {
+            return Ok(Self {
+                inner: Arc::new(inner),
+            });
+        }
         let is_older = inner.home.is_older();
         if is_older {
             history::begin(&inner)?;
@@ -608,7 +588,6 @@ impl Store {
         files::scratch(&self.inner)
     }
 
-    #[cfg(test)]
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }

@@ -1,5 +1,6 @@
 //! One file per command; this one hands over.
 
+pub(crate) mod admin;
 pub(crate) mod algorithms;
 pub(crate) mod cancel;
 pub(crate) mod customer;
@@ -70,6 +71,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Recommend(args) => recommend::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,
         Command::Customer(args) => customer::run(&cx, args).await,
+        Command::Admin(args) => admin::run(args).await,
         Command::Sample(args) => sample::run(args).await,
         Command::Demo(args) => demo::run(args).await,
     }

@@ -206,6 +206,8 @@ struct Load {
     decoder: Decoder,
     bad_rows: BadRows,
     next_seq: u64,
+    /// Chunks below it that are wanted again, since their parts are lost.
+    lost: Vec<u64>,
 }
 
 /// A chunk that was decoded, checked and written, and waits to be recorded.
@@ -281,6 +283,7 @@ async fn open_load(shared: &Arc<Shared>, name: String) -> Result<Arc<Load>, Stat
             decoder,
             bad_rows: options.bad_rows,
             next_seq: open.next_seq,
+            lost: shared.store.lost_chunks(&dataset, &ingest)?,
             shared,
             dataset,
             ingest,
@@ -291,7 +294,7 @@ async fn open_load(shared: &Arc<Shared>, name: String) -> Result<Arc<Load>, Stat
 
 /// Checks a chunk's bytes, decodes it, checks its rows, and writes the good ones to a part file.
 fn prepare(load: &Load, seq: u64, chunk: &v1::Chunk) -> Result<Prepared, Fault> {
-    if seq < load.next_seq {
+    if seq < load.next_seq && !load.lost.contains(&seq) {
         return Ok(Prepared {
             crc32c: 0,
             staged: None,

@@ -32,6 +32,7 @@ use crate::key;
 use crate::kv::Read;
 use crate::kv::Span;
 use crate::kv::Tree;
+use crate::kv::Txn;
 use crate::long;
 use crate::marker;
 use crate::marker::Marker;
@@ -170,6 +171,29 @@ pub(crate) fn roll(inner: &Inner, number: u32) -> Result<bool> {
     shown?;
     forget_rolled(inner, number)?;
     Ok(true)
+}
+
+/// Enters the record of a roll again: versions, rows and times of its small writes; none when
+/// it was no roll.
+pub(crate) fn enter_roll(
+    txn: &mut Txn<'_>,
+    number: u32,
+    ingest: u32,
+    puts: &[(u64, u64, i64)],
+) -> Result<()> {
+    let Some((last, ..)) = puts.last() else {
+        return Ok(());
+    };
+    let rolled: Vec<Rolled> = puts
+        .iter()
+        .map(|&(version, rows, time)| Rolled {
+            version,
+            rows,
+            time: Timestamp(time),
+        })
+        .collect();
+    let list = encode_rolled(ingest, &rolled);
+    long::put(txn, Tree::Meta, &key::rolled(number, *last), &list)
 }
 
 fn marker(

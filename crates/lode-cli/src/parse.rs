@@ -25,6 +25,21 @@ pub(crate) struct RoleArg {
     pub(crate) column: String,
 }
 
+/// A length of time, like `90s`, `30m`, `1h` or `7d`, in milliseconds.
+pub(crate) fn millis(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected a time like 90s, 30m, 1h or 7d, found {text}");
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let unit = match unit {
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
 /// `name=value`, the value read as JSON when it is JSON, else as text.
 pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text, "name=value")?;

@@ -104,6 +104,8 @@ unary! { CatalogServiceClient:
     update_dataset "UpdateDataset" (UpdateDatasetRequest) -> UpdateDatasetResponse;
     /// Deletes a dataset and its rows.
     delete_dataset "DeleteDataset" (DeleteDatasetRequest) -> DeleteDatasetResponse;
+    /// Makes one sorted run of all rows of a dataset.
+    compact_dataset "CompactDataset" (CompactDatasetRequest) -> CompactDatasetResponse;
     /// Guesses kind, schema and roles from a sample.
     infer_schema "InferSchema" (InferSchemaRequest) -> InferSchemaResponse;
 }

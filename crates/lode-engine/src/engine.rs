@@ -139,6 +139,8 @@ fn open(config: Config) -> Result<Shared> {
         lode_store::Options {
             cache_bytes: config.cache_bytes,
             clock: Arc::clone(&clock),
+            compact: true,
+            keep_versions: Duration::from_millis(config.keep_versions_millis),
         },
     )
     .map_err(|error| below(&error))?;

@@ -101,6 +101,23 @@ impl Dataset {
     }
 }
 
+/// What compaction has cost a dataset since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Compaction {
+    /// Sorted runs made.
+    pub runs: u64,
+    /// Rows written, each as often as it was.
+    pub rows: u64,
+    /// Bytes of parts read.
+    pub read_bytes: u64,
+    /// Bytes of parts written.
+    pub written_bytes: u64,
+    /// Bytes, as they were loaded, of all rows that are in runs now.
+    pub loaded_bytes: u64,
+    /// CPU time, in microseconds.
+    pub cpu_micros: u64,
+}
+
 /// A row that a load refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RejectedRow {
@@ -299,6 +316,27 @@ impl Lode {
         };
         self.client().delete_dataset(request).await?;
         Ok(())
+    }
+
+    /// Makes one sorted run of all rows of a dataset and waits for it; what compaction has
+    /// cost the dataset so far.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, or what the call met.
+    pub async fn compact_dataset(&self, dataset: &str) -> Result<Compaction> {
+        let request = v1::CompactDatasetRequest {
+            name: dataset_name(dataset)?,
+        };
+        let answer = self.client().compact_dataset(request).await?;
+        let spent = answer.compaction.unwrap_or_default();
+        Ok(Compaction {
+            runs: spent.runs,
+            rows: spent.rows,
+            read_bytes: spent.read_bytes,
+            written_bytes: spent.written_bytes,
+            loaded_bytes: spent.loaded_bytes,
+            cpu_micros: spent.cpu_micros,
+        })
     }
 
     /// Rows that a load refused, in their order; at most `limit`.

@@ -17,6 +17,7 @@ mod serving;
 mod table;
 
 pub use catalog::AlgorithmInfo;
+pub use catalog::Compaction;
 pub use catalog::Dataset;
 pub use catalog::InputColumnInfo;
 pub use catalog::InputInfo;

@@ -57,7 +57,11 @@ pub(crate) fn open_part(inner: &Inner, place: Place, seq: u64, chunk: &Chunk) ->
     let path = inner.home().parts_of(place.dataset).join(&chunk.part);
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        // A part that was compacted and freed since has no record any more.
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound
+                && is_recorded(&inner.core().trees, place, seq)? =>
+        {
             return Err(lost(inner, place, seq, chunk, "no file".to_owned()));
         }
         Err(error) => return Err(Error::io(format!("open part {}", chunk.part))(error)),
@@ -128,6 +132,12 @@ pub(crate) fn replace(
         rejected_rows: known.rejected,
     };
     Ok((appended, place))
+}
+
+fn is_recorded(read: &dyn Read, place: Place, seq: u64) -> Result<bool> {
+    let chunk = key::chunk(place.dataset, place.ingest, seq);
+    let part = key::run_part(place.dataset, place.ingest, seq);
+    Ok(read.get(Tree::Meta, &chunk)?.is_some() || read.get(Tree::Meta, &part)?.is_some())
 }
 
 fn set_aside(inner: &Inner, place: Place, path: &Path, part: &str) {

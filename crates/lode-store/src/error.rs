@@ -20,6 +20,11 @@ pub enum Error {
     /// Somebody reads it.
     #[error("dataset {id:?} is read by {readers} queued or running jobs or queries")]
     DatasetInUse { id: String, readers: usize },
+    /// Rows of one customer were asked of a dataset that does not say whose its rows are.
+    #[error(
+        "dataset {id:?}: expected events or the like with a column of role customer_id, found none"
+    )]
+    NoCustomerColumn { id: String },
     /// A schema that this kind of dataset cannot have.
     #[error("a customers dataset needs a column with role customer_id, found none")]
     NoKeyColumn,
@@ -243,6 +248,7 @@ impl Failure for Error {
             | Self::Locked { .. }
             | Self::CatalogWhole => Class::State,
             Self::NoKeyColumn
+            | Self::NoCustomerColumn { .. }
             | Self::AsOfNoTime { .. }
             | Self::SchemaFixed { .. }
             | Self::BadRow { .. }
@@ -278,6 +284,7 @@ impl Failure for Error {
             Self::DatasetExists { .. } => "DATASET_EXISTS",
             Self::DatasetInUse { .. } => "DATASET_IN_USE",
             Self::NoKeyColumn => "INVALID_SCHEMA",
+            Self::NoCustomerColumn { .. } => "NO_CUSTOMER_COLUMN",
             Self::SchemaFixed { .. } => "SCHEMA_FIXED",
             Self::VersionNotFound { .. } => "VERSION_NOT_FOUND",
             Self::HistoryUnknown { .. } => "HISTORY_UNKNOWN",

@@ -23,6 +23,10 @@ mod tag {
     pub(super) const DOOMED_DATASET: u8 = 0x0d;
     pub(super) const DOOMED_INGEST: u8 = 0x0e;
     pub(super) const TOUCHED: u8 = 0x0f;
+    pub(super) const RUN: u8 = 0x10;
+    pub(super) const RUN_PART: u8 = 0x11;
+    pub(super) const RETIRED: u8 = 0x12;
+    pub(super) const COMPACTION: u8 = 0x13;
     pub(super) const RECENT: u8 = 0x18;
     pub(super) const REQUEST: u8 = 0x19;
     pub(super) const WAITING: u8 = 0x1a;
@@ -233,6 +237,42 @@ pub(crate) fn rolls(dataset: u32) -> Vec<u8> {
     Key::new(tag::ROLLED).u32(dataset).0
 }
 
+/// A run of a dataset: parts that hold the rows of some versions, sorted.
+pub(crate) fn run(dataset: u32, run: u32) -> Vec<u8> {
+    Key::new(tag::RUN).u32(dataset).u32(run).0
+}
+
+pub(crate) fn runs(dataset: u32) -> Vec<u8> {
+    Key::new(tag::RUN).u32(dataset).0
+}
+
+/// A part of a run, by its place.
+pub(crate) fn run_part(dataset: u32, run: u32, part: u64) -> Vec<u8> {
+    Key::new(tag::RUN_PART).u32(dataset).u32(run).u64(part).0
+}
+
+pub(crate) fn run_parts(dataset: u32, run: u32) -> Vec<u8> {
+    Key::new(tag::RUN_PART).u32(dataset).u32(run).0
+}
+
+pub(crate) fn all_run_parts() -> Vec<u8> {
+    Key::new(tag::RUN_PART).0
+}
+
+/// What a run stands in for, until that is freed.
+pub(crate) fn retired(dataset: u32, run: u32) -> Vec<u8> {
+    Key::new(tag::RETIRED).u32(dataset).u32(run).0
+}
+
+pub(crate) fn retired_of(dataset: u32) -> Vec<u8> {
+    Key::new(tag::RETIRED).u32(dataset).0
+}
+
+/// What compaction has cost a dataset.
+pub(crate) fn compaction(dataset: u32) -> Vec<u8> {
+    Key::new(tag::COMPACTION).u32(dataset).0
+}
+
 /// Every key of the `meta` tree under which a dataset keeps something, but for its id.
 pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
     [
@@ -246,6 +286,10 @@ pub(crate) fn of_dataset(dataset: u32) -> Vec<Vec<u8>> {
         tag::INTENT,
         tag::DOOMED_INGEST,
         tag::TOUCHED,
+        tag::RUN,
+        tag::RUN_PART,
+        tag::RETIRED,
+        tag::COMPACTION,
         tag::RECENT,
         tag::REQUEST,
         tag::WAITING,

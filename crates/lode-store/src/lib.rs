@@ -11,6 +11,7 @@ mod store;
 mod asof;
 mod catalog; // what there is,
 mod commit; // how they become visible,
+mod compact; // and sorted,
 mod history;
 mod ingest; // how rows come in,
 mod marker;
@@ -19,6 +20,7 @@ mod recent;
 mod snapshot; // how they are read,
 mod stage;
 mod sweep;
+mod timeline;
 mod upsert; // and how they go
 
 mod check; // a directory as a whole
@@ -40,6 +42,7 @@ mod key;
 mod kv;
 mod long;
 mod record;
+mod runs;
 
 pub use catalog::Dataset;
 pub use catalog::DatasetChange;
@@ -47,6 +50,7 @@ pub use catalog::NewDataset;
 pub use check::Checked;
 pub use check::Problem;
 pub use check::check;
+pub use compact::Compaction;
 pub use damage::LostPart;
 pub use docs::DocWrite;
 pub use docs::Space;
@@ -72,3 +76,4 @@ pub use stage::Staged;
 pub use store::Options;
 pub use store::Store;
 pub use tags::Tag;
+pub use timeline::CustomerRows;

@@ -144,6 +144,7 @@ pub(crate) fn put(inner: &Inner, new: NewRows) -> Result<Put> {
         });
     }
     let known = catalog::known(&inner.core().trees, &new.dataset)?;
+    inner.touch(known.number);
     let rows = stage::conform(&known.definition, &new.rows)?;
     let bytes = Arc::new(block::encode(&rows, 0..n)?);
     loop {

@@ -32,17 +32,20 @@ use crate::ingest::Place;
 use crate::ingest::chunks;
 use crate::key;
 use crate::kv::Read;
-use crate::kv::Span;
 use crate::kv::Tree;
 use crate::merge::key_column;
 use crate::recent;
 use crate::record::Definition;
 use crate::record::Layout;
 use crate::record::Version;
+use crate::runs;
+use crate::runs::Tile;
 use crate::store::Inner;
 
 /// Records read at once.
 const STEP: usize = 1000;
+/// So often the parts of a version are looked for when compaction comes between.
+const OPEN_ATTEMPTS: usize = 100;
 /// Rows of a batch of materialised customers.
 const BATCH_ROWS: usize = 1 << 16;
 
@@ -248,6 +251,23 @@ impl Snapshot {
 
     /// The rows of small writes that no part of this version has.
     fn recent_file(&self) -> Result<Option<TableFile>> {
+        let batches = self.recent_batches()?;
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        if rows == 0 {
+            return Ok(None);
+        }
+        let file = lode_parts::memfd("lode-recent", &self.schema(), batches)?;
+        Ok(Some(TableFile {
+            bytes: length(&file)?,
+            rows,
+            name: "recent".to_owned(),
+            run: None,
+            file,
+        }))
+    }
+
+    /// The same as batches.
+    pub(crate) fn recent_batches(&self) -> Result<Vec<RecordBatch>> {
         let pin = &*self.pin;
         let trees = &pin.inner.core().trees;
         let schema = self.schema();
@@ -269,50 +289,88 @@ impl Snapshot {
             &schema,
             self.version(),
         )?);
-        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        if rows == 0 {
-            return Ok(None);
-        }
-        let file = lode_parts::memfd("lode-recent", &schema, batches)?;
-        Ok(Some(TableFile {
-            bytes: length(&file)?,
-            rows,
-            name: "recent".to_owned(),
-            run: None,
-            file,
-        }))
+        Ok(batches)
     }
 
     fn parts(&self) -> Result<Vec<TableFile>> {
+        self.laid(|tiles| self.parts_of(tiles))
+    }
+
+    /// Calls `read` with how the version is laid out, again when that was freed meanwhile.
+    pub(crate) fn laid<T>(&self, mut read: impl FnMut(&[Tile]) -> Result<T>) -> Result<T> {
+        let trees = &self.pin.inner.core().trees;
+        for _ in 0..OPEN_ATTEMPTS {
+            let laid = runs::tiles(trees, self.pin.number, self.version())?;
+            let found = read(&laid);
+            // What was laid may have been compacted and freed since; what is laid now was not.
+            if runs::tiles(trees, self.pin.number, self.version())? == laid {
+                return found;
+            }
+        }
+        Err(Error::bug("compactions never end"))
+    }
+
+    fn parts_of(&self, tiles: &[Tile]) -> Result<Vec<TableFile>> {
         let pin = &*self.pin;
-        let trees = &pin.inner.core().trees;
         let label = pin.definition.labels.get(damage::LABEL);
         let skip = label.is_some_and(|value| value == damage::SKIP);
         let mut files = Vec::new();
         if pin.definition.roles_changed {
             files.push(self.empty()?);
         }
-        let mut span = Span::prefix(&key::versions(pin.number))
-            .before(&key::version(pin.number, self.version() + 1))
-            .limit(STEP);
-        loop {
-            let pairs = trees.scan(Tree::Meta, &span)?;
-            let Some((last, _)) = pairs.last() else { break };
-            span = span.after(last);
-            for (_, value) in &pairs {
-                let ingest = Version::decode(value)?.ingest;
-                if ingest == recent::PUT {
-                    continue;
+        for tile in tiles {
+            match tile {
+                Tile::Run(number, run) => {
+                    let sorted = run.is_sorted_by(&pin.definition.schema).then_some(*number);
+                    open_run(&pin.inner, pin.number, *number, sorted, skip, &mut files)?;
                 }
-                let place = Place {
-                    dataset: pin.number,
-                    ingest,
-                };
-                open_some(&pin.inner, place, skip, &mut files)?;
+                Tile::Loads(loads) => {
+                    for load in loads {
+                        let place = Place {
+                            dataset: pin.number,
+                            ingest: load.ingest,
+                        };
+                        open_some(&pin.inner, place, skip, &mut files)?;
+                    }
+                }
             }
         }
         Ok(files)
     }
+}
+
+/// Opens the parts of a run in order, and marks them as that sorted run; with `skip` those
+/// that are lost are left out.
+pub(crate) fn open_run(
+    inner: &Inner,
+    dataset: u32,
+    run: u32,
+    sorted: Option<u32>,
+    skip: bool,
+    files: &mut Vec<TableFile>,
+) -> Result<()> {
+    let place = Place {
+        dataset,
+        ingest: run,
+    };
+    for (at, chunk) in (0_u64..).zip(runs::parts(&inner.core().trees, dataset, run)?) {
+        let file = match damage::open_part(inner, place, at, &chunk) {
+            Ok(file) => file,
+            Err(error @ Error::PartDamaged { .. }) if skip => {
+                tracing::warn!(error = %error, "reading without a lost part");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        files.push(TableFile {
+            file,
+            rows: chunk.rows,
+            bytes: chunk.bytes,
+            name: chunk.part,
+            run: sorted,
+        });
+    }
+    Ok(())
 }
 
 /// Opens the parts of an ingest in the order of its chunks.
@@ -456,6 +514,22 @@ impl Pins {
             .map_or(current, |v| current.min(*v));
         state.floor = state.floor.max(oldest);
         oldest
+    }
+
+    /// Refuses later pins of versions below `to`; false when there are such pins already.
+    pub(crate) fn raise_floor_to(&self, number: u32, to: u64) -> bool {
+        let mut pins = self.lock();
+        let state = pins.entry(number).or_default();
+        if state
+            .versions
+            .keys()
+            .next()
+            .is_some_and(|pinned| *pinned < to)
+        {
+            return false;
+        }
+        state.floor = state.floor.max(to);
+        true
     }
 
     /// Refuses new pins of a dataset, unless there are some.

@@ -88,6 +88,7 @@ pub(crate) fn write(
     inner.core().check()?;
     let known = catalog::known(&inner.core().trees, dataset)?;
     let place = ingest::place(&inner.core().trees, dataset, id)?;
+    inner.touch(known.number);
     let batch = conform(&known.definition, batch)?;
     let manifest = Manifest {
         format: 1,

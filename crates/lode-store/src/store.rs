@@ -12,18 +12,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use lode_types::Clock;
 use lode_types::CustomerId;
 use lode_types::DatasetId;
+use lode_types::DatasetKind;
 use lode_types::IngestId;
 use lode_types::SystemClock;
 use lode_types::Timestamp;
 
 use crate::Appended;
 use crate::Area;
+use crate::Compaction;
 use crate::Dataset;
 use crate::DatasetChange;
 use crate::DocWrite;
@@ -46,6 +51,8 @@ use crate::commit;
 use crate::committer::Committer;
 use crate::committer::Core;
 use crate::committer::lock;
+use crate::compact;
+use crate::compact::Background;
 use crate::damage;
 use crate::docs;
 use crate::failpoint::Failpoints;
@@ -63,6 +70,7 @@ use crate::snapshot::Pins;
 use crate::stage;
 use crate::sweep;
 use crate::tags;
+use crate::timeline::Opened;
 
 mod hold;
 mod options;
@@ -74,6 +82,11 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Where the time of day comes from.
     pub clock: Arc<dyn Clock>,
+    /// Whether parts are compacted, and old ones freed, without being asked.
+    pub compact: bool,
+    /// How long versions of parts stay readable after a compaction has replaced their parts;
+    /// those that are pinned stay longer.
+    pub keep_versions: Duration,
 }
 
 impl Default for Options {
@@ -81,6 +94,8 @@ impl Default for Options {
         Self {
             cache_bytes: 128 << 20,
             clock: Arc::new(SystemClock),
+            compact: true,
+            keep_versions: Duration::from_secs(3600),
         }
     }
 }
@@ -90,6 +105,8 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Ends with the last handle.
+    background: Option<Arc<Background>>,
 }
 
 /// What the modules of the store share. The order of the fields is that of their end.
@@ -107,6 +124,14 @@ pub(crate) struct Inner {
     /// How often the directory was opened, so that names of parts never repeat.
     epoch: u32,
     parts: AtomicU32,
+    opened: Opened,
+    /// One compaction, or freeing, at a time.
+    compacting: Mutex<()>,
+    keep_versions: Duration,
+    /// When rows of a dataset last came.
+    busy: Mutex<HashMap<u32, Instant>>,
+    /// Rows of a part of a run, in tests.
+    run_file_rows: AtomicUsize,
 }
 
 impl Inner {
@@ -130,6 +155,39 @@ impl Inner {
     }
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Tables that looks for customers have opened.
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
+    }
+    pub(crate) fn compacting(&self) -> &Mutex<()> {
+        &self.compacting
+    }
+    pub(crate) fn keep_micros(&self) -> i64 {
+        i64::try_from(self.keep_versions.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Rows of a part of a run; none leaves it to the size of the rows.
+    pub(crate) fn run_file_rows(&self) -> Option<usize> {
+        Some(self.run_file_rows.load(Ordering::Relaxed)).filter(|rows| *rows > 0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn set_run_file_rows(&self, rows: usize) {
+        self.run_file_rows.store(rows, Ordering::Relaxed);
+    }
+
+    /// Says that rows of a dataset come.
+    pub(crate) fn touch(&self, dataset: u32) {
+        lock(&self.busy).insert(dataset, Instant::now());
+    }
+
+    /// How long no rows of a dataset have come.
+    pub(crate) fn quiet_for(&self, dataset: u32) -> Duration {
+        lock(&self.busy)
+            .get(&dataset)
+            .map_or(Duration::MAX, Instant::elapsed)
     }
 
     /// The end of a part's name, which never repeats in this directory.
@@ -213,6 +271,11 @@ impl Store {
             held: Arc::default(),
             epoch,
             parts: AtomicU32::new(0),
+            opened: Opened::default(),
+            compacting: Mutex::default(),
+            keep_versions: options.keep_versions,
+            busy: Mutex::default(),
+            run_file_rows: AtomicUsize::new(0),
         };
         sweep::resume(&inner)?;
         if rebuild {
@@ -233,9 +296,12 @@ impl Store {
         } else {
             sweep::check_parts(&inner)?;
         }
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Arc::new(inner);
+        let background = options
+            .compact
+            .then(|| Background::start(Arc::downgrade(&inner)).map(Arc::new))
+            .transpose()?;
+        Ok(Self { inner, background })
     }
 
     /// Finishes what is queued, refuses further writes and marks the directory as closed in
@@ -244,6 +310,9 @@ impl Store {
     /// # Errors
     /// When the last sync fails or the store is poisoned.
     pub fn close(&self) -> Result<()> {
+        if let Some(background) = &self.background {
+            background.stop();
+        }
         self.inner.committer.stop()?;
         self.inner.home.mark_clean()
     }
@@ -317,6 +386,7 @@ impl Store {
         inner.pins.end_delete(number, deleted.is_ok());
         deleted?;
         inner.verified.forget(number);
+        inner.opened.forget(number);
         if let Err(error) = sweep::sweep_dataset(inner, number) {
             let error = lode_types::chain(&error);
             tracing::warn!(
@@ -325,6 +395,29 @@ impl Store {
             );
         }
         Ok(())
+    }
+
+    /// Makes one sorted run of all rows of a dataset, small writes too, and waits for it. The
+    /// versions before stay readable as after any other compaction. Customers are kept in
+    /// another way and stay as they are.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, `TABLE_DAMAGED`, errors of the disk; then all is as before.
+    pub fn compact(&self, id: &DatasetId) -> Result<Compaction> {
+        let known = catalog::known(&self.inner.core.trees, id)?;
+        if known.definition.kind != DatasetKind::Customers {
+            compact::everything(&self.inner, known.number, &|| false)?;
+        }
+        self.compaction(id)
+    }
+
+    /// What compaction has done to a dataset, and at what cost.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`.
+    pub fn compaction(&self, id: &DatasetId) -> Result<Compaction> {
+        let trees = &self.inner.core.trees;
+        compact::account(trees, catalog::number(trees, id)?)
     }
 
     /// Opens an ingest; one of the same options is given as it stands.

@@ -236,21 +236,25 @@ pub(crate) fn check_parts(inner: &Inner) -> Result<()> {
 /// All parts that the catalog names, with their lengths.
 fn owned_parts(inner: &Inner) -> Result<HashMap<(u32, String), u64>> {
     let mut owned = HashMap::new();
-    let mut span = Span::prefix(&key::all_chunks()).limit(STEP);
-    loop {
-        let pairs = inner.core().trees.scan(Tree::Meta, &span)?;
-        let Some((last, _)) = pairs.last() else {
-            return Ok(owned);
-        };
-        span = span.after(last);
-        for (key, value) in &pairs {
-            let dataset = key::read_dataset(key).ok_or_else(|| Error::damaged("chunk", "a key"))?;
-            let chunk = Chunk::decode(value)?;
-            if !chunk.part.is_empty() {
-                owned.insert((dataset, chunk.part), chunk.bytes);
+    for prefix in [key::all_chunks(), key::all_run_parts()] {
+        let mut span = Span::prefix(&prefix).limit(STEP);
+        loop {
+            let pairs = inner.core().trees.scan(Tree::Meta, &span)?;
+            let Some((last, _)) = pairs.last() else {
+                break;
+            };
+            span = span.after(last);
+            for (key, value) in &pairs {
+                let dataset =
+                    key::read_dataset(key).ok_or_else(|| Error::damaged("chunk", "a key"))?;
+                let chunk = Chunk::decode(value)?;
+                if !chunk.part.is_empty() {
+                    owned.insert((dataset, chunk.part), chunk.bytes);
+                }
             }
         }
     }
+    Ok(owned)
 }
 
 fn discard(inner: &Inner, path: &std::path::Path, now: Timestamp) -> Result<()> {
@@ -298,7 +302,7 @@ fn raise_oldest(inner: &Inner, dataset: u32, oldest: u64) -> Result<()> {
     pending.wait()
 }
 
-fn remove_if_there(path: &std::path::Path) -> Result<()> {
+pub(crate) fn remove_if_there(path: &std::path::Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("delete a part")(error))

@@ -1,7 +1,8 @@
-//! `lode dataset`: one dataset's columns and size.
+//! `lode dataset`: one dataset's columns and size, and its compaction on demand.
 
 use std::process::ExitCode;
 
+use lode_sdk::Compaction;
 use lode_types::PrivacyClass;
 use lode_types::Schema;
 
@@ -20,9 +21,16 @@ use crate::output::time;
 pub(crate) struct Args {
     /// The dataset
     name: String,
+    /// First make one sorted run of all its rows, and say what that has cost so far
+    #[arg(long)]
+    compact: bool,
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    if args.compact {
+        let spent = cx.lode.compact_dataset(&args.name).await?;
+        return compaction(cx, &spent);
+    }
     let dataset = cx.lode.dataset(&args.name).await?;
     let list = column_list(&dataset.schema);
     if cx.format == Format::Table {
@@ -37,6 +45,21 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         ))?;
     }
     list.print(cx.format, &dataset, "")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What compaction has cost.
+fn compaction(cx: &Context, spent: &Compaction) -> Result<ExitCode> {
+    let mut list = List::new(&["runs", "rows", "read", "written", "loaded", "CPU seconds"]);
+    list.push(vec![
+        spent.runs.to_string().into(),
+        spent.rows.to_string().into(),
+        size(spent.read_bytes).into(),
+        size(spent.written_bytes).into(),
+        size(spent.loaded_bytes).into(),
+        format!("{:.2}", spent.cpu_micros as f64 / 1e6).into(),
+    ]);
+    list.print(cx.format, spent, "")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Jobs that run at the same time
     #[arg(long, value_name = "N")]
     jobs_at_once: Option<usize>,
+    /// How long versions of events, items and links stay readable after a compaction has
+    /// replaced their parts, like 90s, 30m, 1h or 7d
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = crate::parse::millis)]
+    keep_versions: u64,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: tracing::Level,
@@ -44,6 +48,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Some(jobs) = args.jobs_at_once {
         config.jobs_at_once = jobs.max(1);
     }
+    config.keep_versions_millis = args.keep_versions;
     // Asked for before the engine starts, so that a stop during a long recovery is not lost.
     let mut stop = Stop::new()?;
     let starting = Engine::start(config);

@@ -160,6 +160,28 @@ impl CatalogService for Service {
         .await
     }
 
+    async fn compact_dataset(
+        &self,
+        request: Request<v1::CompactDatasetRequest>,
+    ) -> Result<Response<v1::CompactDatasetResponse>, Status> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let id = names::parse_dataset(&request.into_inner().name)?;
+            let spent = shared.store.compact(&id)?;
+            Ok(Response::new(v1::CompactDatasetResponse {
+                compaction: Some(v1::Compaction {
+                    runs: spent.runs,
+                    rows: spent.rows,
+                    read_bytes: spent.read_bytes,
+                    written_bytes: spent.written_bytes,
+                    loaded_bytes: spent.loaded_bytes,
+                    cpu_micros: spent.cpu_micros,
+                }),
+            }))
+        })
+        .await
+    }
+
     async fn infer_schema(
         &self,
         request: Request<v1::InferSchemaRequest>,

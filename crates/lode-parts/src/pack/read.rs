@@ -266,11 +266,18 @@ impl Packed {
             }
             (Customer::Text(id), Code::Dictionary) => {
                 let texts = &self.dictionary(column)?.texts;
-                let keys = self.offsets(&column.stored, buffers, &rows)?;
                 let key = partition(texts.len(), |key| texts.value(key) < id);
-                if key == texts.len() || texts.value(key) != id {
+                let ends = note
+                    .min
+                    .get(batch)
+                    .copied()
+                    .flatten()
+                    .zip(note.max.get(batch).copied().flatten());
+                let is_within = ends.is_none_or(|(min, max)| (min..=max).contains(&(key as i64)));
+                if key == texts.len() || texts.value(key) != id || !is_within {
                     return none;
                 }
+                let keys = self.offsets(&column.stored, buffers, &rows)?;
                 Ok(halve(&keys, key as u64))
             }
             (Customer::Text(id), Code::Plain) => {

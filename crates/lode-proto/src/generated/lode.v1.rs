@@ -1152,6 +1152,43 @@ pub struct DeleteDatasetRequest {
 /// DeleteDatasetResponse belongs to DeleteDataset.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteDatasetResponse {}
+/// CompactDatasetRequest belongs to CompactDataset.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompactDatasetRequest {
+    /// tenants/{tenant}/datasets/{dataset}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// CompactDatasetResponse belongs to CompactDataset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompactDatasetResponse {
+    /// What compaction has done to the dataset since it was made.
+    #[prost(message, optional, tag = "1")]
+    pub compaction: ::core::option::Option<Compaction>,
+}
+/// Compaction is what rewriting a dataset's parts in order has cost so far.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Compaction {
+    /// Sorted runs made.
+    #[prost(uint64, tag = "1")]
+    pub runs: u64,
+    /// Rows written, each as often as it was.
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    /// Bytes of parts read.
+    #[prost(uint64, tag = "3")]
+    pub read_bytes: u64,
+    /// Bytes of parts written.
+    #[prost(uint64, tag = "4")]
+    pub written_bytes: u64,
+    /// Bytes, as they were loaded, of all rows that are in runs now; written_bytes to that is the
+    /// write amplification.
+    #[prost(uint64, tag = "5")]
+    pub loaded_bytes: u64,
+    /// CPU time of the engine's compacting threads, in microseconds.
+    #[prost(uint64, tag = "6")]
+    pub cpu_micros: u64,
+}
 /// InferSchemaRequest belongs to InferSchema.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InferSchemaRequest {
@@ -1388,6 +1425,33 @@ pub mod catalog_service_client {
                 .insert(GrpcMethod::new("lode.v1.CatalogService", "DeleteDataset"));
             self.inner.unary(req, path, codec).await
         }
+        /// Makes one sorted run of all rows of a dataset, rows of small writes too, and answers when
+        /// that is done. The engine compacts by itself as well. Customers stay as they are.
+        /// NOT_FOUND / DATASET_NOT_FOUND; DATA_LOSS when a part is damaged.
+        pub async fn compact_dataset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompactDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompactDatasetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.CatalogService/CompactDataset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.CatalogService", "CompactDataset"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Guesses kind, schema and roles from a sample of the rows.
         pub async fn infer_schema(
             &mut self,
@@ -1469,6 +1533,16 @@ pub mod catalog_service_server {
             request: tonic::Request<super::DeleteDatasetRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteDatasetResponse>,
+            tonic::Status,
+        >;
+        /// Makes one sorted run of all rows of a dataset, rows of small writes too, and answers when
+        /// that is done. The engine compacts by itself as well. Customers stay as they are.
+        /// NOT_FOUND / DATASET_NOT_FOUND; DATA_LOSS when a part is damaged.
+        async fn compact_dataset(
+            &self,
+            request: tonic::Request<super::CompactDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompactDatasetResponse>,
             tonic::Status,
         >;
         /// Guesses kind, schema and roles from a sample of the rows.
@@ -1767,6 +1841,52 @@ pub mod catalog_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteDatasetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.CatalogService/CompactDataset" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompactDatasetSvc<T: CatalogService>(pub Arc<T>);
+                    impl<
+                        T: CatalogService,
+                    > tonic::server::UnaryService<super::CompactDatasetRequest>
+                    for CompactDatasetSvc<T> {
+                        type Response = super::CompactDatasetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompactDatasetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CatalogService>::compact_dataset(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompactDatasetSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

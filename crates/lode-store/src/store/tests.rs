@@ -2,6 +2,7 @@
 
 mod asof;
 mod catalog;
+mod compaction;
 mod crash;
 mod customers;
 mod damage;
@@ -91,6 +92,9 @@ impl Bench {
         Options {
             cache_bytes: 16 << 20,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            // The tests compact when they want to.
+            compact: false,
+            keep_versions: Duration::from_secs(3600),
         }
     }
 

@@ -306,6 +306,13 @@ impl CatalogService for Fake {
         Err(Status::unimplemented("not needed"))
     }
 
+    async fn compact_dataset(
+        &self,
+        _request: Request<v1::CompactDatasetRequest>,
+    ) -> Result<Response<v1::CompactDatasetResponse>, Status> {
+        Err(Status::unimplemented("not needed"))
+    }
+
     async fn infer_schema(
         &self,
         _request: Request<v1::InferSchemaRequest>,

@@ -32,7 +32,9 @@ fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
 /// Files in the directory of a dataset's parts.
 fn of_number(bench: &Bench, id: &DatasetId) -> usize {
     let dir = bench.inner().home().parts_of(bench.number(id));
-    std::fs::read_dir(dir).unwrap().count()
+    let is_part = |path: &std::path::PathBuf| path.to_string_lossy().contains(".arrow");
+    let files = crate::home::list(&dir).unwrap();
+    files.into_iter().filter(is_part).count()
 }
 
 /// `n` rows of few customers, all different.

@@ -59,9 +59,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parts = lode_parts::sort(open(&paths)?, order, &target)?;
     let (wall, cpu) = (clock.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     println!(
-        "sort    {wall:6.2} s wall {cpu:6.2} s CPU, {} parts, peak {} MiB resident",
+        "sort    {wall:6.2} s wall {cpu:6.2} s CPU, {} parts, {} MiB resident afterwards",
         parts.len(),
-        peak_mib()
+        resident_mib()
     );
     let paths: Vec<String> = parts.iter().map(|p| format!("{dir}/{}", p.name)).collect();
     let clock = Instant::now();
@@ -133,7 +133,7 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-fn peak_mib() -> u64 {
+fn resident_mib() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .unwrap_or_default()
         .lines()

@@ -78,8 +78,8 @@ impl std::fmt::Debug for Target<'_> {
 
 /// Writes the rows of the files as packed parts; durable when it returns.
 ///
-/// Takes about 200 MiB beyond the maps of the files, more when one customer has more than a
-/// few million rows; about 0.3 CPU seconds a million rows of six columns.
+/// Meant to take less than 256 MiB beyond the maps of the files, more when one customer has
+/// more than a few million rows; about half a CPU second a million rows of six columns.
 ///
 /// # Errors
 /// `TABLE_DAMAGED` and the like; `STOPPED` when it was; parts written so far stay, without an

@@ -37,6 +37,7 @@ use crate::marker;
 use crate::recent;
 use crate::record::State;
 use crate::record::Version;
+use crate::runs;
 
 const STEP: usize = 1000;
 
@@ -215,6 +216,15 @@ impl Check<'_> {
             known.head.version,
         );
         self.note(id, "rows of small writes", pending.map(|_| ()));
+        for number in runs::all(trees, known.number)?.into_keys() {
+            let place = Place {
+                dataset: known.number,
+                ingest: number,
+            };
+            for (seq, part) in (0..).zip(runs::parts(trees, known.number, number)?) {
+                self.part(trees, place, seq, &part)?;
+            }
+        }
         if known.definition.kind == DatasetKind::Customers {
             let counted = self.customers(trees, &known);
             self.note(id, "customers' blocks", counted);
@@ -272,7 +282,9 @@ impl Check<'_> {
                 let seq = key::read_seq(key).ok_or_else(wrong)?;
                 let place = Place { dataset, ingest };
                 let chunk = crate::record::Chunk::decode(value)?;
-                if chunk.rows > 0 {
+                self.owned
+                    .insert(self.home.parts_of(dataset).join(&chunk.part));
+                if chunk.rows > 0 && ingest::progress(trees, place)?.state != State::Aborted {
                     self.part(trees, place, seq, &chunk)?;
                 }
             }
@@ -288,9 +300,7 @@ impl Check<'_> {
     ) -> Result<()> {
         let path = self.home.parts_of(place.dataset).join(&chunk.part);
         self.owned.insert(path.clone());
-        if ingest::progress(trees, place)?.state == State::Aborted
-            || (damage::is_lost(trees, place, seq)? && !path.exists())
-        {
+        if damage::is_lost(trees, place, seq)? && !path.exists() {
             return Ok(());
         }
         let dataset = catalog::definition(trees, place.dataset)

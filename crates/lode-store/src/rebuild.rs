@@ -5,6 +5,8 @@
 //! customers by merging their history as at the first time. Invariant: nothing is deleted; the
 //! old directory of sled is set aside, and so is what no commit names.
 
+mod runs;
+
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::fs::File;
@@ -218,11 +220,19 @@ impl Rebuild<'_> {
             made.wait()?;
         }
         let rolls = rolls(dir, &markers, is_customers);
-        let mut seen = HashSet::new();
+        let found = match is_customers {
+            true => Vec::new(),
+            false => runs::find(dir, &definition.id, last.version)?,
+        };
+        let in_runs = found.iter().flat_map(|run| &run.parts);
+        let mut seen: HashSet<String> = in_runs.map(|part| part.part.clone()).collect();
         for (i, marker) in markers.iter().enumerate() {
             // Of rolls that overlap the later has all rows.
             let later = markers[i + 1..].iter().any(|later| covers(later, marker));
-            let missing = self.missing(dir, &definition.id, marker);
+            let missing = match found.iter().any(|run| run.covers(marker.version)) {
+                true => HashSet::new(),
+                false => self.missing(dir, &definition.id, marker),
+            };
             if later && !marker.rolled.is_empty() {
                 continue;
             }
@@ -230,6 +240,15 @@ impl Rebuild<'_> {
             self.fill(number, marker.version - 1, marker.time, &rolls)?;
             self.enter(number, &id, marker, &rolls, &missing)?;
             seen.extend(marker.chunks.iter().map(|chunk| chunk.part.clone()));
+        }
+        if !found.is_empty() {
+            let now = SystemClock.now().0;
+            let (dir, markers) = (dir.to_owned(), markers.clone());
+            let entered = self.inner.committer().begin(false, move |txn| {
+                let is_there = |part: &str| dir.join(part).exists();
+                runs::enter(txn, number, &found, &markers, &is_there, now)
+            });
+            entered.wait()?;
         }
         for path in list(dir)? {
             let name = path

@@ -281,6 +281,7 @@ impl Store {
         if rebuild {
             return Ok(Self {
                 inner: Arc::new(inner),
+                background: None,
             });
         }
         let is_older = inner.home.is_older();

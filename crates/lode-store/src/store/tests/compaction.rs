@@ -503,3 +503,64 @@ fn the_thread_compacts_what_is_left_alone() {
     // The directory is free once the last handle is gone.
     bench.crash();
 }
+
+#[test]
+fn a_lost_catalog_is_rebuilt_from_runs() {
+    for freed in [false, true] {
+        let mut bench = Bench::new();
+        let id = bench.make("e", DatasetKind::Events);
+        let (mut dice, mut next) = (Dice(3), 0);
+        let mut all = Vec::new();
+        for load in 0..3 {
+            let some = some_rows(&mut dice, 90, &mut next);
+            bench.load(&id, &format!("load-{load}"), &[&some]);
+            all.extend(some);
+        }
+        bench.inner().set_run_file_rows(100);
+        bench.compact(&id).unwrap();
+        let later = some_rows(&mut dice, 7, &mut next);
+        bench.load(&id, "later", &[&later]);
+        if freed {
+            bench.clock.0.fetch_add(3_600_000_001, Ordering::SeqCst);
+            assert_eq!(free(bench.inner(), bench.number(&id)).unwrap(), 3);
+        }
+        let mut expected = all.clone();
+        expected.extend(later);
+        bench.store.take().unwrap().close().unwrap();
+        assert_eq!(crate::check(&bench.path("")).unwrap().problems, []);
+        assert_eq!(
+            crate::check(&bench.path("")).unwrap().orphans,
+            Vec::<std::path::PathBuf>::new()
+        );
+
+        std::fs::remove_dir_all(bench.path("sled")).unwrap();
+        let rebuilt = crate::rebuild(&bench.path(""), false).unwrap();
+        assert_eq!(rebuilt.problems, []);
+        assert_eq!(rebuilt.datasets, [("e".to_owned(), 4, 277)]);
+        bench.store = Some(Store::open(&bench.path(""), bench.options()).unwrap());
+        let newest = bench.pin(&id, None).unwrap();
+        assert_eq!(sorted(rows(&newest)), sorted(expected.clone()));
+        let third = bench.pin(&id, Some(3)).unwrap();
+        assert_eq!(sorted(rows(&third)), sorted(all.clone()));
+        // The versions below went with their parts, or are there as they were.
+        match bench.pin(&id, Some(1)) {
+            Ok(first) => {
+                assert!(!freed);
+                assert_eq!(rows(&first), all[..90]);
+            }
+            Err(error) => assert!(freed, "{error}"),
+        }
+        drop((newest, third));
+        // Compacted again it is sorted, and old parts go in time.
+        bench.compact(&id).unwrap();
+        bench.clock.0.fetch_add(i64::MAX / 4, Ordering::SeqCst);
+        free(bench.inner(), bench.number(&id)).unwrap();
+        bench.clock.0.store(0, Ordering::SeqCst);
+        let pinned = bench.pin(&id, None).unwrap();
+        assert!(pinned.files().unwrap().iter().all(|f| f.run.is_some()));
+        assert_eq!(sorted(rows(&pinned)), sorted(expected));
+        drop(pinned);
+        bench.store.take().unwrap().close().unwrap();
+        assert_eq!(crate::check(&bench.path("")).unwrap().problems, []);
+    }
+}

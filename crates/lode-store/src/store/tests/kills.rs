@@ -190,7 +190,7 @@ fn no_kill_loses_or_doubles_anything() {
         if let Some(last) = done.lines().last() {
             acked = acked.max(last.parse::<u64>().unwrap() + 1);
         }
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         bench.open().unwrap();
         waited += start.elapsed();
         verify(&bench, first, acked, &what);

@@ -19,6 +19,8 @@ use crate::empty_file;
 use crate::manifest;
 use crate::memfd;
 use crate::write;
+use arrow_schema::Schema;
+use std::collections::HashMap;
 
 fn batch(from: i64, n: i64) -> RecordBatch {
     let ids = Int64Array::from_iter_values(from..from + n);

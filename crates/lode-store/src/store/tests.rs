@@ -38,7 +38,13 @@ use lode_types::Schema;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Area;
 use crate::BadRows;
+use crate::DocWrite;
+use crate::Space;
+use crate::Tag;
+use lode_types::CustomerId;
+use std::fs::File;
 
 /// A clock that stands still until it is set.
 #[derive(Default)]

@@ -254,7 +254,7 @@ async fn a_message_that_is_too_large_is_refused() -> Result<()> {
     let request = v1::QueryRequest {
         parent: wire::TENANT.to_owned(),
         sql: format!("select '{}'", "x".repeat(usize::try_from(limit)?)),
-        row_limit: 0,
+        ..Default::default()
     };
     let found = refusal(match client.query(request).await {
         Ok(mut stream) => stream.message().await,

@@ -211,7 +211,7 @@ pub async fn query(client: &Client, sql: &str) -> Result<Vec<RecordBatch>> {
     let request = v1::QueryRequest {
         parent: TENANT.to_owned(),
         sql: sql.to_owned(),
-        row_limit: 0,
+        ..Default::default()
     };
     let mut stream = client.query(request).await?;
     let mut batches = Vec::new();

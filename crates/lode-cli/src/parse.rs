@@ -147,6 +147,15 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// `DATASET=N`: a version of a dataset.
+pub(crate) fn version(text: &str) -> Result<(String, u64), String> {
+    let (dataset, number) = pair(text, "DATASET=N")?;
+    match number.parse() {
+        Ok(number) => Ok((dataset, number)),
+        Err(_) => Err(format!("expected a version number, found {number:?}")),
+    }
+}
+
 /// A field separator: one character, or `tab`.
 pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {

@@ -184,6 +184,11 @@ streaming! { FeatureServiceClient:
     compute_features "ComputeFeatures" (ComputeFeaturesRequest) -> ComputeFeaturesResponse;
 }
 
+unary! { QueryServiceClient:
+    /// Says how a SELECT would run.
+    explain "Explain" (ExplainRequest) -> ExplainResponse;
+}
+
 streaming! { QueryServiceClient:
     /// Runs a SELECT.
     query "Query" (QueryRequest) -> QueryResponse;

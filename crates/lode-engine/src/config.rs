@@ -27,6 +27,12 @@ pub struct Config {
     pub jobs_at_once: usize,
     /// Queries that run at the same time; more wait.
     pub queries_at_once: usize,
+    /// Queries that may wait; more are refused.
+    pub queries_waiting: usize,
+    /// Wall time of a query that names none, in milliseconds.
+    pub query_timeout_millis: u64,
+    /// What one query may put on the disk, under the data directory, in bytes.
+    pub query_spill_bytes: u64,
     /// Wall time of a job whose spec has none, in milliseconds.
     pub job_timeout_millis: u64,
     /// Memory of a job's worker whose spec says none, in bytes.
@@ -53,6 +59,9 @@ impl Config {
             keep_versions_millis: 3_600_000,
             jobs_at_once: 2,
             queries_at_once: 8,
+            queries_waiting: 1_000,
+            query_timeout_millis: 300_000,
+            query_spill_bytes: 16 << 30,
             job_timeout_millis: 3_600_000,
             job_memory_bytes: 4 << 30,
             query_memory_bytes: 2 << 30,

@@ -8,6 +8,7 @@ use lode_host::Host;
 use lode_host::HostConfig;
 use lode_jobs::Jobs;
 use lode_query::Sql;
+use lode_query::SqlLimits;
 use lode_store::Store;
 use lode_types::Clock;
 use lode_types::SystemClock;
@@ -22,6 +23,7 @@ use crate::Config;
 use crate::Error;
 use crate::Result;
 use crate::services;
+use crate::services::QueryTurns;
 use crate::services::Shared;
 
 /// The engine's version.
@@ -154,11 +156,13 @@ fn open(config: Config) -> Result<Shared> {
     })
     .map_err(|error| below(&error))?;
     let host = Arc::new(host);
-    let sql = Arc::new(Sql::new(
-        spawner,
-        config.sql_worker.clone(),
-        config.query_memory_bytes,
-    ));
+    let limits = SqlLimits {
+        memory_bytes: config.query_memory_bytes,
+        scratch: Some(config.data.join("scratch")),
+        scratch_bytes: config.query_spill_bytes,
+    };
+    let sql = Sql::new(spawner, config.sql_worker.clone(), limits);
+    let sql = Arc::new(sql.map_err(|error| below(&error))?);
     let (changed, _) = watch::channel(0_u64);
     let changed = Arc::new(changed);
     let tell = Arc::clone(&changed);
@@ -183,7 +187,11 @@ fn open(config: Config) -> Result<Shared> {
         sql,
         jobs,
         changed,
-        queries: Arc::new(tokio::sync::Semaphore::new(config.queries_at_once)),
+        queries: QueryTurns::new(
+            config.queries_at_once,
+            config.queries_waiting,
+            Duration::from_millis(config.query_timeout_millis),
+        ),
         threads: config.threads,
     })
 }

@@ -10,6 +10,7 @@ mod model;
 mod query;
 mod server;
 mod serving;
+mod turns;
 
 use std::sync::Arc;
 
@@ -20,7 +21,6 @@ use lode_query::Sql;
 use lode_store::Store;
 use lode_types::Class;
 use lode_types::Fault;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
@@ -30,6 +30,7 @@ use tower_layer::Stack;
 use crate::Error;
 use crate::Result;
 use crate::layer::DetailsLayer;
+pub(crate) use turns::QueryTurns;
 
 /// Largest message that the engine takes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 16 << 20;
@@ -55,7 +56,7 @@ pub(crate) struct Shared {
     /// Ticks when an event was added to any job.
     pub(crate) changed: Arc<watch::Sender<u64>>,
     /// Turns for SQL workers.
-    pub(crate) queries: Arc<Semaphore>,
+    pub(crate) queries: QueryTurns,
     pub(crate) threads: u32,
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn status(fault: &Fault) -> Status {
     if !fault.field.is_empty() {
         details.add_bad_request_violation(&fault.field, &fault.message);
     }
-    if fault.class == Class::Unavailable {
+    if fault.class == Class::Unavailable || fault.reason == "SQL_QUEUE_FULL" {
         details.set_retry_info(Some(Duration::from_millis(200)));
     }
     if fault.reason == "STORE_FULL" {

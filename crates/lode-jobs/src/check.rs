@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lode_host::Host;
 use lode_host::Loaded;
 use lode_parts::empty_file;
+use lode_query::QueryOptions;
 use lode_query::Sql;
 use lode_query::SqlTable;
 use lode_store::Snapshot;
@@ -33,11 +34,13 @@ use crate::JobSpec;
 use crate::JobState;
 use crate::PinnedInput;
 use crate::PinnedView;
+use crate::ReadTable;
 use crate::Result;
 use crate::check::columns::arrow_columns;
 use crate::features;
 use crate::params;
 use crate::records;
+use crate::tables::not_after;
 
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
@@ -71,7 +74,9 @@ pub(crate) enum BoundSource {
     Dataset(Arc<Snapshot>),
     Sql {
         sql: String,
-        tables: Vec<(String, Arc<Snapshot>)>,
+        /// What `now()` gives.
+        now: Timestamp,
+        tables: Vec<ReadTable>,
     },
     Output {
         job: JobId,
@@ -265,25 +270,27 @@ impl Checker<'_> {
                 Ok((BoundSource::Dataset(snapshot), columns))
             }
             InputSource::Sql(sql) => {
-                let opened = self.sql.open(sql, 1)?;
+                let now = as_of.unwrap_or_else(|| self.store.now());
+                let opened = self.sql.open(sql, &QueryOptions::at(now))?;
                 let mut tables = Vec::new();
                 let mut files = Vec::new();
-                for name in opened.tables().to_vec() {
-                    let snapshot = pins.pin(&resolve_dataset(self.store, &name)?)?;
-                    if as_of.is_some() {
-                        snapshot.check_as_of()?;
+                for named in opened.tables().to_vec() {
+                    // A version that the statement names is its own; others are the job's.
+                    let mut version = named.version;
+                    if version.is_none() {
+                        let id = resolve_dataset(self.store, &named.dataset)?;
+                        version = Some(pins.pin(&id)?.version());
                     }
-                    let schema = Arc::new(snapshot.dataset().schema.to_arrow());
-                    files.push(SqlTable {
-                        name: name.clone(),
-                        files: vec![empty_file(&schema)?],
-                    });
-                    tables.push((name, snapshot));
+                    not_after(&named, as_of)?;
+                    let read = ReadTable::resolve(self.store, &named, as_of, &|_| version)?;
+                    let schema = Arc::new(read.snapshot.dataset().schema.to_arrow());
+                    files.push(SqlTable::new(&named.name, vec![empty_file(&schema)?]));
+                    tables.push(read);
                 }
                 let planned = opened.plan(files)?;
                 let columns = arrow_columns(&planned.schema())?;
                 let sql = sql.clone();
-                Ok((BoundSource::Sql { sql, tables }, columns))
+                Ok((BoundSource::Sql { sql, now, tables }, columns))
             }
             InputSource::Output { job, output } => {
                 let columns = self.output_columns(job, output, as_of)?;
@@ -451,7 +458,9 @@ impl Checked {
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {
                 BoundSource::Dataset(snapshot) => vec![Arc::clone(snapshot)],
                 BoundSource::Sql { tables, .. } => {
-                    tables.iter().map(|(_, s)| Arc::clone(s)).collect()
+                    let latest = tables.iter().filter(|table| !table.has_own_version);
+                    let snapshots = latest.map(|table| table.snapshot.clone());
+                    snapshots.map(Arc::new).collect()
                 }
                 BoundSource::Output { .. } => Vec::new(),
                 BoundSource::Features {

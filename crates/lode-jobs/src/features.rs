@@ -24,6 +24,8 @@ use lode_features::Schemas;
 use lode_features::View;
 use lode_features::ViewSpec;
 use lode_parts::Table;
+use lode_query::Opened;
+use lode_query::QueryOptions;
 use lode_query::Sql;
 use lode_query::SqlTable;
 use lode_store::DocWrite;
@@ -231,7 +233,8 @@ impl PinnedView {
         for lookup in view.lookups() {
             if let Lookup::Query { feature, sql: text } = lookup {
                 let mut tables = Vec::new();
-                for name in sql.open(&text, 1)?.tables().to_vec() {
+                let opened = sql.open(&text, &QueryOptions::at(store.now()))?;
+                for name in plain_tables(&opened)? {
                     let id = resolve_dataset(store, &name)?;
                     tables.push((name, pin(&id)?));
                 }
@@ -393,14 +396,12 @@ fn query(
     tables: &[(String, Arc<Snapshot>)],
     time: Timestamp,
 ) -> Result<Vec<RecordBatch>> {
-    let opened = sql.open(text, 1)?;
+    let opened = sql.open(text, &QueryOptions::at(time))?;
     let mut provided = Vec::new();
     for (name, snapshot) in tables {
         let files = snapshot.files_as_of(time)?;
-        provided.push(SqlTable {
-            name: name.clone(),
-            files: files.into_iter().map(|file| file.file).collect(),
-        });
+        let files = files.into_iter().map(|file| file.file);
+        provided.push(SqlTable::new(name, files.collect()));
     }
     let rows = opened.plan(provided)?.execute(None);
     Ok(rows.collect::<std::result::Result<_, _>>()?)
@@ -424,17 +425,32 @@ fn check(store: &Store, sql: &Sql, spec: ViewSpec) -> Result<View> {
 }
 
 fn planned(store: &Store, sql: &Sql, text: &str) -> Result<SchemaRef> {
-    let opened = sql.open(text, 1)?;
+    let opened = sql.open(text, &QueryOptions::at(store.now()))?;
     let mut tables = Vec::new();
-    for name in opened.tables().to_vec() {
+    for name in plain_tables(&opened)? {
         let dataset = store.dataset(&resolve_dataset(store, &name)?)?;
         let schema = Arc::new(dataset.schema.to_arrow());
-        tables.push(SqlTable {
-            name,
-            files: vec![lode_parts::empty_file(&schema)?],
-        });
+        tables.push(SqlTable::new(name, vec![lode_parts::empty_file(&schema)?]));
     }
     Ok(opened.plan(tables)?.schema())
+}
+
+/// The datasets that a feature's query reads. The features' own time is theirs, so the query
+/// may name no other.
+fn plain_tables(opened: &Opened) -> Result<Vec<String>> {
+    let tables = opened.tables().iter();
+    let plain = tables.map(|table| match (table.as_of_micros, table.version) {
+        (None, None) => Ok(table.name.clone()),
+        _ => Err(Error::new(
+            Class::Invalid,
+            "INVALID_FEATURE_VIEW",
+            format!(
+                "expected a dataset's name alone, since it is read at each time of the features, found {}",
+                table.name
+            ),
+        )),
+    });
+    plain.collect()
 }
 
 fn record(store: &Store, id: &FeatureViewId) -> Result<Option<Record>> {

@@ -15,9 +15,9 @@ use lode_host::Binding;
 use lode_host::CancelFlag;
 use lode_host::InputTable;
 use lode_parts::Table;
+use lode_query::QueryOptions;
 use lode_query::Rows;
 use lode_query::Sql;
-use lode_query::SqlTable;
 use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::Class;
@@ -73,15 +73,14 @@ pub(crate) fn open(
 ) -> Result<InputTable> {
     let files = match &input.source {
         BoundSource::Dataset(snapshot) => files(snapshot, input.as_of)?,
-        BoundSource::Sql { sql: text, tables } => {
-            let opened = sql.open(text, 1)?;
-            let mut provided = Vec::new();
-            for (name, snapshot) in tables {
-                provided.push(SqlTable {
-                    name: name.clone(),
-                    files: files(snapshot, input.as_of)?,
-                });
-            }
+        BoundSource::Sql {
+            sql: text,
+            now,
+            tables,
+        } => {
+            let opened = sql.open(text, &QueryOptions::at(*now))?;
+            let provided = tables.iter().map(|table| Ok(table.open()?.table));
+            let provided = provided.collect::<Result<_>>()?;
             let planned = opened.plan(provided)?;
             let schema = planned.schema();
             let file = store.scratch_file()?;

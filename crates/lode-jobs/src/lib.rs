@@ -21,6 +21,7 @@ mod run;
 mod scheduler;
 mod serving;
 mod spec;
+mod tables;
 mod tags;
 
 pub use check::resolve_dataset;
@@ -57,3 +58,5 @@ pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;
 pub use spec::Limits;
+pub use tables::OpenTable;
+pub use tables::ReadTable;

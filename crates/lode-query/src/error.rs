@@ -177,12 +177,17 @@ impl Failure for Error {
 
 /// The words a query's worker may use; anything else counts as a plain failure.
 fn query_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 5] = [
+    const KNOWN: [&str; 10] = [
         "SQL_NOT_A_QUERY",
         "SQL_INVALID",
         "SQL_FAILED",
         "SQL_OUT_OF_MEMORY",
         "SQL_CANCELLED",
+        "SQL_PANICKED",
+        "SQL_SPILL_FULL",
+        "SQL_DEADLINE_EXCEEDED",
+        "SQL_QUEUE_FULL",
+        "SQL_SCRATCH_UNUSABLE",
     ];
     KNOWN
         .into_iter()

@@ -2,9 +2,12 @@
 //!
 //! Three steps, each a value of its own: [`Sql::open`] starts a worker and says which tables
 //! the query reads, [`Opened::plan`] hands their files over and gives the result's columns,
-//! [`Planned::execute`] gives the rows. Dropping any of them ends the worker. Knows nothing of
-//! datasets or versions; the caller finds the files.
+//! [`Planned::execute`] gives the rows. Dropping any of them ends the worker and removes what
+//! it had spilled. Knows nothing of datasets or versions; the caller finds the files.
 
+mod scratch;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -12,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -21,6 +25,8 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::SchemaRef;
 use lode_types::Class;
 use lode_types::Fault;
+use lode_types::Timestamp;
+use lode_types::Value;
 use lode_worker::Channel;
 use lode_worker::Limits;
 use lode_worker::Polled;
@@ -28,10 +34,15 @@ use lode_worker::Received;
 use lode_worker::Spawner;
 use lode_worker::Worker;
 use lode_worker::WorkerCommand;
+use lode_worker::sql::Bound;
+use lode_worker::sql::Explained;
+use lode_worker::sql::NamedTable;
 use lode_worker::sql::ProvidedTable;
 use lode_worker::sql::Reply;
 use lode_worker::sql::Request;
+use lode_worker::sql::RunOptions;
 
+use self::scratch::ScratchDir;
 use crate::Error;
 use crate::Result;
 
@@ -42,12 +53,51 @@ const PLAN_TIME: Duration = Duration::from_secs(60);
 /// How often a wait for rows looks up.
 const LOOK_UP: Duration = Duration::from_secs(3600);
 
+/// What each query may use.
+#[derive(Clone, Debug)]
+pub struct SqlLimits {
+    /// Bytes of private memory.
+    pub memory_bytes: u64,
+    /// Directory for what does not fit into memory; it is emptied at the start and must be
+    /// nobody else's. None: a query that needs more memory fails.
+    pub scratch: Option<PathBuf>,
+    /// Bytes that one query may have there.
+    pub scratch_bytes: u64,
+}
+
+/// How one query is run.
+#[derive(Clone, Debug)]
+pub struct QueryOptions {
+    /// Threads; with one the order of rows is the same each time.
+    pub threads: u32,
+    /// What stands for `$name`, and for `$1` under "1".
+    pub parameters: BTreeMap<String, Value>,
+    /// What `now()` gives.
+    pub now: Timestamp,
+    /// When the query must have ended; the reader's pauses count.
+    pub deadline: Option<Instant>,
+}
+
+impl QueryOptions {
+    /// One thread, no parameters, no deadline.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            threads: 1,
+            parameters: BTreeMap::new(),
+            now,
+            deadline: None,
+        }
+    }
+}
+
 /// Starts queries.
 #[derive(Clone, Debug)]
 pub struct Sql {
     spawner: Arc<Spawner>,
     program: PathBuf,
-    memory_bytes: u64,
+    limits: SqlLimits,
+    /// Numbers the queries' directories.
+    next: Arc<AtomicU64>,
 }
 
 /// A table that a query reads.
@@ -57,48 +107,83 @@ pub struct SqlTable {
     pub name: String,
     /// Its Arrow IPC files, one or more.
     pub files: Vec<File>,
+    /// Which rows are to be seen; none: all.
+    pub bound: Option<Bound>,
+}
+
+impl SqlTable {
+    /// All rows of some files.
+    pub fn new(name: impl Into<String>, files: Vec<File>) -> Self {
+        Self {
+            name: name.into(),
+            files,
+            bound: None,
+        }
+    }
 }
 
 impl Sql {
-    /// Queries by the worker `program`, each in at most `memory_bytes` of private memory.
-    pub fn new(spawner: Arc<Spawner>, program: PathBuf, memory_bytes: u64) -> Self {
-        Self {
+    /// Queries by the worker `program`, each within the limits.
+    ///
+    /// # Errors
+    /// `SQL_SCRATCH_UNUSABLE` when the scratch directory cannot be made or emptied.
+    pub fn new(spawner: Arc<Spawner>, program: PathBuf, mut limits: SqlLimits) -> Result<Self> {
+        if let Some(scratch) = &mut limits.scratch {
+            *scratch = scratch::prepare(scratch)?;
+        }
+        Ok(Self {
             spawner,
             program,
-            memory_bytes,
-        }
+            limits,
+            next: Arc::default(),
+        })
     }
 
-    /// Starts a worker and parses one SELECT. With one thread the order of rows is the same
-    /// each time.
+    /// Starts a worker and parses one SELECT.
     ///
     /// # Errors
     /// `SQL_NOT_A_QUERY`, `SQL_INVALID`, or the worker's own when it cannot be started.
-    pub fn open(&self, sql: &str, threads: u32) -> Result<Opened> {
+    pub fn open(&self, sql: &str, options: &QueryOptions) -> Result<Opened> {
+        let scratch = self
+            .limits
+            .scratch
+            .as_ref()
+            .map(|root| ScratchDir::make(root, &self.next))
+            .transpose()?;
+        let memory_bytes = self.limits.memory_bytes;
         let worker = self
             .spawner
             .spawn(&WorkerCommand {
                 program: self.program.clone(),
                 args: Vec::new(),
-                limits: Limits {
-                    memory_bytes: self.memory_bytes,
-                },
+                limits: Limits { memory_bytes },
             })
             .map_err(worker)?;
+        let run = RunOptions {
+            threads: options.threads,
+            parameters: options.parameters.clone(),
+            now_micros: options.now.0,
+            scratch: scratch
+                .as_ref()
+                .map(|scratch| scratch.offer(self.limits.scratch_bytes)),
+            batch_rows: 0,
+        };
         let talk = Talk {
             channel: worker.channel().try_clone().map_err(self::worker)?,
             stop: Stop {
                 inner: Arc::new(Mutex::new(Held {
                     worker: Some(worker),
                     stopped: false,
+                    scratch,
                 })),
             },
-            memory_bytes: self.memory_bytes,
+            memory_bytes,
+            deadline: options.deadline,
         };
         let sql = sql.to_owned();
-        talk.send(&Request::Open { sql, threads }, &[])?;
-        match talk.recv(PLAN_TIME)?.message {
-            Reply::Tables { names } => Ok(Opened { talk, names }),
+        talk.send(&Request::Open { sql, options: run }, &[])?;
+        match talk.recv_soon()?.message {
+            Reply::Tables { tables } => Ok(Opened { talk, tables }),
             other => Err(talk.refused(other)),
         }
     }
@@ -108,13 +193,18 @@ impl Sql {
 #[derive(Debug)]
 pub struct Opened {
     talk: Talk,
-    names: Vec<String>,
+    tables: Vec<NamedTable>,
 }
 
 impl Opened {
-    /// The tables that the query reads, each once, as it writes them.
-    pub fn tables(&self) -> &[String] {
-        &self.names
+    /// The tables that the query reads; a dataset once for each time and version of it.
+    pub fn tables(&self) -> &[NamedTable] {
+        &self.tables
+    }
+
+    /// A handle by which another thread can end the query.
+    pub fn stop_handle(&self) -> Stop {
+        self.talk.stop.clone()
     }
 
     /// Hands the tables over and plans the query.
@@ -122,17 +212,18 @@ impl Opened {
     /// # Errors
     /// `SQL_INVALID` when the query does not fit the tables' columns, `SQL_OUT_OF_MEMORY`.
     pub fn plan(self, tables: Vec<SqlTable>) -> Result<Planned> {
+        let expected = || self.tables.iter().map(|table| table.name.clone()).collect();
         for table in &tables {
-            if !self.names.contains(&table.name) {
+            if !self.tables.iter().any(|named| named.name == table.name) {
                 return Err(Error::TableMismatch {
-                    expected: self.names,
+                    expected: expected(),
                     found: table.name.clone(),
                 });
             }
         }
-        if tables.len() != self.names.len() {
+        if tables.len() != self.tables.len() {
             return Err(Error::TableMismatch {
-                expected: self.names,
+                expected: expected(),
                 found: format!("{} tables", tables.len()),
             });
         }
@@ -141,12 +232,13 @@ impl Opened {
             .map(|table| ProvidedTable {
                 name: table.name.clone(),
                 n_files: table.files.len(),
+                bound: table.bound.clone(),
             })
             .collect();
         let files: Vec<&File> = tables.iter().flat_map(|table| &table.files).collect();
         let talk = self.talk;
         talk.send(&Request::Provide { tables: provided }, &files)?;
-        let received = talk.recv(PLAN_TIME)?;
+        let received = talk.recv_soon()?;
         match received.message {
             Reply::Planned => {
                 let (schema, _) = talk.decode(received.body)?;
@@ -176,8 +268,27 @@ impl Planned {
             talk: self.talk,
             schema: self.schema,
             start: Some(row_limit),
+            truncated: false,
             ended: false,
         }
+    }
+
+    /// Says how the query runs, with `analyze` after running it.
+    ///
+    /// # Errors
+    /// With `analyze` those of a run.
+    pub fn explain(self, analyze: bool, row_limit: Option<u64>) -> Result<Explained> {
+        let request = Request::Explain { analyze, row_limit };
+        self.talk.send(&request, &[])?;
+        match self.talk.recv(None)?.message {
+            Reply::Explained(explained) => Ok(explained),
+            other => Err(self.talk.refused(other)),
+        }
+    }
+
+    /// A handle by which another thread can end the query.
+    pub fn stop_handle(&self) -> Stop {
+        self.talk.stop.clone()
     }
 }
 
@@ -189,6 +300,7 @@ pub struct Rows {
     schema: SchemaRef,
     /// The row limit, until the worker has been told.
     start: Option<Option<u64>>,
+    truncated: bool,
     ended: bool,
 }
 
@@ -203,6 +315,11 @@ impl Rows {
         self.talk.stop.clone()
     }
 
+    /// Whether the row limit left rows out; known at the end.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         if let Some(row_limit) = self.start.take() {
             let request = Request::Execute {
@@ -211,13 +328,16 @@ impl Rows {
             };
             self.talk.send(&request, &[])?;
         }
-        let received = self.talk.recv(Duration::MAX)?;
+        let received = self.talk.recv(None)?;
         match received.message {
             Reply::Batch => match self.talk.decode(received.body)? {
                 (_, Some(batch)) => Ok(Some(batch)),
                 _ => Err(failed("the query's worker sent a batch without rows")),
             },
-            Reply::Done { .. } => Ok(None),
+            Reply::Done { truncated, .. } => {
+                self.truncated = truncated;
+                Ok(None)
+            }
             other => Err(self.talk.refused(other)),
         }
     }
@@ -243,8 +363,11 @@ pub struct Stop {
 }
 
 struct Held {
+    // Before the directory, which can only go when nobody writes into it.
     worker: Option<Worker>,
     stopped: bool,
+    #[expect(dead_code, reason = "dropped to remove the directory")]
+    scratch: Option<ScratchDir>,
 }
 
 impl Stop {
@@ -275,6 +398,7 @@ struct Talk {
     channel: Channel,
     stop: Stop,
     memory_bytes: u64,
+    deadline: Option<Instant>,
 }
 
 impl Talk {
@@ -285,20 +409,36 @@ impl Talk {
             .map_err(|error| self.broken(Some(error)))
     }
 
-    fn recv(&self, at_most: Duration) -> Result<Received<Reply>> {
+    /// Waits for an answer that parsing or planning gives.
+    fn recv_soon(&self) -> Result<Received<Reply>> {
+        self.recv(Some(PLAN_TIME))
+    }
+
+    fn recv(&self, at_most: Option<Duration>) -> Result<Received<Reply>> {
         let begin = Instant::now();
         loop {
-            let left = at_most.saturating_sub(begin.elapsed());
-            match self.channel.recv_timeout(left.min(LOOK_UP)) {
+            let now = Instant::now();
+            let until_deadline = self.deadline.map(|at| at.saturating_duration_since(now));
+            let left = at_most.map(|most| most.saturating_sub(now - begin));
+            let wait = [until_deadline, left].into_iter().flatten().min();
+            match self
+                .channel
+                .recv_timeout(wait.unwrap_or(LOOK_UP).min(LOOK_UP))
+            {
                 Ok(Polled::Message(received)) => return Ok(received),
-                Ok(Polled::TimedOut) if begin.elapsed() < at_most => {}
-                Ok(Polled::TimedOut) => {
-                    let seconds = at_most.as_secs();
-                    let text = format!(
-                        "expected a query that can be planned within {seconds} s, found a harder one"
-                    );
-                    return Err(fault(Class::Limit, "SQL_FAILED", text));
+                Ok(Polled::TimedOut) if self.deadline.is_some_and(|at| Instant::now() >= at) => {
+                    return Err(out_of_time());
                 }
+                Ok(Polled::TimedOut) => match at_most {
+                    Some(most) if begin.elapsed() >= most => {
+                        let seconds = most.as_secs();
+                        let text = format!(
+                            "expected a query that can be planned within {seconds} s, found a harder one"
+                        );
+                        return Err(fault(Class::Limit, "SQL_FAILED", text));
+                    }
+                    _ => {}
+                },
                 Ok(Polled::Closed) => return Err(self.broken(None)),
                 Err(error) => return Err(self.broken(Some(error))),
             }
@@ -335,7 +475,7 @@ impl Talk {
             return failed("the query's worker answered out of turn");
         };
         let class = match reason.as_str() {
-            "SQL_OUT_OF_MEMORY" => Class::Limit,
+            "SQL_OUT_OF_MEMORY" | "SQL_SPILL_FULL" => Class::Limit,
             "SQL_PANICKED" => Class::Bug,
             _ => Class::Invalid,
         };
@@ -353,6 +493,15 @@ impl Talk {
             .ok_or_else(|| failed("the query's worker sent rows without columns"))?;
         Ok((schema, batch))
     }
+}
+
+/// What a query is told whose time is over.
+fn out_of_time() -> Error {
+    fault(
+        Class::Deadline,
+        "SQL_DEADLINE_EXCEEDED",
+        "the query's time ran out; give it more, or let it read less",
+    )
 }
 
 fn worker(error: lode_worker::Error) -> Error {

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::Lode;
+use crate::Query;
 use crate::Result;
 use crate::Rows;
 use crate::lode::id_of;
@@ -362,13 +363,29 @@ impl Lode {
     /// # Errors
     /// `SQL_NOT_A_QUERY`, `SQL_INVALID`, `DATASET_NOT_FOUND`, or what the call met.
     pub async fn query(&self, sql: &str, row_limit: Option<u64>) -> Result<Rows> {
-        let request = v1::QueryRequest {
-            parent: tenant(),
-            sql: sql.to_owned(),
-            row_limit: row_limit.unwrap_or(0),
-        };
-        let stream = self.client().query(request).await?;
-        Rows::open(Box::new(QueryMessages(stream))).await
+        let mut query = Query::new(sql);
+        query.row_limit = row_limit;
+        self.run_query(&query).await
+    }
+
+    /// Runs a SELECT with parameters, times and limits.
+    ///
+    /// # Errors
+    /// As [`Lode::query`]; also `SQL_DEADLINE_EXCEEDED`, `SQL_OUT_OF_MEMORY`, `SQL_SPILL_FULL`,
+    /// `SQL_QUEUE_FULL`.
+    pub async fn run_query(&self, query: &Query) -> Result<Rows> {
+        let stream = self.client().query(query.to_wire()).await?;
+        Rows::open(Box::new(QueryMessages::new(stream))).await
+    }
+
+    /// Says how a SELECT would run and which parts it reads; with `analyze` after running it.
+    ///
+    /// # Errors
+    /// As [`Lode::run_query`].
+    pub async fn explain_query(&self, query: &Query, analyze: bool) -> Result<v1::ExplainResponse> {
+        let query = Some(query.to_wire());
+        let request = v1::ExplainRequest { query, analyze };
+        Ok(self.client().explain(request).await?)
     }
 
     /// All algorithms, by id.

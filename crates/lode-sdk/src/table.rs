@@ -35,9 +35,11 @@ impl Table {
 }
 
 /// What a stream of rows sends.
+#[derive(Default)]
 pub(crate) struct Message {
     arrow_schema: Vec<u8>,
     chunk: Option<v1::Chunk>,
+    summary: Option<v1::QuerySummary>,
 }
 
 impl Message {
@@ -45,6 +47,7 @@ impl Message {
         Self {
             arrow_schema,
             chunk,
+            summary: None,
         }
     }
 }
@@ -68,6 +71,7 @@ pub struct Rows {
     ready: std::collections::VecDeque<RecordBatch>,
     n_read: u64,
     ended: bool,
+    summary: Option<v1::QuerySummary>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -94,12 +98,19 @@ impl Rows {
             ready: std::collections::VecDeque::new(),
             n_read: 0,
             ended: false,
+            summary: None,
         })
     }
 
     /// The columns.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    /// What became of a query: how many rows it gave, whether a limit cut it, and which
+    /// versions it read. None before the end, and of a table that is no query's answer.
+    pub fn summary(&self) -> Option<&v1::QuerySummary> {
+        self.summary.as_ref()
     }
 
     /// The next rows; none at the end.
@@ -119,6 +130,9 @@ impl Rows {
             match self.messages.next().await {
                 Ok(None) => self.ended = true,
                 Ok(Some(message)) => {
+                    if message.summary.is_some() {
+                        self.summary = message.summary;
+                    }
                     let Some(chunk) = message.chunk else { continue };
                     check_crc(&chunk)?;
                     let (_, batches) = decode(&chunk.data)?;
@@ -152,14 +166,33 @@ impl Rows {
 }
 
 /// The answers to a query; a query that broke is not run again by itself.
-pub(crate) struct QueryMessages(pub(crate) Stream<v1::QueryResponse>);
+pub(crate) struct QueryMessages {
+    stream: Stream<v1::QueryResponse>,
+    /// Whether the summary has come, without which the answer is not whole.
+    is_whole: bool,
+}
+
+impl QueryMessages {
+    pub(crate) fn new(stream: Stream<v1::QueryResponse>) -> Self {
+        let is_whole = false;
+        Self { stream, is_whole }
+    }
+}
 
 impl Messages for QueryMessages {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Option<Message>>> + Send + '_>> {
         Box::pin(async {
-            Ok(self.0.message().await?.map(|message| Message {
+            let Some(message) = self.stream.message().await? else {
+                return match self.is_whole {
+                    true => Ok(None),
+                    false => Err(broken("a summary last", "the end of the stream")),
+                };
+            };
+            self.is_whole |= message.summary.is_some();
+            Ok(Some(Message {
                 arrow_schema: message.arrow_schema,
                 chunk: message.chunk,
+                summary: message.summary,
             }))
         })
     }
@@ -200,6 +233,7 @@ impl Messages for OutputMessages {
             Ok(self.stream.message().await?.map(|message| Message {
                 arrow_schema: message.arrow_schema,
                 chunk: message.chunk,
+                summary: None,
             }))
         })
     }

@@ -3,6 +3,8 @@
 //! DataFusion's own texts carry prefixes of the layers that an error passed; here they are
 //! taken off, and an unknown column is answered with the names that come near.
 
+use std::io::ErrorKind;
+
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::Column;
 use datafusion::common::SchemaError;
@@ -67,6 +69,12 @@ impl Failed {
 
     fn of(error: &DataFusionError, reason: &'static str) -> Self {
         let root = root(error);
+        if is_disk_full(root) {
+            return Self {
+                reason: "SQL_SPILL_FULL",
+                message: "expected a query whose sorts, aggregates and joins fit into the memory and the disk it may use, found one that needs more of both".to_owned(),
+            };
+        }
         let reason = match root {
             DataFusionError::ResourcesExhausted(_) => "SQL_OUT_OF_MEMORY",
             _ => reason,
@@ -97,6 +105,30 @@ fn root(error: &DataFusionError) -> &DataFusionError {
         },
         _ => error,
     }
+}
+
+/// Whether what did not fit into memory did not fit onto the disk either.
+fn is_disk_full(error: &DataFusionError) -> bool {
+    let full = |error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+        )
+    };
+    match error {
+        DataFusionError::ResourcesExhausted(text) => is_over_limit(text),
+        // DataFusion's own limit comes out of its writer as an error of the disk.
+        DataFusionError::IoError(error) => full(error) || is_over_limit(&error.to_string()),
+        DataFusionError::ArrowError(error, _) => {
+            matches!(&**error, ArrowError::IoError(_, error)
+                if full(error) || is_over_limit(&error.to_string()))
+        }
+        _ => false,
+    }
+}
+
+fn is_over_limit(text: &str) -> bool {
+    text.contains("used disk space during the spilling")
 }
 
 fn text(error: &DataFusionError) -> String {
@@ -232,6 +264,15 @@ fn clean(text: &str) -> String {
         .next()
         .unwrap_or(text);
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What the layers below said of each way to call a function.
+    let joined = joined
+        .replace("errors: Error during planning: ", "")
+        .replace(",Error during planning: ", "; ")
+        .replace(" (DataType: Utf8View)", "")
+        .replace("received String", "received text")
+        .replace("Utf8View", "text")
+        .replace("LargeUtf8", "text")
+        .replace("Utf8", "text");
     let mut text = joined.as_str();
     while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;

@@ -5,16 +5,26 @@
 //! this process and nothing else. It is the only crate that links DataFusion.
 //!
 //! Reading order: `talk` speaks with the engine; `statement` reads the SQL and says which
-//! tables it names; `spelling` gives unquoted names their true case; `engine` plans and runs;
-//! `table` is a table file as DataFusion sees it; `output` makes the rows that leave.
+//! tables it names, with `timed` for datasets as they were and `bind` for parameters;
+//! `spelling` gives unquoted names their true case; `engine` plans and runs; `session` sets
+//! DataFusion up; `table` is a table as DataFusion sees it, `scan` reads it and `prune` says
+//! which batches it may skip; `explain` says so to people; `output` makes the rows that leave.
 
 mod talk;
 
+mod bind;
 mod spelling;
 mod statement;
+mod timed;
 
 mod engine;
+mod session;
+
+mod prune;
+mod scan;
 mod table;
+
+mod explain;
 
 mod output;
 

@@ -35,7 +35,12 @@ use crate::statement::TableName;
 pub(crate) fn respell<'a>(statement: &mut Statement, columns: impl Iterator<Item = &'a str>) {
     let mut spellings = Spellings {
         columns: unique(columns),
-        tables: unique(unquoted(&statement.tables)),
+        tables: unique(unquoted(
+            statement
+                .tables
+                .iter()
+                .chain(statement.timed.iter().map(|timed| &timed.dataset)),
+        )),
     };
     let aliases = unique(statement.aliases.iter().map(String::as_str));
     for (lower, spelling) in aliases {
@@ -46,8 +51,8 @@ pub(crate) fn respell<'a>(statement: &mut Statement, columns: impl Iterator<Item
     };
 }
 
-fn unquoted(tables: &[TableName]) -> impl Iterator<Item = &str> {
-    let unquoted = tables.iter().filter(|table| !table.quoted);
+fn unquoted<'a>(tables: impl Iterator<Item = &'a TableName>) -> impl Iterator<Item = &'a str> {
+    let unquoted = tables.filter(|table| !table.quoted);
     unquoted.map(|table| table.text.as_str())
 }
 

@@ -3,6 +3,7 @@
 //! A dataset's name with hyphens may stand without quotes after FROM and JOIN, where SQL would
 //! see a subtraction. Names of common table expressions and table functions are no tables.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast;
@@ -22,8 +23,13 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
+use lode_types::Value;
 
+use crate::bind::Binder;
 use crate::failure::Failed;
+use crate::timed;
+use crate::timed::Function;
+use crate::timed::Timed;
 
 /// Deepest nesting of parentheses and queries.
 const MAX_DEPTH: usize = 100;
@@ -38,8 +44,10 @@ const MAX_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) query: ast::Statement,
-    /// The tables as written, each once.
+    /// The tables as written, each once; a dataset as it was has the name of its call.
     pub(crate) tables: Vec<TableName>,
+    /// Those of them that are datasets as they were.
+    pub(crate) timed: Vec<Timed>,
     /// Names that the query itself gives to columns without quoting them.
     pub(crate) aliases: Vec<String>,
     /// For each column of the result the text that it is selected by, where it has no name of
@@ -54,8 +62,8 @@ pub(crate) struct TableName {
     pub(crate) quoted: bool,
 }
 
-/// Parses one statement.
-pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
+/// Parses one statement and puts the values of its parameters in.
+pub(crate) fn parse(sql: &str, values: &BTreeMap<String, Value>) -> Result<Statement, Failed> {
     if sql.len() > MAX_BYTES {
         return Err(Failed::invalid(format!(
             "expected a query of at most {MAX_BYTES} bytes, found {}",
@@ -73,7 +81,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
         .with_tokens_with_locations(join_hyphens(tokens))
         .parse_statements()
         .map_err(|error| Failed::parsing(&error))?;
-    let query = match (statements.pop(), statements.len()) {
+    let mut query = match (statements.pop(), statements.len()) {
         (Some(query), 0) => query,
         (None, _) => return Err(Failed::not_a_query("an empty text")),
         (Some(_), before) => {
@@ -84,6 +92,13 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
         ast::Statement::Query(query) => titles(&query.body),
         _ => return Err(Failed::not_a_query("another statement")),
     };
+    let mut timed = timed::extract(&mut query)?;
+    let mut binder = Binder::new(values);
+    binder.bind(&mut query)?;
+    for timed in &mut timed {
+        binder.bind(&mut timed.argument)?;
+    }
+    binder.finish()?;
     let mut names = Names::default();
     if let ControlFlow::Break(failed) = query.visit(&mut names) {
         return Err(failed);
@@ -91,6 +106,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, Failed> {
     Ok(Statement {
         query,
         tables: names.tables,
+        timed,
         aliases: names.aliases,
         titles,
     })
@@ -127,6 +143,12 @@ fn check_first_word(tokens: &[TokenWithSpan]) -> Result<(), Failed> {
         Some(Token::Word(word)) => match word.keyword {
             Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM => Ok(()),
             Keyword::NoKeyword => Err(Failed::not_a_query(&format!("{:?}", word.value))),
+            Keyword::EXPLAIN | Keyword::DESCRIBE | Keyword::DESC => {
+                Err(Failed::not_a_query(&format!(
+                    "{}; Explain (`lode query --explain`) shows the plan of a SELECT",
+                    word.value.to_uppercase()
+                )))
+            }
             _ => Err(Failed::not_a_query(&word.value.to_uppercase())),
         },
         Some(Token::EOF) | None => Err(Failed::not_a_query("an empty text")),
@@ -194,12 +216,19 @@ fn join_hyphens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     // For each open parenthesis whether it holds a query: `extract(day from a-b)` does not.
     let mut in_query = vec![false];
     let mut table_next = false;
+    // After `as_of` or `version` where a table is expected: its first argument is one too.
+    let mut call_next = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(mut token) = tokens.next() {
         let here = table_next;
+        let called = call_next;
         table_next = table_next && matches!(token.token, Token::Whitespace(_));
+        call_next = call_next && matches!(token.token, Token::Whitespace(_));
         match &mut token.token {
-            Token::LParen => in_query.push(false),
+            Token::LParen => {
+                in_query.push(false);
+                table_next = called;
+            }
             Token::RParen => {
                 in_query.pop();
             }
@@ -210,6 +239,7 @@ fn join_hyphens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                     }
                 }
                 Keyword::FROM | Keyword::JOIN => table_next = in_query.last() == Some(&true),
+                _ if here && Function::named(&word.value).is_some() => call_next = true,
                 _ if here => {
                     // A minus with nothing to join is left for the parser to refuse.
                     while let Some(minus) = tokens.next_if(|next| next.token == Token::Minus) {

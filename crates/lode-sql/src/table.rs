@@ -1,53 +1,97 @@
-//! A table file as DataFusion reads it.
+//! A table of the query as DataFusion plans over it.
 //!
-//! Batches come straight from the map, only the columns that the query needs, split into one
-//! run of batches for each thread. Row counts are exact, so `count(*)` reads nothing and joins
-//! are put in the right order. Filters stay with DataFusion.
+//! Simple conditions are applied by the scan itself, which skips batches by their zones;
+//! others stay with DataFusion. Row counts are exact, so `count(*)` reads nothing and joins
+//! are put in the right order.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
 
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::catalog::TableProvider;
-use datafusion::common::Statistics;
-use datafusion::common::internal_err;
-use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::DataFusionError;
+use datafusion::common::DFSchema;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
-use datafusion::execution::RecordBatchStream;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::Operator;
+use datafusion::logical_expr::TableProviderFilterPushDown;
 use datafusion::logical_expr::TableType;
-use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::DisplayAs;
-use datafusion::physical_plan::DisplayFormatType;
+use datafusion::logical_expr::ident;
+use datafusion::logical_expr::lit;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::Partitioning;
-use datafusion::physical_plan::PlanProperties;
-use datafusion::physical_plan::execution_plan::Boundedness;
-use datafusion::physical_plan::execution_plan::EmissionType;
-use futures_core::Stream;
+use lode_parts::Strings;
 use lode_parts::Table;
+use lode_worker::sql::Bound;
+
+use crate::scan::Scan;
+use crate::session::simplified;
+
+/// The form in which strings are read.
+pub(crate) const STRINGS: Strings = Strings::View;
+
+/// A table as the engine provides it.
+#[derive(Clone, Debug)]
+pub(crate) struct Provided {
+    pub(crate) name: String,
+    pub(crate) table: Table,
+    pub(crate) n_files: usize,
+    pub(crate) bound: Option<Bound>,
+}
 
 /// A table of the query.
 #[derive(Debug)]
 pub(crate) struct PartTable {
-    table: Table,
+    provided: Provided,
     partitions: usize,
 }
 
 impl PartTable {
     /// The table, read by at most `partitions` threads.
-    pub(crate) fn new(table: Table, partitions: usize) -> Self {
-        Self { table, partitions }
+    pub(crate) fn new(provided: Provided, partitions: usize) -> Self {
+        Self {
+            provided,
+            partitions,
+        }
+    }
+
+    fn plan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Scan> {
+        let schema = self.schema();
+        let known = DFSchema::try_from(schema.as_ref().clone())?;
+        let mut conditions = Vec::new();
+        for filter in self.bounds().into_iter().chain(filters.iter().cloned()) {
+            let filter = simplified(state, filter, &known)?;
+            let opposite = simplified(state, Expr::Not(Box::new(filter.clone())), &known)?;
+            conditions.push((filter, opposite));
+        }
+        let mut scan = Scan::new(&self.provided, schema, projection, limit);
+        for (filter, opposite) in conditions {
+            scan.add(
+                filter.to_string(),
+                state.create_physical_expr(filter, &known)?,
+                &state.create_physical_expr(opposite, &known)?,
+            )?;
+        }
+        scan.finish(self.partitions)
+    }
+
+    /// What the bound asks of every row.
+    fn bounds(&self) -> Vec<Expr> {
+        let Some(bound) = &self.provided.bound else {
+            return Vec::new();
+        };
+        let at = ScalarValue::TimestampMicrosecond(Some(bound.at_micros), Some("UTC".into()));
+        let columns = bound.columns.iter();
+        columns
+            .map(|column| ident(column).lt_eq(lit(at.clone())))
+            .collect()
     }
 }
 
@@ -55,19 +99,30 @@ type Scanned<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> +
 
 impl TableProvider for PartTable {
     fn schema(&self) -> SchemaRef {
-        self.table.schema()
+        self.provided.table.schema_as(STRINGS)
     }
 
     fn table_type(&self) -> TableType {
         TableType::Base
     }
 
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let applied = |filter: &&Expr| match is_simple(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(applied).collect())
+    }
+
     // The trait is an async one, written out.
     fn scan<'life0, 'life1, 'life2, 'life3, 'a>(
         &'life0 self,
-        _state: &'life1 dyn Session,
+        state: &'life1 dyn Session,
         projection: Option<&'life2 Vec<usize>>,
-        _filters: &'life3 [Expr],
+        filters: &'life3 [Expr],
         limit: Option<usize>,
     ) -> Scanned<'a>
     where
@@ -77,156 +132,33 @@ impl TableProvider for PartTable {
         'life3: 'a,
         Self: 'a,
     {
-        let scan = Scan::new(&self.table, projection, limit, self.partitions);
+        let scan = self.plan(state, projection, filters, limit);
         Box::pin(async move { Ok(Arc::new(scan?) as Arc<dyn ExecutionPlan>) })
     }
 }
 
-/// Reads some columns of a table.
-struct Scan {
-    table: Table,
-    projection: Option<Vec<usize>>,
-    limit: Option<usize>,
-    /// The batches of each partition.
-    runs: Vec<std::ops::Range<usize>>,
-    properties: Arc<PlanProperties>,
-}
-
-impl Scan {
-    fn new(
-        table: &Table,
-        projection: Option<&Vec<usize>>,
-        limit: Option<usize>,
-        partitions: usize,
-    ) -> Result<Self> {
-        let schema = match projection {
-            Some(projection) => Arc::new(table.schema().project(projection)?),
-            None => table.schema(),
-        };
-        let n_batches = table.n_batches();
-        let partitions = partitions.clamp(1, n_batches.max(1));
-        let runs: Vec<_> = (0..partitions)
-            .map(|i| i * n_batches / partitions..(i + 1) * n_batches / partitions)
-            .collect();
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(runs.len()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Ok(Self {
-            table: table.clone(),
-            projection: projection.cloned(),
-            limit,
-            runs,
-            properties: Arc::new(properties),
-        })
-    }
-}
-
-impl fmt::Debug for Scan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan")
-            .field("table", &self.table)
-            .field("projection", &self.projection)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
-}
-
-impl DisplayAs for Scan {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scan: rows={}", self.table.rows())
-    }
-}
-
-impl ExecutionPlan for Scan {
-    fn name(&self) -> &'static str {
-        "Scan"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match children.as_slice() {
-            [] => Ok(self),
-            _ => internal_err!("a scan has no children"),
-        }
-    }
-
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(run) = self.runs.get(partition) else {
-            return internal_err!("no partition {partition}");
-        };
-        Ok(Box::pin(Batches {
-            table: self.table.clone(),
-            projection: self.projection.clone(),
-            schema: self.schema(),
-            run: run.clone(),
-            left: self.limit.unwrap_or(usize::MAX),
-        }))
-    }
-
-    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
-        let mut statistics = Statistics::new_unknown(&self.schema());
-        if partition.is_none() && self.limit.is_none() {
-            let rows = usize::try_from(self.table.rows()).unwrap_or(usize::MAX);
-            statistics.num_rows = Precision::Exact(rows);
-        }
-        Ok(Arc::new(statistics))
-    }
-}
-
-/// The batches of one partition.
-struct Batches {
-    table: Table,
-    projection: Option<Vec<usize>>,
-    schema: SchemaRef,
-    run: std::ops::Range<usize>,
-    /// Rows that are still wanted.
-    left: usize,
-}
-
-impl Stream for Batches {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        let Some(i) = self.run.next() else {
-            return Poll::Ready(None);
-        };
-        let batch = self
-            .table
-            .batch(i, self.projection.as_deref())
-            .map_err(|error| DataFusionError::External(Box::new(error)));
-        Poll::Ready(Some(batch.map(|batch| {
-            let rows = batch.num_rows().min(self.left);
-            self.left -= rows;
-            batch.slice(0, rows)
-        })))
-    }
-}
-
-impl RecordBatchStream for Batches {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
+/// Whether a condition is cheap and cannot fail: comparisons of columns with constants.
+fn is_simple(filter: &Expr) -> bool {
+    let simple = |expr: &Expr| match expr {
+        Expr::Column(_) | Expr::Literal(_, _) | Expr::IsNull(_) | Expr::IsNotNull(_) => true,
+        Expr::Not(_) | Expr::Between(_) => true,
+        Expr::InList(list) => list
+            .list
+            .iter()
+            .all(|item| matches!(item, Expr::Literal(_, _))),
+        Expr::BinaryExpr(binary) => matches!(
+            binary.op,
+            Operator::Eq
+                | Operator::NotEq
+                | Operator::Lt
+                | Operator::LtEq
+                | Operator::Gt
+                | Operator::GtEq
+                | Operator::And
+                | Operator::Or
+        ),
+        _ => false,
+    };
+    let is_other = |expr: &Expr| Ok(!simple(expr));
+    filter.exists(is_other).is_ok_and(|other| !other)
 }

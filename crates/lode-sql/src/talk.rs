@@ -1,6 +1,6 @@
 //! Speaks with the engine: one query from its text to its rows, then the end.
 //!
-//! Requests come in one order: open, provide, execute. A request out of turn, like a socket
+//! Requests come in one order: open, provide, then execute or explain. A request out of turn, like a socket
 //! that breaks, ends the process.
 
 use std::fs::File;
@@ -16,6 +16,7 @@ use crate::engine;
 use crate::engine::Ended;
 use crate::failure::Failed;
 use crate::output;
+use crate::table::Provided;
 
 /// Serves one query.
 pub(crate) fn serve(channel: &Channel, memory_bytes: usize) -> Result<()> {
@@ -36,12 +37,12 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
     let Some(received) = receive()? else {
         return Ok(());
     };
-    let Request::Open { sql, threads } = received.message else {
+    let Request::Open { sql, options } = received.message else {
         return Err(out_of_turn("open"));
     };
-    let opened = engine::open(&sql, threads, memory_bytes).map_err(Ended::Failed)?;
-    let names = opened.tables();
-    send(&Reply::Tables { names }, &[])?;
+    let opened = engine::open(&sql, &options, memory_bytes).map_err(Ended::Failed)?;
+    let tables = opened.tables().to_vec();
+    send(&Reply::Tables { tables }, &[])?;
 
     let Some(received) = receive()? else {
         return Ok(());
@@ -59,7 +60,12 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
                 message: format!("table {:?}: {}", table.name, lode_types::chain(&error)),
             })
         })?;
-        provided.push((table.name, opened));
+        provided.push(Provided {
+            name: table.name,
+            table: opened,
+            n_files: table.n_files,
+            bound: table.bound,
+        });
     }
     let planned = opened.plan(provided).map_err(Ended::Failed)?;
     send(&Reply::Planned, &output::encode_schema(&planned.schema())?)?;
@@ -67,16 +73,21 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
     let Some(received) = receive()? else {
         return Ok(());
     };
-    let Request::Execute {
-        row_limit,
-        batch_bytes,
-    } = received.message
-    else {
-        return Err(out_of_turn("execute"));
-    };
-    let mut hand_out = |body: &[u8]| send(&Reply::Batch, body);
-    let rows = planned.execute(row_limit, batch_bytes, &mut hand_out)?;
-    send(&Reply::Done { rows }, &[])
+    match received.message {
+        Request::Execute {
+            row_limit,
+            batch_bytes,
+        } => {
+            let mut hand_out = |body: &[u8]| send(&Reply::Batch, body);
+            let (rows, truncated) = planned.execute(row_limit, batch_bytes, &mut hand_out)?;
+            send(&Reply::Done { rows, truncated }, &[])
+        }
+        Request::Explain { analyze, row_limit } => {
+            let explained = planned.explain(analyze, row_limit)?;
+            send(&Reply::Explained(explained), &[])
+        }
+        _ => Err(out_of_turn("execute or explain")),
+    }
 }
 
 fn out_of_turn(expected: &'static str) -> Ended {

@@ -15,10 +15,14 @@ use arrow_schema::SchemaRef;
 use arrow_schema::TimeUnit;
 use datafusion::arrow::util::display::array_value_to_string;
 use lode_parts::Table;
+use lode_worker::sql::Bound;
+use lode_worker::sql::NamedTable;
+use lode_worker::sql::RunOptions;
 
 use crate::engine;
 use crate::engine::Ended;
 use crate::failure::Failed;
+use crate::table::Provided;
 
 const MEMORY: usize = 64 << 20;
 
@@ -76,34 +80,69 @@ fn items() -> Table {
 struct Answer {
     schema: SchemaRef,
     rows: Vec<String>,
+    truncated: bool,
     largest: usize,
+}
+
+fn options(threads: u32) -> RunOptions {
+    RunOptions {
+        threads,
+        // 2026-11-21 20:00 UTC.
+        now_micros: 1_795_291_200_000_000,
+        ..RunOptions::default()
+    }
+}
+
+fn names(opened: &engine::Opened) -> Vec<String> {
+    let tables = opened.tables().iter();
+    tables.map(|table| table.dataset.clone()).collect()
+}
+
+fn provided(named: &NamedTable, table: Table) -> Provided {
+    Provided {
+        name: named.name.clone(),
+        n_files: 1,
+        bound: named.as_of_micros.map(|at_micros| Bound {
+            columns: vec!["InvoiceDate".to_owned()],
+            at_micros,
+        }),
+        table,
+    }
 }
 
 fn run_with(
     sql: &str,
-    threads: u32,
+    options: &RunOptions,
     memory: usize,
     limit: Option<u64>,
     batch_bytes: u64,
 ) -> Result<Answer, Failed> {
-    let opened = engine::open(sql, threads, memory)?;
-    let tables = opened
-        .tables()
-        .into_iter()
-        .map(|name| {
-            let table = match name.to_lowercase().as_str() {
-                "sales" | "online-retail" | "big-sales-2" => sales(),
-                "items" => items(),
-                other => panic!("the query should not name {other}"),
-            };
-            (name, table)
-        })
-        .collect();
-    let planned = opened.plan(tables)?;
+    let opened = engine::open(sql, options, memory)?;
+    let tables = opened.tables().to_vec();
+    let tables = tables.iter().map(|named| {
+        let table = match named.dataset.to_lowercase().as_str() {
+            "sales" | "online-retail" | "big-sales-2" => sales(),
+            "items" => items(),
+            other => panic!("the query should not name {other}"),
+        };
+        provided(named, table)
+    });
+    run_over(sql, options, memory, tables.collect(), limit, batch_bytes)
+}
+
+fn run_over(
+    sql: &str,
+    options: &RunOptions,
+    memory: usize,
+    tables: Vec<Provided>,
+    limit: Option<u64>,
+    batch_bytes: u64,
+) -> Result<Answer, Failed> {
+    let planned = engine::open(sql, options, memory)?.plan(tables)?;
     let schema = planned.schema();
     let mut rows = Vec::new();
     let mut largest = 0;
-    let n = planned
+    let (n, truncated) = planned
         .execute(limit, batch_bytes, &mut |body| {
             largest = largest.max(body.len());
             for batch in StreamReader::try_new(body, None)? {
@@ -125,12 +164,13 @@ fn run_with(
     Ok(Answer {
         schema,
         rows,
+        truncated,
         largest,
     })
 }
 
 fn run(sql: &str) -> Result<Answer, Failed> {
-    run_with(sql, 2, MEMORY, None, 1 << 20)
+    run_with(sql, &options(2), MEMORY, None, 1 << 20)
 }
 
 fn check(sql: &str, expected: &[&str]) {
@@ -256,13 +296,13 @@ fn names_with_hyphens_may_stand_without_quotes() {
         "select max(extract(year from invoicedate)-quantity) from sales",
         &["2012"],
     );
-    let opened = engine::open("select 1 from Online-Retail, \"B\"", 1, MEMORY).unwrap();
-    assert_eq!(opened.tables(), ["Online-Retail", "B"]);
+    let opened = engine::open("select 1 from Online-Retail, \"B\"", &options(1), MEMORY).unwrap();
+    assert_eq!(names(&opened), ["Online-Retail", "B"]);
 }
 
 #[test]
 fn tables_are_those_that_are_read() {
-    let tables = |sql: &str| engine::open(sql, 1, MEMORY).unwrap().tables();
+    let tables = |sql: &str| names(&engine::open(sql, &options(1), MEMORY).unwrap());
     assert_eq!(
         tables("with a as (select * from b) select * from a, c"),
         ["b", "c"]
@@ -357,27 +397,34 @@ fn results_have_plain_types() {
 fn a_row_limit_ends_the_rows_early_and_batches_are_cut() {
     let answer = run_with(
         "select * from sales order by quantity",
-        1,
+        &options(1),
         MEMORY,
         Some(3),
         1 << 20,
     );
     assert_eq!(answer.unwrap().rows.len(), 3);
     let sql = "select value, repeat('x', 100) from generate_series(1, 20000)";
-    let answer = run_with(sql, 1, MEMORY, None, 100_000).unwrap();
+    let answer = run_with(sql, &options(1), MEMORY, None, 100_000).unwrap();
     assert_eq!(answer.rows.len(), 20_000);
     assert!(answer.largest <= 100_000, "{}", answer.largest);
     assert!(answer.rows[19_999].starts_with("20000|xxx"));
-    let answer = run_with("select repeat('x', 5000)", 1, MEMORY, None, 1000).unwrap();
+    let answer = run_with("select repeat('x', 5000)", &options(1), MEMORY, None, 1000).unwrap();
     assert_eq!(answer.rows.len(), 1);
 }
 
 #[test]
 fn one_thread_gives_one_order() {
     let sql = "select stockcode, customer, sum(unitprice) from sales group by 1, 2";
-    let first = run_with(sql, 1, MEMORY, None, 1 << 20).unwrap().rows;
+    let first = run_with(sql, &options(1), MEMORY, None, 1 << 20)
+        .unwrap()
+        .rows;
     for _ in 0..3 {
-        assert_eq!(run_with(sql, 1, MEMORY, None, 1 << 20).unwrap().rows, first);
+        assert_eq!(
+            run_with(sql, &options(1), MEMORY, None, 1 << 20)
+                .unwrap()
+                .rows,
+            first
+        );
     }
 }
 
@@ -455,15 +502,16 @@ fn files_cannot_be_read_by_name() {
         "select * from '/etc/passwd'",
         "select * from \"/etc/passwd\"",
     ] {
-        let opened = engine::open(sql, 1, MEMORY).unwrap();
-        assert_eq!(opened.tables(), ["/etc/passwd"]);
+        let opened = engine::open(sql, &options(1), MEMORY).unwrap();
+        assert_eq!(names(&opened), ["/etc/passwd"]);
         assert_eq!(opened.plan(Vec::new()).err().unwrap().reason, "SQL_INVALID");
     }
     for sql in [
         "select * from read_csv('/etc/passwd')",
         "select * from information_schema.tables",
     ] {
-        let planned = engine::open(sql, 1, MEMORY).and_then(|opened| opened.plan(Vec::new()));
+        let planned =
+            engine::open(sql, &options(1), MEMORY).and_then(|opened| opened.plan(Vec::new()));
         assert_eq!(planned.err().unwrap().reason, "SQL_INVALID");
     }
 }
@@ -471,7 +519,7 @@ fn files_cannot_be_read_by_name() {
 #[test]
 fn a_query_that_needs_more_memory_than_it_has_is_refused() {
     let sql = "select value from generate_series(1, 2000000) order by value % 7, value";
-    let Err(failed) = run_with(sql, 1, 1 << 20, None, 1 << 20) else {
+    let Err(failed) = run_with(sql, &options(1), 1 << 20, None, 1 << 20) else {
         panic!("a sort of 16 MB does not fit");
     };
     assert_eq!(failed.reason, "SQL_OUT_OF_MEMORY", "{}", failed.message);
@@ -505,3 +553,6 @@ fn deep_queries() {
     let many: Vec<String> = (0..200).map(|i| format!("{i} + 1")).collect();
     check(&format!("select 7 in ({})", many.join(", ")), &["true"]);
 }
+
+mod past;
+mod wrong;

@@ -569,6 +569,11 @@ impl Store {
         snapshot::pin(&self.inner, id, version)
     }
 
+    /// The time by the store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }

@@ -151,16 +151,16 @@ async fn compute(cx: &Context, args: ComputeArgs) -> Result<()> {
     if let Some(file) = &args.out {
         check_file(file)?;
     }
-    let rows = cx
+    let mut rows = cx
         .lode
         .compute_features(&args.name, &args.as_of, &args.customers)
         .await?;
     match &args.out {
         None => {
-            print_rows(rows, cx.format).await?;
+            print_rows(&mut rows, cx.format).await?;
         }
         Some(file) => {
-            let n_rows = write_file(rows, file).await?;
+            let n_rows = write_file(&mut rows, file).await?;
             say(&format!(
                 "wrote {} to {}",
                 of(n_rows, "row"),

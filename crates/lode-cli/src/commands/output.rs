@@ -33,16 +33,16 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     if let Some(file) = &args.out {
         check_file(file)?;
     }
-    let rows = cx
+    let mut rows = cx
         .lode
         .output_rows(&args.job, &args.name, args.offset, args.limit)
         .await?;
     match &args.out {
         None => {
-            print_rows(rows, cx.format).await?;
+            print_rows(&mut rows, cx.format).await?;
         }
         Some(file) => {
-            let n_rows = write_file(rows, file).await?;
+            let n_rows = write_file(&mut rows, file).await?;
             say(&format!(
                 "wrote {} to {}",
                 of(n_rows, "row"),

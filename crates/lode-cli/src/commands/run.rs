@@ -107,8 +107,8 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     };
     for (output, file) in &args.outs {
-        let rows = cx.lode.output_rows(&job.job, output, 0, None).await?;
-        let n_rows = write_file(rows, file).await?;
+        let mut rows = cx.lode.output_rows(&job.job, output, 0, None).await?;
+        let n_rows = write_file(&mut rows, file).await?;
         say(&format!(
             "wrote {} of {output} to {}",
             of(n_rows, "row"),

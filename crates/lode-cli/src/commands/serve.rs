@@ -34,6 +34,18 @@ pub(crate) struct Args {
     /// replaced their parts, like 90s, 30m, 1h or 7d
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = crate::parse::millis)]
     keep_versions: u64,
+    /// Memory of a query, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..))]
+    query_memory_mib: Option<u64>,
+    /// What a query may put on the disk when its memory does not do, in MiB
+    #[arg(long, value_name = "MIB")]
+    query_spill_mib: Option<u64>,
+    /// Queries that run at the same time
+    #[arg(long, value_name = "N")]
+    queries_at_once: Option<usize>,
+    /// Queries that may wait for their turn; more are refused
+    #[arg(long, value_name = "N")]
+    queries_waiting: Option<usize>,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: tracing::Level,
@@ -49,6 +61,18 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         config.jobs_at_once = jobs.max(1);
     }
     config.keep_versions_millis = args.keep_versions;
+    if let Some(mib) = args.query_memory_mib {
+        config.query_memory_bytes = mib << 20;
+    }
+    if let Some(mib) = args.query_spill_mib {
+        config.query_spill_bytes = mib << 20;
+    }
+    if let Some(queries) = args.queries_at_once {
+        config.queries_at_once = queries.max(1);
+    }
+    if let Some(queries) = args.queries_waiting {
+        config.queries_waiting = queries;
+    }
     // Asked for before the engine starts, so that a stop during a long recovery is not lost.
     let mut stop = Stop::new()?;
     let starting = Engine::start(config);

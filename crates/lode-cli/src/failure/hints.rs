@@ -39,7 +39,11 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
         "SQL_INVALID" | "SQL_NOT_A_QUERY" => {
             "`lode dataset NAME` shows the columns; names with capitals or blanks go in double quotes"
         }
-        "SQL_OUT_OF_MEMORY" => "ask for fewer rows or columns",
+        "SQL_OUT_OF_MEMORY" | "SQL_SPILL_FULL" => {
+            "ask for fewer rows, columns or groups; `lode serve` has --query-memory-mib and --query-spill-mib"
+        }
+        "SQL_DEADLINE_EXCEEDED" => "give the query more time with --timeout SECONDS",
+        "SQL_QUEUE_FULL" => "ask again in a moment",
         "MESSAGE_TOO_LARGE" => "send smaller pieces",
         "JOB_DEADLINE_EXCEEDED" => "give the job more time with --timeout SECONDS",
         "PLUGIN_OUT_OF_MEMORY" => "give the job more memory with --memory-mib MIB, or less to read",

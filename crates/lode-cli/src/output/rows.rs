@@ -31,7 +31,7 @@ use crate::output::print;
 const MAX_TABLE_ROWS: usize = 200;
 
 /// Prints rows to stdout; gives their number.
-pub(crate) async fn print_rows(rows: Rows, format: Format) -> Result<u64> {
+pub(crate) async fn print_rows(rows: &mut Rows, format: Format) -> Result<u64> {
     match format {
         Format::Table => print_table(rows).await,
         Format::Json => write_rows(rows, &mut JsonLines::new(io::stdout().lock())).await,
@@ -40,7 +40,7 @@ pub(crate) async fn print_rows(rows: Rows, format: Format) -> Result<u64> {
 }
 
 /// Writes rows to a file, by its extension: .csv, .json or .arrow; gives their number.
-pub(crate) async fn write_file(rows: Rows, path: &Path) -> Result<u64> {
+pub(crate) async fn write_file(rows: &mut Rows, path: &Path) -> Result<u64> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let create = || {
         File::create(path)
@@ -73,7 +73,7 @@ pub(crate) fn check_file(path: &Path) -> Result<()> {
     }
 }
 
-async fn print_table(mut rows: Rows) -> Result<u64> {
+async fn print_table(rows: &mut Rows) -> Result<u64> {
     let schema = rows.schema();
     let columns = schema.fields().iter().map(|field| field.name().clone());
     let mut list = List::with_columns(columns.collect());
@@ -111,7 +111,7 @@ trait Sink {
     fn finish(&mut self) -> Result<()>;
 }
 
-async fn write_rows(mut rows: Rows, sink: &mut impl Sink) -> Result<u64> {
+async fn write_rows(rows: &mut Rows, sink: &mut impl Sink) -> Result<u64> {
     let mut n_rows = 0;
     sink.start(&rows.schema())?;
     while let Some(batch) = rows.next().await? {

@@ -6381,7 +6381,7 @@ pub mod model_service_server {
     }
 }
 /// QueryRequest belongs to Query.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct QueryRequest {
     /// tenants/{tenant}
     #[prost(string, tag = "1")]
@@ -6389,19 +6389,145 @@ pub struct QueryRequest {
     /// One SELECT statement.
     #[prost(string, tag = "2")]
     pub sql: ::prost::alloc::string::String,
-    /// Stop after so many rows; 0 means all.
+    /// Stop after so many rows; 0 means all. An answer that was cut says so at its end.
     #[prost(uint64, tag = "3")]
     pub row_limit: u64,
+    /// What stands for $name, by its name, and for $1, by "1". Each must be used. A list stands
+    /// for an array: `= ANY($ids)`.
+    #[prost(btree_map = "string, message", tag = "4")]
+    pub parameters: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
+    /// Stop after so many bytes of chunks, at a whole chunk but at least one; 0 means all.
+    #[prost(uint64, tag = "5")]
+    pub byte_limit: u64,
+    /// Time from the arrival of the request to the end of its answer, waiting for a turn
+    /// included. Default 5 minutes, at most 24 hours.
+    #[prost(message, optional, tag = "6")]
+    pub timeout: ::core::option::Option<::prost_types::Duration>,
+    /// Version to read of a dataset, by its id; others are read at their latest.
+    #[prost(btree_map = "string, uint64", tag = "7")]
+    pub versions: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+    /// Every dataset that the statement does not read at a time of its own is read as it was
+    /// known at this time; those without times (items, links) at the version they had then.
+    #[prost(message, optional, tag = "8")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// Threads to run with, at most 64; 0 means the engine's default. Integer, decimal and text
+    /// answers do not depend on it; with 1 the order of rows that are not ordered is the same
+    /// each time too.
+    #[prost(uint32, tag = "9")]
+    pub threads: u32,
 }
 /// QueryResponse belongs to Query.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct QueryResponse {
     /// Set in the first message alone: the result's schema as one Arrow IPC stream without batches.
     #[prost(bytes = "vec", tag = "1")]
     pub arrow_schema: ::prost::alloc::vec::Vec<u8>,
-    /// Rows, FORMAT_ARROW_STREAM; not set in the first message.
+    /// Rows, FORMAT_ARROW_STREAM; not set in the first and the last message.
     #[prost(message, optional, tag = "2")]
     pub chunk: ::core::option::Option<Chunk>,
+    /// Set in the last message alone; an answer without it is not whole.
+    #[prost(message, optional, tag = "3")]
+    pub summary: ::core::option::Option<QuerySummary>,
+}
+/// QuerySummary says what became of a query.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuerySummary {
+    /// Rows in the answer.
+    #[prost(uint64, tag = "1")]
+    pub row_count: u64,
+    /// Bytes of its chunks.
+    #[prost(uint64, tag = "2")]
+    pub byte_count: u64,
+    /// Whether row_limit or byte_limit cut it.
+    #[prost(bool, tag = "3")]
+    pub truncated: bool,
+    /// What was read.
+    #[prost(message, repeated, tag = "4")]
+    pub tables: ::prost::alloc::vec::Vec<ReadTable>,
+}
+/// ReadTable is one dataset at one version and time, as a statement reads it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadTable {
+    /// tenants/{tenant}/datasets/{dataset}
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Its version.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// The time it is read as of; not set when it is read as it is.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// Rows of the version.
+    #[prost(uint64, tag = "4")]
+    pub row_count: u64,
+}
+/// ExplainRequest belongs to Explain.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainRequest {
+    /// The statement, as for Query; row_limit and byte_limit count.
+    #[prost(message, optional, tag = "1")]
+    pub query: ::core::option::Option<QueryRequest>,
+    /// Run it as well, and say what each step did.
+    #[prost(bool, tag = "2")]
+    pub analyze: bool,
+}
+/// ExplainResponse belongs to Explain.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainResponse {
+    /// The plan, one step a line, the last steps first; with analyze, with figures. For people:
+    /// its words may change with any version.
+    #[prost(string, tag = "1")]
+    pub plan: ::prost::alloc::string::String,
+    /// What each scan of a dataset reads; a dataset that is read twice is here twice.
+    #[prost(message, repeated, tag = "2")]
+    pub scans: ::prost::alloc::vec::Vec<TableScan>,
+    /// The result; only with analyze.
+    #[prost(message, optional, tag = "3")]
+    pub summary: ::core::option::Option<QuerySummary>,
+}
+/// TableScan is one scan of a dataset in a plan.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TableScan {
+    /// The dataset, its version and time.
+    #[prost(message, optional, tag = "1")]
+    pub table: ::core::option::Option<ReadTable>,
+    /// Columns that are read.
+    #[prost(string, repeated, tag = "2")]
+    pub columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Conditions that the scan applies itself, in words.
+    #[prost(string, repeated, tag = "3")]
+    pub filters: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Its parts, in the order of their rows.
+    #[prost(message, repeated, tag = "4")]
+    pub parts: ::prost::alloc::vec::Vec<PartScan>,
+}
+/// PartScan is what a scan does with one part.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PartScan {
+    /// Name of the part; a customers dataset has one, of its own id.
+    #[prost(string, tag = "1")]
+    pub part: ::prost::alloc::string::String,
+    /// Its rows.
+    #[prost(uint64, tag = "2")]
+    pub row_count: u64,
+    /// Its bytes.
+    #[prost(uint64, tag = "3")]
+    pub size_bytes: u64,
+    /// Batches of rows in it.
+    #[prost(uint64, tag = "4")]
+    pub batch_count: u64,
+    /// Batches whose statistics say that no row of theirs can fit.
+    #[prost(uint64, tag = "5")]
+    pub skipped_batch_count: u64,
+    /// Rows of the batches that are read.
+    #[prost(uint64, tag = "6")]
+    pub read_row_count: u64,
 }
 /// Generated client implementations.
 pub mod query_service_client {
@@ -6415,6 +6541,9 @@ pub mod query_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// QueryService answers SQL over datasets.
+    ///
+    /// A statement runs in a worker process with a memory limit; sorts, aggregates and joins that
+    /// need more go to disk up to a limit. It cannot write and cannot harm the engine.
     #[derive(Debug, Clone)]
     pub struct QueryServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -6484,11 +6613,21 @@ pub mod query_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Runs a SELECT over datasets at their latest versions and streams the result.
-        /// A dataset is a table of its own id; a name that is not all lower case, or has a "-",
-        /// may be written with or without double quotes. Statements that write are refused:
-        /// INVALID_ARGUMENT / SQL_NOT_A_QUERY. Runs in a worker process with a memory limit:
-        /// RESOURCE_EXHAUSTED / SQL_OUT_OF_MEMORY.
+        /// Runs a SELECT over datasets, each at its latest version unless the request says another,
+        /// and streams the result. A dataset is a table of its own id; a name that is not all lower
+        /// case, or has a "-", may be written with or without double quotes.
+        ///
+        /// `FROM as_of(DATASET, T)` reads a dataset as it was known at T, a timestamp, a date or any
+        /// constant expression of parameters and now(): events with event_time <= T and, where the
+        /// dataset records it, arrival_time <= T; of a customers dataset the row of each customer that
+        /// was valid at T. `FROM version(DATASET, N)` reads version N.
+        ///
+        /// Errors: INVALID_ARGUMENT / SQL_NOT_A_QUERY for a statement that writes, / SQL_INVALID for
+        /// one that cannot be planned, / SQL_FAILED for one that fails over its rows (a division by
+        /// zero, a sum that leaves its type); RESOURCE_EXHAUSTED / SQL_OUT_OF_MEMORY and
+        /// / SQL_SPILL_FULL when it needs more than it may have, / SQL_QUEUE_FULL with RetryInfo when
+        /// too many wait; DEADLINE_EXCEEDED / SQL_DEADLINE_EXCEEDED. A caller that goes away ends its
+        /// query.
         pub async fn query(
             &mut self,
             request: impl tonic::IntoRequest<super::QueryRequest>,
@@ -6513,6 +6652,33 @@ pub mod query_service_client {
                 .insert(GrpcMethod::new("lode.v1.QueryService", "Query"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Says how a statement would run: its plan, and of each table which parts it would read and
+        /// which it skips by their statistics. With `analyze` it also runs, and the rows are counted
+        /// and dropped. Errors as of Query.
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.QueryService/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.QueryService", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6534,17 +6700,37 @@ pub mod query_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Runs a SELECT over datasets at their latest versions and streams the result.
-        /// A dataset is a table of its own id; a name that is not all lower case, or has a "-",
-        /// may be written with or without double quotes. Statements that write are refused:
-        /// INVALID_ARGUMENT / SQL_NOT_A_QUERY. Runs in a worker process with a memory limit:
-        /// RESOURCE_EXHAUSTED / SQL_OUT_OF_MEMORY.
+        /// Runs a SELECT over datasets, each at its latest version unless the request says another,
+        /// and streams the result. A dataset is a table of its own id; a name that is not all lower
+        /// case, or has a "-", may be written with or without double quotes.
+        ///
+        /// `FROM as_of(DATASET, T)` reads a dataset as it was known at T, a timestamp, a date or any
+        /// constant expression of parameters and now(): events with event_time <= T and, where the
+        /// dataset records it, arrival_time <= T; of a customers dataset the row of each customer that
+        /// was valid at T. `FROM version(DATASET, N)` reads version N.
+        ///
+        /// Errors: INVALID_ARGUMENT / SQL_NOT_A_QUERY for a statement that writes, / SQL_INVALID for
+        /// one that cannot be planned, / SQL_FAILED for one that fails over its rows (a division by
+        /// zero, a sum that leaves its type); RESOURCE_EXHAUSTED / SQL_OUT_OF_MEMORY and
+        /// / SQL_SPILL_FULL when it needs more than it may have, / SQL_QUEUE_FULL with RetryInfo when
+        /// too many wait; DEADLINE_EXCEEDED / SQL_DEADLINE_EXCEEDED. A caller that goes away ends its
+        /// query.
         async fn query(
             &self,
             request: tonic::Request<super::QueryRequest>,
         ) -> std::result::Result<tonic::Response<Self::QueryStream>, tonic::Status>;
+        /// Says how a statement would run: its plan, and of each table which parts it would read and
+        /// which it skips by their statistics. With `analyze` it also runs, and the rows are counted
+        /// and dropped. Errors as of Query.
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResponse>, tonic::Status>;
     }
     /// QueryService answers SQL over datasets.
+    ///
+    /// A statement runs in a worker process with a memory limit; sorts, aggregates and joins that
+    /// need more go to disk up to a limit. It cannot write and cannot harm the engine.
     #[derive(Debug)]
     pub struct QueryServiceServer<T> {
         inner: Arc<T>,
@@ -6663,6 +6849,51 @@ pub mod query_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.QueryService/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: QueryService>(pub Arc<T>);
+                    impl<
+                        T: QueryService,
+                    > tonic::server::UnaryService<super::ExplainRequest>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as QueryService>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -5,15 +5,24 @@ use std::sync::Arc;
 
 use lode_types::Class;
 use lode_types::Failure;
+use lode_types::Timestamp;
 use lode_types::chain;
 use lode_worker::Spawner;
 
+use super::QueryOptions;
 use super::Sql;
+use super::SqlLimits;
 
 fn refused(program: &str) -> crate::Error {
     let spawner = Arc::new(Spawner::start().unwrap());
-    let sql = Sql::new(spawner, PathBuf::from(program), 64 << 20);
-    sql.open("select 1", 1).unwrap_err()
+    let limits = SqlLimits {
+        memory_bytes: 64 << 20,
+        scratch: None,
+        scratch_bytes: 0,
+    };
+    let sql = Sql::new(spawner, PathBuf::from(program), limits).unwrap();
+    let options = QueryOptions::at(Timestamp(0));
+    sql.open("select 1", &options).unwrap_err()
 }
 
 #[test]

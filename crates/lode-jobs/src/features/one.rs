@@ -15,13 +15,18 @@ use arrow_select::take::take_record_batch;
 use lode_parts::Bound;
 use lode_parts::Table;
 use lode_parts::Zone;
+use lode_store::CustomerRows;
 use lode_store::Snapshot;
 use lode_types::CustomerId;
+use lode_types::DatasetKind;
 use lode_types::Role;
 use lode_types::role_of;
 
 use crate::Error;
 use crate::Result;
+
+/// So many customers are looked up one by one; for more, the files are read.
+const FEW: usize = 64;
 
 /// All events of one customer in a dataset, with all columns, in no order.
 ///
@@ -40,6 +45,9 @@ pub(super) fn rows_of(
     let Some(key) = snapshot.dataset().schema.with_role(Role::CustomerId) else {
         return Ok(Vec::new());
     };
+    if snapshot.dataset().kind != DatasetKind::Customers && ids.len() <= FEW {
+        return each(snapshot, ids, columns);
+    }
     let mut runs: BTreeMap<Option<u32>, Vec<File>> = BTreeMap::new();
     for file in snapshot.files()? {
         runs.entry(file.run).or_default().push(file.file);
@@ -69,6 +77,31 @@ pub(super) fn rows_of(
             }
             let batch = table.batch(i, projection.as_deref())?;
             found.push(take_record_batch(&batch, &UInt32Array::from(rows))?);
+        }
+    }
+    Ok(found)
+}
+
+/// The rows of each customer by the store's own way to them.
+fn each(
+    snapshot: &Snapshot,
+    ids: &[CustomerId],
+    columns: Option<&[&str]>,
+) -> Result<Vec<RecordBatch>> {
+    let schema = snapshot.dataset().schema.to_arrow();
+    let columns = columns
+        .map(|names| names.iter().map(|name| schema.index_of(name)).collect())
+        .transpose()?;
+    let wanted = CustomerRows {
+        columns,
+        ..CustomerRows::default()
+    };
+    let rows = ids.iter().map(|id| snapshot.customer_rows(id, &wanted));
+    let mut found = Vec::with_capacity(ids.len());
+    for batch in rows {
+        let batch = batch?;
+        if batch.num_rows() > 0 {
+            found.push(batch);
         }
     }
     Ok(found)

@@ -202,6 +202,39 @@ fn events(rng: &mut Rng) -> Result<RecordBatch> {
     Ok(RecordBatch::try_from_iter(columns)?)
 }
 
+/// Asks for what customers did, one after the other: whole numbers from 0 to below `customers`,
+/// drawn with a fixed seed, the first tenth unmeasured.
+///
+/// # Errors
+/// The first error of the engine.
+pub async fn timeline(
+    client: &Client,
+    dataset: &str,
+    customers: u64,
+    requests: usize,
+) -> Result<Answered> {
+    let mut rng = Rng::new(2);
+    let warm = requests / 10;
+    let mut micros = Vec::with_capacity(requests);
+    let mut start = Instant::now();
+    for number in 0..warm + requests {
+        if number == warm {
+            start = Instant::now();
+        }
+        let request = v1::ListCustomerEventsRequest {
+            name: format!("{}/customers/{}", wire::TENANT, rng.below(customers)),
+            datasets: vec![wire::dataset(dataset)],
+            ..v1::ListCustomerEventsRequest::default()
+        };
+        let asked = Instant::now();
+        client.list_customer_events(request).await?;
+        if number >= warm {
+            micros.push(asked.elapsed().as_micros());
+        }
+    }
+    answered(micros, start.elapsed().as_secs_f64())
+}
+
 /// What the runs of one query measured.
 #[derive(Debug)]
 pub struct Queried {
@@ -289,7 +322,10 @@ pub async fn recommend(
     while let Some(done) = tasks.join_next().await {
         micros.push(done??);
     }
-    let seconds = start.elapsed().as_secs_f64();
+    answered(micros, start.elapsed().as_secs_f64())
+}
+
+fn answered(mut micros: Vec<u128>, seconds: f64) -> Result<Answered> {
     micros.sort_unstable();
     let at = |share: usize| -> Result<u64> {
         let value = micros.get(micros.len() * share / 100).or(micros.last());

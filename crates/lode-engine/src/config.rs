@@ -20,6 +20,8 @@ pub struct Config {
     pub sql_worker: PathBuf,
     /// Cache of the store, in bytes.
     pub cache_bytes: u64,
+    /// Whether parts are compacted without being asked.
+    pub compact: bool,
     /// How long versions of parts stay readable after a compaction has replaced their parts,
     /// in milliseconds.
     pub keep_versions_millis: u64,
@@ -56,6 +58,7 @@ impl Config {
             worker: program.to_owned(),
             sql_worker: program.with_file_name("lode-sql"),
             cache_bytes: 256 << 20,
+            compact: true,
             keep_versions_millis: 3_600_000,
             jobs_at_once: 2,
             queries_at_once: 8,

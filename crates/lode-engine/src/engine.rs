@@ -141,7 +141,7 @@ fn open(config: Config) -> Result<Shared> {
         lode_store::Options {
             cache_bytes: config.cache_bytes,
             clock: Arc::clone(&clock),
-            compact: true,
+            compact: config.compact,
             keep_versions: Duration::from_millis(config.keep_versions_millis),
         },
     )

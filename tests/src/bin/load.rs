@@ -37,6 +37,17 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// Ask for the events of one customer after the other.
+    Timeline {
+        /// A dataset whose customers are whole numbers.
+        dataset: String,
+        /// How many there are: 0 to one less.
+        #[arg(long)]
+        customers: u64,
+        /// How many are asked for.
+        #[arg(long)]
+        requests: usize,
+    },
     /// Run a query whose answer is one row of numbers.
     Query {
         /// The statement.
@@ -80,6 +91,17 @@ async fn main() -> Result<()> {
             json!({
                 "rows": done.rows, "bytes": done.bytes,
                 "seconds": done.seconds, "raw_seconds": done.raw_seconds,
+            })
+        }
+        Command::Timeline {
+            dataset,
+            customers,
+            requests,
+        } => {
+            let done = load::timeline(&client, &dataset, customers, requests).await?;
+            json!({
+                "requests": done.requests, "seconds": done.seconds,
+                "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,
             })
         }
         Command::Query { sql, runs } => {

@@ -25,6 +25,8 @@ use crate::python;
 use crate::workspace;
 
 const RUNS: usize = 3;
+/// Customers whose events are asked for.
+const TIMELINES: u32 = 10_000;
 /// Answers of float sums may differ by so much of themselves.
 const TOLERANCE: f64 = 1e-9;
 /// Compaction runs when the benchmark asks for it.
@@ -160,7 +162,27 @@ impl Bench {
         self.works(&engine, "as committed")?;
         self.compact(&engine)?;
         self.works(&engine, "compacted")?;
+        self.timeline(&engine)?;
         self.open(engine)
+    }
+
+    /// One customer's events, for many customers, one request after the other.
+    fn timeline(&self, engine: &Engine) -> Result<()> {
+        let customers = number(&self.about, "customers")?.to_string();
+        let requests = TIMELINES.to_string();
+        let range = ["--customers", &customers, "--requests", &requests];
+        let before = process::cpu_seconds(engine.pid())?;
+        let done = self
+            .programs
+            .load(engine, &[&["timeline", "events"], &range[..]].concat())?;
+        let cpu = process::cpu_seconds(engine.pid())? - before;
+        println!(
+            "\none customer's events: p50 {:.0} us, p99 {:.0} us, engine {:.0} CPU us a request",
+            number(&done, "p50_micros")?,
+            number(&done, "p99_micros")?,
+            cpu / (f64::from(TIMELINES) * 1.1) * 1e6
+        );
+        Ok(())
     }
 
     /// How long the store takes to open.
@@ -208,7 +230,7 @@ impl Bench {
     fn compact(&self, engine: &Engine) -> Result<()> {
         let before = process::cpu_seconds(engine.pid())?;
         let start = Instant::now();
-        let compact = ["dataset", "compact", "events"];
+        let compact = ["dataset", "events", "--compact"];
         let (_, peak) = process::peak_while(engine.pid(), || self.programs.lode(engine, &compact))?;
         println!(
             "compaction: {:.2} s, {:.2} CPU s, peak {:.0} MB; parts on disk {:.1} MB with those \

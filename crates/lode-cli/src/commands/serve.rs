@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// Jobs that run at the same time
     #[arg(long, value_name = "N")]
     jobs_at_once: Option<usize>,
+    /// Whether parts are compacted in the background: on, or off for measuring; `lode dataset
+    /// NAME --compact` works either way
+    #[arg(long, default_value = "on", value_name = "on|off", action = clap::ArgAction::Set, value_parser = on_or_off)]
+    compaction: bool,
     /// How long versions of events, items and links stay readable after a compaction has
     /// replaced their parts, like 90s, 30m, 1h or 7d
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = crate::parse::millis)]
@@ -51,6 +55,14 @@ pub(crate) struct Args {
     log: tracing::Level,
 }
 
+fn on_or_off(word: &str) -> std::result::Result<bool, String> {
+    match word {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("expected on or off, found {other:?}")),
+    }
+}
+
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     start_log(args.log);
     let mut config = config(args.data, args.plugins, args.listen)?;
@@ -60,6 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Some(jobs) = args.jobs_at_once {
         config.jobs_at_once = jobs.max(1);
     }
+    config.compact = args.compaction;
     config.keep_versions_millis = args.keep_versions;
     if let Some(mib) = args.query_memory_mib {
         config.query_memory_bytes = mib << 20;

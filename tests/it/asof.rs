@@ -299,7 +299,7 @@ async fn a_planted_column_does_not_reach_a_query() -> Result<()> {
     let auc = |gave: &Gave| f64::from_bits(gave.metrics["auc"]);
     let honest = gave(&client, "honest", then(spec.clone(), THEN)).await?;
     assert!(auc(&honest) < 0.95, "{}", auc(&honest));
-    let leaking = gave(&client, "leaking", spec).await?;
+    let leaking = gave(&client, "leaking", then(spec, THEN + 1)).await?;
     assert!(auc(&leaking) > 0.999, "{}", auc(&leaking));
     Ok(())
 }

@@ -187,7 +187,7 @@ fn cell(column: &dyn Array, row: usize) -> Kind {
     }
 }
 
-async fn create(engine: &Engine) -> Result<()> {
+fn create(engine: &Engine) -> Result<()> {
     let file = engine.data().join("view.json");
     std::fs::write(&file, VIEW)?;
     let file = file.to_str().context("a path")?;
@@ -202,7 +202,7 @@ async fn one_customer_has_the_batchs_numbers_and_the_future_changes_none() -> Re
     let engine = Engine::start()?;
     let client = engine.client()?;
     load(&client).await?;
-    create(&engine).await?;
+    create(&engine)?;
     let shown = engine.lode(["feature", "show", "campaign"])?;
     let shown = shown.text()?;
     assert!(
@@ -281,7 +281,7 @@ async fn a_job_reads_a_view_as_it_was_and_repeats_to_the_byte() -> Result<()> {
     let engine = Engine::start()?;
     let client = engine.client()?;
     load(&client).await?;
-    create(&engine).await?;
+    create(&engine)?;
     let mut spec = work::spec("segment.kmeans", "customers", "people");
     let input = spec.inputs.get_mut("customers").context("the input")?;
     input.source = Some(v1::input_ref::Source::FeatureView(view_name()));

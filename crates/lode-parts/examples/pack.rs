@@ -1,5 +1,6 @@
 //! Measures packing: `pack DIR FILE...` sorts the files by their first column, which is the
 //! customer, and the first timestamp, into DIR, and reads both forms.
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::fs::File;
 use std::hint::black_box;

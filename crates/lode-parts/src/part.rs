@@ -141,12 +141,10 @@ pub(crate) fn write_packed(
     })
 }
 
-fn in_steps(
-    dir: &Path,
-    name: &str,
-    after: &dyn Fn(Step),
-    fill: &dyn Fn(&File) -> Result<(Written, u32, Vec<Zone>)>,
-) -> Result<PartInfo> {
+/// Writes a part's bytes: what it wrote, their checksum, and the zones.
+type Fill<'a> = dyn Fn(&File) -> Result<(Written, u32, Vec<Zone>)> + 'a;
+
+fn in_steps(dir: &Path, name: &str, after: &dyn Fn(Step), fill: &Fill<'_>) -> Result<PartInfo> {
     let temporary = dir.join(format!("{name}.tmp"));
     let result = write_temporary(&temporary, name, fill).and_then(|info| {
         after(Step::Written);
@@ -222,11 +220,7 @@ pub fn manifest(file: &File) -> Result<(Manifest, Vec<Zone>)> {
     Ok((manifest, zones))
 }
 
-fn write_temporary(
-    path: &Path,
-    name: &str,
-    fill: &dyn Fn(&File) -> Result<(Written, u32, Vec<Zone>)>,
-) -> Result<PartInfo> {
+fn write_temporary(path: &Path, name: &str, fill: &Fill<'_>) -> Result<PartInfo> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)

@@ -391,7 +391,7 @@ impl Keys {
                 )
             }
         });
-        let time = time.map(|column| times(column)).transpose()?;
+        let time = time.map(times).transpose()?;
         Ok(Self {
             rows,
             customer,

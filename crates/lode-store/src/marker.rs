@@ -138,9 +138,12 @@ pub(crate) fn of_ingest(
     })
 }
 
+/// A file of a commit that cannot be read, and why.
+pub(crate) type Damaged = (PathBuf, String);
+
 /// The files of commits in a directory of parts, in the order of their versions, and those
 /// that cannot be read, with the reason.
-pub(crate) fn read_all(dir: &Path) -> Result<(Vec<Marker>, Vec<(PathBuf, String)>)> {
+pub(crate) fn read_all(dir: &Path) -> Result<(Vec<Marker>, Vec<Damaged>)> {
     let (mut markers, mut damaged) = (Vec::new(), Vec::new());
     for path in list(dir)? {
         let Some(version) = version_of(&path) else {

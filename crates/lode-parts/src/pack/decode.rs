@@ -1,6 +1,12 @@
 //! The loops that turn stored columns into values again; each is plain enough for vectors.
 //!
 //! All arithmetic wraps: a file that lies gives other numbers, never a crash.
+#![expect(
+    clippy::cast_lossless,
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "one text serves all widths, of which some need no cast"
+)]
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -342,7 +342,7 @@ impl Column<'_> {
                 return Some(0);
             }
             let scaled = (value * scale).round();
-            if !(scaled.abs() < MAX_EXACT) {
+            if scaled.is_nan() || scaled.abs() >= MAX_EXACT {
                 return None;
             }
             let back = super::decode::unscale(scaled, scale, single);

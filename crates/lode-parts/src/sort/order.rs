@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn equal_keys_stay_as_they_stand() {
-        let keys: Vec<u64> = (0..5000_u64).map(|i| (i * 7919) % 97 << 30).collect();
+        let keys: Vec<u64> = (0..5000_u64).map(|i| ((i * 7919) % 97) << 30).collect();
         let mut expected: Vec<u32> = (0..5000).collect();
         expected.sort_by_key(|row| keys[*row as usize]);
         assert_eq!(radix(&keys), expected);

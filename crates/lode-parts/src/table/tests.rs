@@ -225,7 +225,14 @@ fn damage_is_an_error() {
 fn strings_come_in_the_form_asked_for() {
     let dir = folder("strings");
     let one = batch(0, 100);
-    write(&dir, "a.arrow", &one.schema(), &[one.clone()], &about(0)).unwrap();
+    write(
+        &dir,
+        "a.arrow",
+        &one.schema(),
+        std::slice::from_ref(&one),
+        &about(0),
+    )
+    .unwrap();
     let plain = memfd("plain", &one.schema(), [batch(100, 5)]).unwrap();
     let part = File::open(dir.join("a.arrow")).unwrap();
     let table = Table::open(vec![part, plain]).unwrap();

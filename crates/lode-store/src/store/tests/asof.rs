@@ -98,10 +98,10 @@ fn from_files(files: &[TableFile]) -> Vec<Seen> {
                 .collect(),
         };
         let arrived = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-        for i in 0..batch.num_rows() {
+        for (i, at) in at.iter().enumerate() {
             seen.push(Seen {
                 id: batch.column(0).as_string::<i32>().value(i).to_owned(),
-                at: at[i],
+                at: *at,
                 arrived: arrived.is_valid(i).then(|| arrived.value(i)),
                 note: batch.column(3).as_string::<i32>().value(i).to_owned(),
             });

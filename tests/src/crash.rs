@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::Weak;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -165,9 +166,12 @@ pub async fn prepare(client: &Client) -> Result<()> {
 /// Starts the writers and the maker of jobs; each ends when the engine goes away.
 pub fn start(client: &Client, log: &Log, seed: u64) -> JoinSet<Result<()>> {
     let mut tasks = JoinSet::new();
+    // Each writer holds one until it ends.
+    let writing = Arc::new(());
     for (table, stream) in [(Table::Events, 0), (Table::Customers, 1)] {
-        let (client, log) = (client.clone(), log.clone());
+        let (client, log, writing) = (client.clone(), log.clone(), Arc::clone(&writing));
         tasks.spawn(async move {
+            let _writing = writing;
             let mut rng = Rng::stream(seed, stream);
             loop {
                 one_load(&client, &log, table, &mut rng).await?;
@@ -175,7 +179,8 @@ pub fn start(client: &Client, log: &Log, seed: u64) -> JoinSet<Result<()>> {
         });
     }
     let (client, log) = (client.clone(), log.clone());
-    tasks.spawn(async move { make_jobs(&client, &log, seed).await });
+    let writing = Arc::downgrade(&writing);
+    tasks.spawn(async move { make_jobs(&client, &log, seed, &writing).await });
     tasks
 }
 
@@ -207,9 +212,13 @@ async fn one_load(client: &Client, log: &Log, table: Table, rng: &mut Rng) -> Re
     Ok(())
 }
 
-async fn make_jobs(client: &Client, log: &Log, seed: u64) -> Result<()> {
+async fn make_jobs(client: &Client, log: &Log, seed: u64, writing: &Weak<()>) -> Result<()> {
     for number in 0.. {
         while log.counts().1 < 2 {
+            // An engine that went before there was anything to compute on.
+            if writing.strong_count() == 0 {
+                return Ok(());
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let id = format!("crash-{seed}-{number}");

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 use crate::Config;
 use crate::Error;
@@ -85,7 +85,9 @@ impl Engine {
         let (stop, stopped) = oneshot::channel::<()>();
         let router = services::router(&shared).await?;
         let server = tokio::spawn(router.serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
+            // The server's own setting does not reach a listener that it is given; without it
+            // an answer may wait forty milliseconds for the client's delayed acknowledgement.
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
             async {
                 // A dropped sender means the same as a message: stop.
                 drop(stopped.await);

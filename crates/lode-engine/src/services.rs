@@ -70,7 +70,6 @@ pub(crate) async fn router(shared: &Arc<Shared>) -> Result<Router<Stack<DetailsL
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let mut router = Server::builder()
-        .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(2 * STREAM_WINDOW_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)

@@ -35,6 +35,7 @@ use crate::kv::Read;
 use crate::kv::Tree;
 use crate::merge::key_column;
 use crate::recent;
+use crate::record::Chunk;
 use crate::record::Definition;
 use crate::record::Layout;
 use crate::record::Version;
@@ -354,23 +355,35 @@ pub(crate) fn open_run(
         ingest: run,
     };
     for (at, chunk) in (0_u64..).zip(runs::parts(&inner.core().trees, dataset, run)?) {
-        let file = match damage::open_part(inner, place, at, &chunk) {
-            Ok(file) => file,
-            Err(error @ Error::PartDamaged { .. }) if skip => {
-                tracing::warn!(error = %error, "reading without a lost part");
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        files.push(TableFile {
-            file,
-            rows: chunk.rows,
-            bytes: chunk.bytes,
-            name: chunk.part,
-            run: sorted,
-        });
+        files.extend(open_one(inner, place, at, chunk, sorted, skip)?);
     }
     Ok(())
+}
+
+/// Opens one part; none when it is lost and such are left out.
+fn open_one(
+    inner: &Inner,
+    place: Place,
+    seq: u64,
+    chunk: Chunk,
+    run: Option<u32>,
+    skip: bool,
+) -> Result<Option<TableFile>> {
+    let file = match damage::open_part(inner, place, seq, &chunk) {
+        Ok(file) => file,
+        Err(error @ Error::PartDamaged { .. }) if skip => {
+            tracing::warn!(error = %error, "reading without a lost part");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Some(TableFile {
+        file,
+        rows: chunk.rows,
+        bytes: chunk.bytes,
+        name: chunk.part,
+        run,
+    }))
 }
 
 /// Opens the parts of an ingest in the order of its chunks.
@@ -391,21 +404,7 @@ fn open_some(inner: &Inner, place: Place, skip: bool, files: &mut Vec<TableFile>
             if chunk.rows == 0 {
                 continue;
             }
-            let file = match damage::open_part(inner, place, seq, &chunk) {
-                Ok(file) => file,
-                Err(error @ Error::PartDamaged { .. }) if skip => {
-                    tracing::warn!(error = %error, "reading without a lost part");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            files.push(TableFile {
-                file,
-                rows: chunk.rows,
-                bytes: chunk.bytes,
-                name: chunk.part,
-                run: None,
-            });
+            files.extend(open_one(inner, place, seq, chunk, None, skip)?);
         }
     }
 }

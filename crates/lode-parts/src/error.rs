@@ -50,6 +50,14 @@ pub enum Error {
         /// What was asked for.
         found: usize,
     },
+    /// Rows that are not there, or not in ascending order, were asked for.
+    #[error("expected ascending numbers of rows of {rows}, found {found}")]
+    NoSuchRows {
+        /// Rows of the batch.
+        rows: usize,
+        /// What was asked for.
+        found: String,
+    },
     /// The caller asked for an end before it was done.
     #[error("stopped before the end")]
     Stopped,
@@ -92,7 +100,10 @@ impl Failure for Error {
             Self::Io { .. } | Self::Stopped => Class::Unavailable,
             Self::Damaged { .. } => Class::Corrupt,
             Self::SchemaDiffers { .. } => Class::Invalid,
-            Self::NoSuchColumn { .. } | Self::NoSuchBatch { .. } | Self::Encode(_) => Class::Bug,
+            Self::NoSuchColumn { .. }
+            | Self::NoSuchBatch { .. }
+            | Self::NoSuchRows { .. }
+            | Self::Encode(_) => Class::Bug,
         }
     }
 
@@ -107,6 +118,7 @@ impl Failure for Error {
             Self::SchemaDiffers { .. } => "TABLE_SCHEMA_DIFFERS",
             Self::NoSuchColumn { .. } => "TABLE_NO_SUCH_COLUMN",
             Self::NoSuchBatch { .. } => "TABLE_NO_SUCH_BATCH",
+            Self::NoSuchRows { .. } => "TABLE_NO_SUCH_ROWS",
             Self::Stopped => "STOPPED",
             Self::Encode(_) => "TABLE_ENCODE_FAILED",
         }

@@ -17,6 +17,9 @@ mod table;
 mod write;
 mod zone;
 
+#[cfg(test)]
+mod naive;
+
 pub use error::Error;
 pub use error::Result;
 pub use filter::Customer;

@@ -1,14 +1,18 @@
-//! Packed parts: sorted, in the narrowest fixed width that holds each column's values.
+//! Packed parts: the narrowest fixed width that holds each column's values.
 //!
 //! The file is Arrow IPC like any other, but a column holds `(value - base) / step` as the
-//! narrowest unsigned integers, strings are keys into a dictionary of the file, either of them
-//! as runs where equal ones follow each other, and a note in the footer says how to come back.
+//! narrowest unsigned integers, and a note in the footer says how to come back. `loaded` does
+//! that to rows as they come; `write`, of a sorted run, also makes strings keys into a
+//! dictionary of the file, and runs where equal values follow each other.
 //! docs/storage.md has the form.
 //! Invariant: what comes back is what went in, bit for bit.
 
 mod decode;
 mod encode;
+mod loaded;
+mod note;
 mod read;
+mod rows;
 mod write;
 
 use arrow_schema::DataType;
@@ -20,7 +24,9 @@ use std::sync::Arc;
 use crate::Error;
 use crate::Result;
 
+pub(crate) use loaded::write as write_loaded;
 pub(crate) use read::Packed;
+pub(crate) use rows::Rows;
 pub(crate) use write::write;
 
 /// Key of the footer's metadata that says how a packed part is read, as JSON.
@@ -66,6 +72,13 @@ pub(crate) struct ColumnNote {
     pub(crate) nulls: Vec<u32>,
 }
 
+impl ColumnNote {
+    /// What offsets of that batch are counted from.
+    fn base(&self, batch: usize) -> i64 {
+        self.min.get(batch).copied().flatten().unwrap_or(0)
+    }
+}
+
 /// What stands in the file's column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +99,9 @@ pub(crate) enum Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CustomersNote {
     pub(crate) column: usize,
+    /// The column of times by which the rows of a customer are sorted; older parts do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<usize>,
     /// How many different ones there are.
     pub(crate) distinct: u64,
     /// Where the filter lies in the file.

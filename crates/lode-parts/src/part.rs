@@ -16,15 +16,15 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::Error;
+use crate::Order;
 use crate::Result;
 use crate::Zone;
 use crate::cells::Cells;
 use crate::map::map;
 use crate::table::Footer;
-use crate::write::IpcFile;
 use crate::write::Written;
-use crate::zone::ZONES_KEY;
-use crate::zone::zones;
+use crate::write::describe;
+use crate::write::same_columns;
 
 /// Key of the Arrow schema metadata that holds a part's manifest, as JSON.
 pub const MANIFEST_KEY: &str = "lode.manifest";
@@ -114,30 +114,37 @@ pub fn write_in_steps(
 ) -> Result<PartInfo> {
     let schema = with_manifest(schema, manifest)?;
     in_steps(dir, name, after, &|file| {
-        let zones = zones(batches);
-        let mut ipc = IpcFile::start(file, &schema)?;
-        for batch in batches {
-            ipc.push(batch)?;
-        }
-        ipc.note(ZONES_KEY, to_json(&zones)?);
-        let (written, crc32c) = ipc.finish()?;
-        Ok((written, crc32c, zones))
+        check_columns(&schema, batches)?;
+        crate::pack::write_loaded(file, &schema, batches)
     })
 }
 
-/// Writes a packed part in the same steps.
-pub(crate) fn write_packed(
+fn check_columns(schema: &Schema, batches: &[RecordBatch]) -> Result<()> {
+    for batch in batches {
+        let found = batch.schema();
+        if !same_columns(schema, &found) {
+            return Err(Error::SchemaDiffers {
+                expected: describe(schema),
+                found: describe(&found),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Writes a sorted part in the same steps.
+pub(crate) fn write_sorted(
     dir: &Path,
     name: &str,
     schema: &SchemaRef,
     columns: &[Cells],
-    customer: Option<usize>,
+    order: Order,
     manifest: &Manifest,
     after: &dyn Fn(Step),
 ) -> Result<PartInfo> {
     let schema = with_manifest(schema, manifest)?;
     in_steps(dir, name, after, &|file| {
-        crate::pack::write(file, &schema, columns, customer)
+        crate::pack::write(file, &schema, columns, order)
     })
 }
 

@@ -33,7 +33,7 @@ use crate::Result;
 use crate::Step;
 use crate::Strings;
 use crate::Table;
-use crate::part::write_packed;
+use crate::part::write_sorted;
 
 /// Rows of a file of a run, about.
 const FILE_ROWS: usize = 1 << 20;
@@ -285,12 +285,12 @@ impl Sorter<'_> {
         };
         self.stop()?;
         let (name, manifest) = (self.target.part)(n);
-        write_packed(
+        write_sorted(
             self.target.dir,
             &name,
             &self.schema,
             &columns,
-            self.order.customer,
+            self.order,
             &manifest,
             self.target.after,
         )

@@ -5,14 +5,17 @@
 //! and a panic of its reader is caught. The first file's roles hold for all.
 
 mod footer;
+mod order;
 
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::RecordBatchOptions;
+use arrow_array::UInt32Array;
 use arrow_buffer::Buffer;
 use arrow_ipc::Block;
 use arrow_ipc::MessageHeader;
@@ -21,6 +24,7 @@ use arrow_ipc::reader::FileDecoder;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::SchemaRef;
+use arrow_select::take::take_record_batch;
 
 use crate::Customer;
 use crate::Error;
@@ -28,6 +32,7 @@ use crate::Result;
 use crate::Zone;
 use crate::map::map;
 use crate::pack::Packed;
+use crate::pack::Rows;
 use crate::strings::Strings;
 use crate::strings::as_strings;
 use crate::strings::schema_as;
@@ -182,7 +187,8 @@ impl Table {
         guarded("a batch", || match &file.form {
             Form::Plain(plain) => as_strings(plain.read(block, projection)?, strings),
             Form::Packed(packed) => {
-                file.decode(packed, block, projection, 0..packed.rows(block), strings)
+                let rows = Rows::Range(0..packed.rows(block));
+                file.decode(packed, block, projection, &rows, strings)
             }
         })
     }
@@ -190,7 +196,7 @@ impl Table {
     /// Some rows of a batch; of a packed part no others are decoded.
     ///
     /// # Errors
-    /// As [`Table::batch`]; `TABLE_NO_SUCH_BATCH` too when the batch has fewer rows.
+    /// As [`Table::batch`]; `TABLE_NO_SUCH_ROWS` when the batch has fewer.
     pub fn rows_as(
         &self,
         i: usize,
@@ -198,28 +204,86 @@ impl Table {
         projection: Option<&[usize]>,
         strings: Strings,
     ) -> Result<RecordBatch> {
+        self.read(i, &Rows::Range(rows), projection, strings)
+    }
+
+    /// Some rows of a batch by their numbers, which must ascend; of a packed part no others
+    /// are decoded.
+    ///
+    /// # Errors
+    /// As [`Table::rows_as`]; `TABLE_NO_SUCH_ROWS` too when the numbers do not ascend.
+    pub fn pick_as(
+        &self,
+        i: usize,
+        rows: &[u32],
+        projection: Option<&[usize]>,
+        strings: Strings,
+    ) -> Result<RecordBatch> {
+        self.read(i, &Rows::Picked(rows), projection, strings)
+    }
+
+    /// The numbers of those rows of a batch, or of those among `picked` ones, whose value of
+    /// an int64, timestamp or date column lies in the range (nulls do not), ascending; none
+    /// when it cannot be said without decoding the column, as in a part as loaded.
+    ///
+    /// # Errors
+    /// As [`Table::pick_as`].
+    pub fn within(
+        &self,
+        i: usize,
+        rows: Range<usize>,
+        picked: Option<&[u32]>,
+        column: usize,
+        range: &RangeInclusive<i64>,
+    ) -> Result<Option<Vec<u32>>> {
+        let (file, block) = self.place(i)?;
+        self.check_projection(Some(&[column]))?;
+        let among = picked.map_or(Rows::Range(rows), Rows::Picked);
+        self.check_rows(i, &among)?;
+        match &self.inner.files[file].form {
+            Form::Packed(packed) => {
+                guarded("a batch", || packed.within(block, column, &among, range))
+            }
+            Form::Plain(_) => Ok(None),
+        }
+    }
+
+    fn read(
+        &self,
+        i: usize,
+        rows: &Rows<'_>,
+        projection: Option<&[usize]>,
+        strings: Strings,
+    ) -> Result<RecordBatch> {
         let (file, block) = self.place(i)?;
         self.check_projection(projection)?;
+        self.check_rows(i, rows)?;
         let file = &self.inner.files[file];
         guarded("a batch", || match &file.form {
-            Form::Packed(packed) if rows.start <= rows.end && rows.end <= packed.rows(block) => {
-                file.decode(packed, block, projection, rows.clone(), strings)
-            }
+            Form::Packed(packed) => file.decode(packed, block, projection, rows, strings),
             Form::Plain(plain) => {
                 let batch = plain.read(block, projection)?;
-                if rows.start > rows.end || rows.end > batch.num_rows() {
-                    return Err(Error::NoSuchBatch {
-                        batches: batch.num_rows(),
-                        found: rows.end,
-                    });
-                }
-                as_strings(batch.slice(rows.start, rows.len()), strings)
+                let batch = match rows {
+                    Rows::Range(rows) => batch.slice(rows.start, rows.len()),
+                    Rows::Picked(rows) => {
+                        let rows = UInt32Array::from_iter_values(rows.iter().copied());
+                        take_record_batch(&batch, &rows)?
+                    }
+                };
+                as_strings(batch, strings)
             }
-            Form::Packed(packed) => Err(Error::NoSuchBatch {
-                batches: packed.rows(block),
-                found: rows.end,
-            }),
         })
+    }
+
+    fn check_rows(&self, i: usize, rows: &Rows<'_>) -> Result<()> {
+        let batch_rows = self.inner.batch_rows[i];
+        if !rows.fit(batch_rows) {
+            return Err(Error::NoSuchRows {
+                rows: batch_rows,
+                found: rows.shown(),
+            });
+        }
+        Ok(())
     }
 
     /// Whether rows of the customer may be in a file: false only when none are.
@@ -233,7 +297,7 @@ impl Table {
     /// How many different customers a sorted file has; none of a file as loaded.
     pub fn customers(&self, file: usize) -> Option<u64> {
         match &self.inner.files.get(file)?.form {
-            Form::Packed(packed) => packed.customers().map(|(_, distinct)| distinct),
+            Form::Packed(packed) => packed.customers().map(|note| note.distinct),
             Form::Plain(_) => None,
         }
     }
@@ -274,8 +338,8 @@ impl Table {
         self.inner.rows * row
     }
 
-    /// Whether a batch lies in a packed file.
-    pub(crate) fn is_packed(&self, i: usize) -> bool {
+    /// Whether a batch lies in a packed file, of which rows can be read without the others.
+    pub fn is_packed(&self, i: usize) -> bool {
         self.place(i)
             .is_ok_and(|(file, _)| matches!(self.inner.files[file].form, Form::Packed(_)))
     }
@@ -345,7 +409,7 @@ impl Mapped {
         packed: &Packed,
         block: usize,
         projection: Option<&[usize]>,
-        rows: Range<usize>,
+        rows: &Rows<'_>,
         strings: Strings,
     ) -> Result<RecordBatch> {
         let n = rows.len();
@@ -359,7 +423,7 @@ impl Mapped {
         };
         let arrays = columns
             .iter()
-            .map(|&column| packed.column(block, column, rows.clone(), strings))
+            .map(|&column| packed.column(block, column, rows, strings))
             .collect::<Result<Vec<_>>>()?;
         let schema = schema_as(&Arc::new(self.schema.project(columns)?), strings);
         let options = RecordBatchOptions::new().with_row_count(Some(n));

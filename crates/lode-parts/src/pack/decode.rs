@@ -56,6 +56,8 @@ macro_rules! each_width {
     };
 }
 
+pub(super) use each_width;
+
 impl Offsets {
     pub(super) fn len(&self) -> usize {
         each_width!(self, raw => raw.len())

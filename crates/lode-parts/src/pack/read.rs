@@ -6,6 +6,7 @@
 mod frame;
 
 use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -16,6 +17,7 @@ use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::StringArray;
 use arrow_array::StringViewArray;
+use arrow_array::UInt32Array;
 use arrow_buffer::ArrowNativeType;
 use arrow_buffer::BooleanBuffer;
 use arrow_buffer::Buffer;
@@ -26,15 +28,20 @@ use arrow_ipc::Block;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
+use arrow_select::take::take;
 
 use super::Code;
 use super::ColumnNote;
+use super::CustomersNote;
 use super::FORM;
 use super::Note;
 use super::decode;
 use super::decode::Offsets;
+use super::note::check_lists;
+use super::note::zone;
 use super::read_type_word;
-use crate::Bound;
+use super::rows;
+use super::rows::Rows;
 use crate::Customer;
 use crate::Error;
 use crate::Result;
@@ -52,7 +59,7 @@ pub(crate) struct Packed {
     batches: Vec<(usize, Vec<Buffers>)>,
     zones: Vec<Vec<Zone>>,
     filter: Option<Range<usize>>,
-    customers: Option<(usize, u64)>,
+    customers: Option<CustomersNote>,
 }
 
 struct Column {
@@ -156,17 +163,22 @@ impl Packed {
                     .filter(|range| {
                         range.end <= bytes.len() && range.len() % filter::BLOCK_BYTES == 0
                     })
-                    .filter(|_| customers.column < columns.len())
+                    .filter(|_| {
+                        customers.column < columns.len()
+                            && customers.time.is_none_or(|time| time < columns.len())
+                    })
                     .ok_or_else(|| {
                         Error::damaged("a filter within the file", format!("{customers:?}"))
                     })?;
-                (Some(range), Some((customers.column, customers.distinct)))
+                (Some(range), Some(customers.clone()))
             }
         };
         let zones = (0..batches.len())
             .map(|batch| {
                 std::iter::zip(&fields, &columns)
-                    .filter_map(|(field, column)| zone(field.name(), column, batch))
+                    .filter_map(|(field, column)| {
+                        zone(field.name(), &column.note, &column.data_type, batch)
+                    })
                     .collect()
             })
             .collect();
@@ -190,9 +202,9 @@ impl Packed {
         &self.zones[batch]
     }
 
-    /// The customer column by which the rows are sorted, and how many customers there are.
-    pub(crate) fn customers(&self) -> Option<(usize, u64)> {
-        self.customers
+    /// By which columns the rows are sorted, and how many customers there are.
+    pub(crate) fn customers(&self) -> Option<&CustomersNote> {
+        self.customers.as_ref()
     }
 
     /// Whether rows of the customer may be here.
@@ -203,44 +215,84 @@ impl Packed {
         }
     }
 
-    /// Some rows of a column of a batch.
+    /// Some rows of a column of a batch, which must fit it.
     pub(crate) fn column(
         &self,
         batch: usize,
         column: usize,
-        rows: Range<usize>,
+        rows: &Rows<'_>,
         strings: Strings,
     ) -> Result<ArrayRef> {
         let buffers = &self.batches[batch].1[column];
         let column = &self.columns[column];
-        let nulls = self.nulls(buffers, &rows)?;
-        let base = column.note.min.get(batch).copied().flatten().unwrap_or(0);
+        if column.note.code == Code::Plain {
+            let array = self.plain(column, buffers, rows.span(), strings)?;
+            return pick(&array, rows);
+        }
+        let nulls = self.nulls(buffers, rows)?;
+        let base = column.note.base(batch);
         match column.note.code {
             Code::Offset => {
-                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                let offsets = self.offsets(&column.stored, buffers, rows)?;
                 decode::typed_ints(&column.data_type, &offsets, base, column.note.step, nulls)
             }
             Code::Scaled => {
-                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                let offsets = self.offsets(&column.stored, buffers, rows)?;
                 let (step, note) = (column.note.step, &column.note);
                 decode::scaled_floats(&offsets, (base, step), note.digits, note.single, nulls)
             }
-            Code::Single => {
-                decode::single_floats(&self.values::<f32>(&buffers.first, &rows)?, nulls)
-            }
-            Code::Dictionary => {
-                let keys = self.offsets(&column.stored, buffers, &rows)?;
+            Code::Single => decode::single_floats(&self.expanded::<f32>(buffers, rows)?, nulls),
+            Code::Dictionary | Code::Plain => {
+                let keys = self.offsets(&column.stored, buffers, rows)?;
                 decode::texts(&keys, self.dictionary(column)?, nulls, strings)
             }
-            Code::Plain => self.plain(column, buffers, rows, nulls, strings),
         }
+    }
+
+    /// Those of the rows whose value lies in the range, without decoding it; none when the
+    /// column is not stored as offsets of integers.
+    pub(crate) fn within(
+        &self,
+        batch: usize,
+        column: usize,
+        among: &Rows<'_>,
+        range: &RangeInclusive<i64>,
+    ) -> Result<Option<Vec<u32>>> {
+        let buffers = &self.batches[batch].1[column];
+        let column = &self.columns[column];
+        let is_int = !matches!(column.data_type, DataType::Decimal128(_, _));
+        if column.note.code != Code::Offset || !is_int {
+            return Ok(None);
+        }
+        let step = i128::from(column.note.step);
+        let distance = |value: i64| i128::from(value) - i128::from(column.note.base(batch));
+        // The smallest offset that is not below the range, and the largest that is not above.
+        let low = distance(*range.start()).max(0).div_euclid(step)
+            + i128::from(distance(*range.start()).max(0).rem_euclid(step) != 0);
+        let high = distance(*range.end()).div_euclid(step);
+        let (Ok(low), Ok(high)) = (u64::try_from(low), u64::try_from(high)) else {
+            return Ok(Some(Vec::new()));
+        };
+        if low > high {
+            return Ok(Some(Vec::new()));
+        }
+        let span = among.span();
+        let stretch = Rows::Range(span.clone());
+        let offsets = self.offsets(&column.stored, buffers, &stretch)?;
+        let mut found = rows::within(&offsets, span.start, among, &(low..=high));
+        if let Some(valid) = self.nulls(buffers, &stretch)? {
+            found.retain(|row| valid.is_valid(*row as usize - span.start));
+        }
+        Ok(Some(found))
     }
 
     /// The rows of a batch that hold the customer, by halving; the file must be sorted.
     pub(crate) fn find(&self, batch: usize, customer: Customer<'_>) -> Result<Range<usize>> {
-        let (column, _) = self
+        let column = self
             .customers
-            .ok_or_else(|| Error::damaged("a sorted part", "an unsorted one"))?;
+            .as_ref()
+            .ok_or_else(|| Error::damaged("a sorted part", "an unsorted one"))?
+            .column;
         let buffers = &self.batches[batch].1[column];
         let column = &self.columns[column];
         let note = &column.note;
@@ -263,7 +315,7 @@ impl Packed {
                 if distance % note.step != 0 || id > max {
                     return none;
                 }
-                let offsets = self.offsets(&column.stored, buffers, &rows)?;
+                let offsets = self.offsets(&column.stored, buffers, &Rows::Range(rows))?;
                 Ok(halve(&offsets, distance / note.step))
             }
             (Customer::Text(id), Code::Dictionary) => {
@@ -279,11 +331,11 @@ impl Packed {
                 if key == texts.len() || texts.value(key) != id || !is_within {
                     return none;
                 }
-                let keys = self.offsets(&column.stored, buffers, &rows)?;
+                let keys = self.offsets(&column.stored, buffers, &Rows::Range(rows))?;
                 Ok(halve(&keys, key as u64))
             }
             (Customer::Text(id), Code::Plain) => {
-                let array = self.plain(column, buffers, rows.clone(), None, Strings::Plain)?;
+                let array = self.plain(column, buffers, rows, Strings::Plain)?;
                 let texts = array
                     .as_any()
                     .downcast_ref::<StringArray>()
@@ -301,9 +353,9 @@ impl Packed {
         column: &Column,
         buffers: &Buffers,
         rows: Range<usize>,
-        nulls: Option<NullBuffer>,
         strings: Strings,
     ) -> Result<ArrayRef> {
+        let nulls = self.nulls(buffers, &Rows::Range(rows.clone()))?;
         if column.stored != column.data_type {
             return Err(decode::mismatch("itself", &column.data_type));
         }
@@ -360,18 +412,34 @@ impl Packed {
         if offsets[0] < 0 || offsets.windows(2).any(|pair| pair[0] > pair[1]) {
             return Err(Error::damaged("offsets of texts in order", "others"));
         }
+        // No more bytes than those of the rows, since all of them are checked.
+        let (start, end) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+        if end > buffers.second.len() {
+            return Err(short(end, buffers.second.len()));
+        }
         let bytes = self
             .bytes
-            .slice_with_length(buffers.second.start, buffers.second.len());
+            .slice_with_length(buffers.second.start + start, end - start);
+        let offsets = match start {
+            0 => offsets,
+            _ => offsets.iter().map(|offset| offset - start as i32).collect(),
+        };
         StringArray::try_new(OffsetBuffer::new(offsets), bytes, nulls)
             .map_err(|error| Error::damaged("texts", error.to_string()))
     }
 
-    fn nulls(&self, buffers: &Buffers, rows: &Range<usize>) -> Result<Option<NullBuffer>> {
-        match &buffers.nulls {
-            None => Ok(None),
-            Some(range) => Ok(Some(NullBuffer::new(self.bits(range, rows)?))),
-        }
+    fn nulls(&self, buffers: &Buffers, rows: &Rows<'_>) -> Result<Option<NullBuffer>> {
+        let Some(range) = &buffers.nulls else {
+            return Ok(None);
+        };
+        let span = rows.span();
+        let bits = self.bits(range, &span)?;
+        Ok(Some(NullBuffer::new(match rows {
+            Rows::Range(_) => bits,
+            Rows::Picked(rows) => BooleanBuffer::collect_bool(rows.len(), |i| {
+                bits.value(rows[i] as usize - span.start)
+            }),
+        })))
     }
 
     fn bits(&self, range: &Range<usize>, rows: &Range<usize>) -> Result<BooleanBuffer> {
@@ -382,12 +450,7 @@ impl Packed {
         Ok(BooleanBuffer::new(buffer, rows.start, rows.len()))
     }
 
-    fn offsets(
-        &self,
-        stored: &DataType,
-        buffers: &Buffers,
-        rows: &Range<usize>,
-    ) -> Result<Offsets> {
+    fn offsets(&self, stored: &DataType, buffers: &Buffers, rows: &Rows<'_>) -> Result<Offsets> {
         let stored = match values_of(stored) {
             DataType::Dictionary(keys, _) => keys,
             other => other,
@@ -405,14 +468,26 @@ impl Packed {
     fn expanded<T: ArrowNativeType>(
         &self,
         buffers: &Buffers,
-        rows: &Range<usize>,
+        rows: &Rows<'_>,
     ) -> Result<ScalarBuffer<T>> {
-        let Some((ends, n)) = &buffers.runs else {
-            return self.values(&buffers.first, rows);
-        };
-        let ends = self.values::<i16>(ends, &(0..*n))?;
-        let values = self.values::<T>(&buffers.first, &(0..*n))?;
-        decode::expand(&ends, &values, rows).map(ScalarBuffer::from)
+        if let Some((ends, n)) = &buffers.runs {
+            let ends = self.values::<i16>(ends, &(0..*n))?;
+            let values = self.values::<T>(&buffers.first, &(0..*n))?;
+            let rows = match rows {
+                Rows::Range(rows) => decode::expand(&ends, &values, rows),
+                Rows::Picked(rows) => rows::pick_runs(&ends, &values, rows),
+            };
+            return rows.map(ScalarBuffer::from);
+        }
+        let span = rows.span();
+        let values = self.values::<T>(&buffers.first, &span)?;
+        Ok(match rows {
+            Rows::Range(_) => values,
+            Rows::Picked(rows) => rows
+                .iter()
+                .map(|row| values[*row as usize - span.start])
+                .collect(),
+        })
     }
 
     fn values<T: ArrowNativeType>(
@@ -435,6 +510,16 @@ impl Packed {
         let bytes = self.bytes.slice_with_length(start, rows.len() * width);
         Ok(ScalarBuffer::new(bytes, 0, rows.len()))
     }
+}
+
+/// Of an array that holds the shortest stretch around the rows, the rows.
+fn pick(array: &ArrayRef, rows: &Rows<'_>) -> Result<ArrayRef> {
+    let Rows::Picked(picked) = rows else {
+        return Ok(Arc::clone(array));
+    };
+    let first = rows.span().start as u32;
+    let places = UInt32Array::from_iter_values(picked.iter().map(|row| row - first));
+    Ok(take(array, &places, None)?)
 }
 
 fn short(expected: usize, found: usize) -> Error {
@@ -471,53 +556,4 @@ fn partition(n: usize, below: impl Fn(usize) -> bool) -> usize {
         }
     }
     start
-}
-
-fn check_lists(note: &ColumnNote, batches: usize) -> Result<()> {
-    let needs_base = matches!(note.code, Code::Offset | Code::Scaled);
-    let wrong = |n: usize, needed: bool| n != batches && (needed || n != 0);
-    if wrong(note.min.len(), needs_base)
-        || wrong(note.max.len(), needs_base)
-        || wrong(note.float_min.len(), false)
-        || wrong(note.float_max.len(), false)
-        || wrong(note.nulls.len(), true)
-        || note.step == 0
-        || note.digits > 4
-    {
-        return Err(Error::damaged(
-            format!("a column's note on {batches} batches"),
-            "another",
-        ));
-    }
-    Ok(())
-}
-
-fn zone(name: &str, column: &Column, batch: usize) -> Option<Zone> {
-    let note = &column.note;
-    let end = |ints: &[Option<i64>], floats: &[Option<f64>]| match (note.code, &column.data_type) {
-        (Code::Offset, DataType::Decimal128(_, _)) => {
-            ints[batch].map(|value| Bound::Decimal(i128::from(value)))
-        }
-        (Code::Offset, _) => ints[batch].map(Bound::Int),
-        (Code::Scaled, _) => ints[batch].map(|value| {
-            let scale = decode::power_of_ten(note.digits);
-            Bound::Float(decode::unscale(value as f64, scale, note.single))
-        }),
-        _ => floats.get(batch).copied().flatten().map(Bound::Float),
-    };
-    let nulls = note.nulls[batch];
-    let (min, max) = match note.code {
-        Code::Dictionary => return None,
-        Code::Plain if column.data_type != DataType::Float64 => return None,
-        _ => (
-            end(&note.min, &note.float_min),
-            end(&note.max, &note.float_max),
-        ),
-    };
-    Some(Zone {
-        column: name.to_owned(),
-        min,
-        max,
-        nulls: u64::from(nulls),
-    })
 }

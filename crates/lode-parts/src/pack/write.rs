@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
 use arrow_array::RecordBatchOptions;
-use arrow_schema::Field;
 use arrow_schema::Schema;
 
 use super::BATCH_ROWS;
@@ -16,9 +15,10 @@ use super::FORM;
 use super::Note;
 use super::PACKED_KEY;
 use super::encode::encode;
-use crate::Bound;
+use super::note::file_zones;
 use crate::Customer;
 use crate::Error;
+use crate::Order;
 use crate::Result;
 use crate::Zone;
 use crate::cells::Cells;
@@ -29,12 +29,12 @@ use crate::write::Written;
 use crate::zone::ZONES_KEY;
 
 /// Writes the rows into an empty file; does not sync it. Gives length, checksum and zones.
-/// They must be sorted by the column `customer`, those without one last, if there is one.
+/// They must be sorted in that order, those without a customer or a time last.
 pub(crate) fn write(
     file: &File,
     schema: &Schema,
     columns: &[Cells],
-    customer: Option<usize>,
+    order: Order,
 ) -> Result<(Written, u32, Vec<Zone>)> {
     let rows = columns.first().map_or(0, Cells::len);
     let batches: Vec<Range<usize>> = (0..rows)
@@ -58,7 +58,7 @@ pub(crate) fn write(
         let batch = RecordBatch::try_new_with_options(Arc::clone(&stored), columns, &options)?;
         ipc.push(&batch)?;
     }
-    let customers = match customer.map(|column| (column, &columns[column])) {
+    let customers = match order.customer.map(|column| (column, &columns[column])) {
         None => None,
         Some((column, cells)) => {
             let hashes = customers(cells);
@@ -66,15 +66,15 @@ pub(crate) fn write(
             let offset = ipc.raw(&bytes)?;
             Some(CustomersNote {
                 column,
+                time: order.time,
                 distinct: hashes.len() as u64,
                 offset,
                 length: bytes.len() as u64,
             })
         }
     };
-    let zones = std::iter::zip(schema.fields(), columns)
-        .filter_map(|(field, cells)| whole_zone(field, cells))
-        .collect();
+    let rows: Vec<usize> = batches.iter().map(ExactSizeIterator::len).collect();
+    let zones = file_zones(schema, &notes, &rows);
     let note = Note {
         form: FORM,
         columns: notes,
@@ -111,50 +111,6 @@ fn customers(cells: &Cells) -> Vec<u64> {
         }
     }
     hashes
-}
-
-fn whole_zone(field: &Field, cells: &Cells) -> Option<Zone> {
-    let nulls = match &cells.valid {
-        None => 0,
-        Some(valid) => valid.iter().filter(|valid| !**valid).count() as u64,
-    };
-    let there = |row: &usize| cells.is_valid(*row);
-    let rows = (0..cells.len()).filter(there);
-    let (min, max) = match &cells.values {
-        Values::Int(values) => ends(rows.map(|row| values[row]), Bound::Int),
-        Values::Decimal(values) => ends(rows.map(|row| values[row]), Bound::Decimal),
-        Values::Float(values) => {
-            let mut ends: Option<(f64, f64)> = None;
-            for value in rows.map(|row| values[row]).filter(|value| !value.is_nan()) {
-                let (min, max) = ends.unwrap_or((value, value));
-                ends = Some((min.min(value), max.max(value)));
-            }
-            let ends = ends.filter(|(min, max)| min.is_finite() && max.is_finite());
-            (
-                ends.map(|e| Bound::Float(e.0)),
-                ends.map(|e| Bound::Float(e.1)),
-            )
-        }
-        Values::Bool(_) | Values::Text(_, _) => return None,
-    };
-    Some(Zone {
-        column: field.name().clone(),
-        min,
-        max,
-        nulls,
-    })
-}
-
-fn ends<T: Copy + Ord>(
-    values: impl Iterator<Item = T>,
-    bound: impl Fn(T) -> Bound,
-) -> (Option<Bound>, Option<Bound>) {
-    let mut ends: Option<(T, T)> = None;
-    for value in values {
-        let (min, max) = ends.unwrap_or((value, value));
-        ends = Some((min.min(value), max.max(value)));
-    }
-    (ends.map(|e| bound(e.0)), ends.map(|e| bound(e.1)))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String> {

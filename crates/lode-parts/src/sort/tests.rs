@@ -1,29 +1,26 @@
 //! Sorted runs against a naive sort: same rows, same order, no customer in two files.
 
-mod naive;
-
 use std::sync::Arc;
 
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::StringViewArray;
 use arrow_array::TimestampMicrosecondArray;
-use arrow_array::types::Decimal128Type;
-use arrow_array::types::Float64Type;
 use lode_types::Failure;
 
 use super::*;
 use crate::Customer;
 use crate::memfd;
-use naive::Chance;
-use naive::Key;
-use naive::batch;
-use naive::folder;
-use naive::keys;
-use naive::open;
-use naive::row_text;
-use naive::rows;
-use naive::run;
+use crate::naive::Chance;
+use crate::naive::Key;
+use crate::naive::batch;
+use crate::naive::folder;
+use crate::naive::keys;
+use crate::naive::open;
+use crate::naive::picks;
+use crate::naive::row_text;
+use crate::naive::rows;
+use crate::naive::run;
 
 #[test]
 fn runs_are_what_a_naive_sort_gives() {
@@ -83,8 +80,10 @@ fn runs_are_what_a_naive_sort_gives() {
             }
             // Zones hold what they say.
             for i in 0..table.n_batches() {
-                check_zones(&table, i);
+                picks::check_zones(&table, i);
             }
+            picks::check(&table, &mut chance);
+            assert_eq!(table.order().unwrap(), customer.map(|_| order));
             // No customer is in two files.
             if customer.is_some() {
                 let mut last = None;
@@ -113,45 +112,31 @@ fn runs_are_what_a_naive_sort_gives() {
     }
 }
 
-fn check_zones(table: &Table, i: usize) {
-    let batch = table.batch(i, None).unwrap();
-    let zones = table.zones(i).unwrap();
-    for zone in zones {
-        let (at, _) = batch
-            .schema()
-            .column_with_name(&zone.column)
-            .map(|(i, f)| (i, f.clone()))
-            .unwrap();
-        let column = batch.column(at);
-        assert_eq!(zone.nulls, column.null_count() as u64, "{}", zone.column);
-        match column.data_type() {
-            DataType::Int64 => {
-                let column = column.as_primitive::<Int64Type>();
-                assert_eq!(zone.min, column.iter().flatten().min().map(Bound::Int));
-                assert_eq!(zone.max, column.iter().flatten().max().map(Bound::Int));
-            }
-            DataType::Decimal128(_, _) => {
-                let column = column.as_primitive::<Decimal128Type>();
-                assert!(
-                    zone.min.is_none()
-                        || zone.min == column.iter().flatten().min().map(Bound::Decimal)
-                );
-            }
-            DataType::Float64 if zone.min.is_some() => {
-                let values = || {
-                    column
-                        .as_primitive::<Float64Type>()
-                        .iter()
-                        .flatten()
-                        .filter(|v| !v.is_nan())
-                };
-                assert_eq!(zone.min, values().min_by(f64::total_cmp).map(Bound::Float));
-                assert_eq!(zone.max, values().max_by(f64::total_cmp).map(Bound::Float));
-            }
-            _ => {}
-        }
-    }
-    assert!(zones.iter().any(|zone| zone.column == "at"));
+#[test]
+fn files_that_do_not_follow_each_other_have_no_order() {
+    let order = Order {
+        customer: Some(0),
+        time: Some(1),
+    };
+    let mut chance = Chance(3);
+    let rows = batch(&mut chance, 2_000, 0, false, 10);
+    let file = || memfd("in", &rows.schema(), [rows.clone()]).unwrap();
+    let dir = folder("order");
+    let parts = run(&dir, vec![file()], order, 700);
+    assert!(parts.len() > 2);
+    let opened = |places: &[usize]| {
+        let parts: Vec<PartInfo> = places.iter().map(|i| parts[*i].clone()).collect();
+        Table::open(open(&dir, &parts)).unwrap().order().unwrap()
+    };
+    assert_eq!(opened(&[0, 1, 2]), Some(order));
+    assert_eq!(opened(&[0, 2]), Some(order));
+    assert_eq!(opened(&[1, 0]), None);
+    assert_eq!(opened(&[1, 1]), None);
+    // What was loaded since stands behind it.
+    let mut files = open(&dir, &parts);
+    files.push(file());
+    assert_eq!(Table::open(files).unwrap().order().unwrap(), None);
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

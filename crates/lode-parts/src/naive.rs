@@ -1,41 +1,63 @@
-//! Made-up batches, and the naive ways of reading and ordering them.
+//! For tests: made-up batches, and the naive ways of reading, picking and ordering them.
 
-use super::super::*;
-use crate::RunPart;
+pub(crate) mod picks;
+
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::BooleanArray;
 use arrow_array::Date32Array;
 use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
+use arrow_array::RecordBatch;
+use arrow_array::StringArray;
 use arrow_array::TimestampMicrosecondArray;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Date32Type;
 use arrow_array::types::Decimal128Type;
 use arrow_array::types::Float64Type;
 use arrow_array::types::Int32Type;
+use arrow_array::types::Int64Type;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
-use std::path::PathBuf;
-use std::sync::Arc;
+use arrow_schema::TimeUnit;
+
+use crate::Manifest;
+use crate::Order;
+use crate::PartInfo;
+use crate::RunPart;
+use crate::Strings;
+use crate::Table;
+use crate::Target;
+use crate::sort;
 
 /// A small generator of numbers, so that each test is the same each time.
-pub(super) struct Chance(pub(super) u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         self.0 >> 24
     }
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
-    pub(super) fn maybe<T>(&mut self, percent: u64, value: T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, percent: u64, value: T) -> Option<T> {
         (self.below(100) >= percent).then_some(value)
     }
 }
 
-pub(super) fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("lode-sort-{}-{name}", std::process::id()));
     drop(std::fs::remove_dir_all(&dir));
     std::fs::create_dir_all(&dir).unwrap();
@@ -43,7 +65,7 @@ pub(super) fn folder(name: &str) -> PathBuf {
 }
 
 /// Columns: customer, at, day, amount, raw, odd, price, flag, text, word, small, large, row.
-pub(super) fn batch(
+pub(crate) fn batch(
     chance: &mut Chance,
     rows: usize,
     first: i64,
@@ -186,7 +208,7 @@ pub(super) fn batch(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
 }
 
-pub(super) fn run(dir: &Path, files: Vec<File>, order: Order, file_rows: usize) -> Vec<PartInfo> {
+pub(crate) fn run(dir: &Path, files: Vec<File>, order: Order, file_rows: usize) -> Vec<PartInfo> {
     let part = |n: u64| {
         let manifest = Manifest {
             format: 1,
@@ -213,7 +235,7 @@ pub(super) fn run(dir: &Path, files: Vec<File>, order: Order, file_rows: usize) 
     sort(files, order, &target).unwrap()
 }
 
-pub(super) fn open(dir: &Path, parts: &[PartInfo]) -> Vec<File> {
+pub(crate) fn open(dir: &Path, parts: &[PartInfo]) -> Vec<File> {
     parts
         .iter()
         .map(|part| File::open(dir.join(&part.name)).unwrap())
@@ -221,7 +243,7 @@ pub(super) fn open(dir: &Path, parts: &[PartInfo]) -> Vec<File> {
 }
 
 /// A row as text, exact to the bit, without its customer's form.
-pub(super) fn row_text(batch: &RecordBatch, row: usize) -> String {
+pub(crate) fn row_text(batch: &RecordBatch, row: usize) -> String {
     let mut out = String::new();
     for column in batch.columns() {
         let text = if column.is_null(row) {
@@ -261,7 +283,7 @@ pub(super) fn row_text(batch: &RecordBatch, row: usize) -> String {
     out
 }
 
-pub(super) fn rows(table: &Table, strings: Strings) -> Vec<String> {
+pub(crate) fn rows(table: &Table, strings: Strings) -> Vec<String> {
     (0..table.n_batches())
         .flat_map(|i| {
             let batch = table.batch_as(i, None, strings).unwrap();
@@ -273,9 +295,9 @@ pub(super) fn rows(table: &Table, strings: Strings) -> Vec<String> {
 }
 
 /// (no customer, customer, no time, time, row): what the run must ascend in.
-pub(super) type Key = (bool, (i64, String), bool, i64, i64);
+pub(crate) type Key = (bool, (i64, String), bool, i64, i64);
 
-pub(super) fn keys(batch: &RecordBatch, order: Order) -> Vec<Key> {
+pub(crate) fn keys(batch: &RecordBatch, order: Order) -> Vec<Key> {
     let stored = batch
         .column(batch.num_columns() - 1)
         .as_primitive::<Int64Type>();

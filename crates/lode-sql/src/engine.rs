@@ -165,7 +165,8 @@ impl Opened {
         for table in tables {
             let reference = TableReference::bare(table.name.clone());
             let name = table.name.clone();
-            let provider: Arc<dyn TableProvider> = Arc::new(PartTable::new(table, self.threads));
+            let provider: Arc<dyn TableProvider> =
+                Arc::new(PartTable::new(table, self.threads).map_err(refused)?);
             let catalog = state.schema_for_ref(reference).map_err(refused)?;
             catalog.register_table(name, provider).map_err(refused)?;
         }

@@ -1,33 +1,26 @@
-//! Reads a table's batches: only the columns wanted, only the batches that can fit.
+//! Plans how a table is read: only the columns wanted, only the batches that can fit.
 //!
-//! Each batch is read from the map in one go, its conditions are applied to it, and it goes
-//! on in slices of the session's batch size. A condition that the zones prove for all rows
-//! of a batch is not evaluated there.
+//! A condition that the zones prove for all rows of a batch is not evaluated there. The rows of
+//! a table that is sorted by customer are dealt to the partitions so that no two share one.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
+use std::ops::Range;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
 
-use arrow_array::BooleanArray;
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use arrow_schema::SchemaRef;
-use datafusion::arrow::compute::and;
-use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::compute::partition;
 use datafusion::common::Statistics;
 use datafusion::common::internal_err;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::error::Result;
-use datafusion::execution::RecordBatchStream;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::PhysicalSortExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_plan::DisplayAs;
@@ -40,12 +33,15 @@ use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::metrics::MetricsSet;
-use futures_core::Stream;
+use lode_parts::Order;
 use lode_parts::Table;
 use lode_worker::sql::ExplainedFile;
 use lode_worker::sql::ExplainedScan;
 
 use crate::prune;
+use crate::range::ColumnRange;
+use crate::read::Reader;
+use crate::sorted::ASCENDING;
 use crate::table::Provided;
 use crate::table::STRINGS;
 
@@ -60,23 +56,35 @@ pub(crate) struct Scan {
     n_out: usize,
     /// The table's schema with strings as they are read.
     schema: SchemaRef,
+    /// In which order the rows lie, when they are sorted by customer.
+    order: Option<Order>,
     conditions: Vec<Condition>,
     /// For each batch whether it is read.
     kept: Vec<bool>,
     limit: Option<usize>,
-    /// The batches of each partition.
-    partitions: Vec<Arc<[usize]>>,
+    /// The rows of each partition.
+    partitions: Vec<Arc<[Piece]>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// Rows of a batch that are read in one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) batch: usize,
+    pub(crate) rows: Range<usize>,
+}
+
 /// What rows must satisfy.
 #[derive(Clone)]
-struct Condition {
+pub(crate) struct Condition {
     text: String,
-    expr: Arc<dyn PhysicalExpr>,
+    /// Over the columns that are read.
+    pub(crate) expr: Arc<dyn PhysicalExpr>,
+    /// The same, when a column of the table is asked to lie in a range.
+    pub(crate) range: Option<ColumnRange>,
     /// For each batch whether some of its rows may not.
-    doubted: Arc<[bool]>,
+    pub(crate) doubted: Arc<[bool]>,
 }
 
 impl Scan {
@@ -84,6 +92,7 @@ impl Scan {
     pub(crate) fn new(
         provided: &Provided,
         schema: SchemaRef,
+        order: Option<Order>,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> Self {
@@ -97,23 +106,26 @@ impl Scan {
             n_files: provided.n_files,
             n_out: read.len(),
             read,
+            order,
             conditions: Vec::new(),
             kept: vec![true; table.n_batches()],
             limit,
             partitions: Vec::new(),
-            properties: properties(Arc::clone(&schema), 1),
+            properties: properties(Arc::clone(&schema), Vec::new(), 1),
             metrics: ExecutionPlanMetricsSet::new(),
             schema,
             table,
         }
     }
 
-    /// Asks `expr` of every row; `opposite` is true of a row for which it is false.
+    /// Asks `expr` of every row; `opposite` is true of a row for which it is false, and `range`
+    /// says the same as `expr`.
     pub(crate) fn add(
         &mut self,
         text: String,
         expr: Arc<dyn PhysicalExpr>,
         opposite: &Arc<dyn PhysicalExpr>,
+        range: Option<ColumnRange>,
     ) -> Result<()> {
         let holds = prune::may_hold(&self.table, &self.schema, &expr)?;
         for (kept, holds) in self.kept.iter_mut().zip(holds) {
@@ -136,25 +148,146 @@ impl Scan {
         self.conditions.push(Condition {
             text,
             expr,
+            range,
             doubted: doubted.into(),
         });
         Ok(())
     }
 
-    /// The scan in at most `partitions` parts.
+    /// The scan in at most `partitions` parts; of a sorted table in just so many.
     pub(crate) fn finish(mut self, partitions: usize) -> Result<Self> {
         let read = Arc::new(self.schema.project(&self.read)?);
         for condition in &mut self.conditions {
             condition.expr = reassign_expr_columns(Arc::clone(&condition.expr), &read)?;
         }
-        let batches: Vec<usize> = (0..self.kept.len()).filter(|&i| self.kept[i]).collect();
-        let n = partitions.clamp(1, batches.len().max(1));
-        self.partitions = (0..n)
-            .map(|i| batches[i * batches.len() / n..(i + 1) * batches.len() / n].into())
-            .collect();
+        self.partitions = match self.order {
+            Some(Order {
+                customer: Some(customer),
+                ..
+            }) => self.by_customer(customer, partitions.max(1))?,
+            _ => self.by_batch(partitions)?,
+        };
         let out = Arc::new(self.schema.project(&self.read[..self.n_out])?);
-        self.properties = properties(out, n);
+        self.properties = properties(out, self.sorted_by(), self.partitions.len());
         Ok(self)
+    }
+
+    fn by_batch(&self, partitions: usize) -> Result<Vec<Arc<[Piece]>>> {
+        let kept = (0..self.kept.len()).filter(|&i| self.kept[i]);
+        let pieces: Vec<Piece> = kept.map(|i| self.piece(i)).collect::<Result<_>>()?;
+        let n = partitions.clamp(1, pieces.len().max(1));
+        let part = |i: usize| pieces[i * pieces.len() / n..(i + 1) * pieces.len() / n].into();
+        Ok((0..n).map(part).collect())
+    }
+
+    /// Partitions of about equally many rows, cut where a customer ends.
+    ///
+    /// There are as many as asked for, if need be empty ones: were there fewer, DataFusion would
+    /// deal the rows anew, and tear customers apart.
+    fn by_customer(&self, customer: usize, partitions: usize) -> Result<Vec<Arc<[Piece]>>> {
+        let kept: Vec<usize> = (0..self.kept.len()).filter(|&i| self.kept[i]).collect();
+        let mut parts = vec![Vec::new(); partitions];
+        let mut rows = 0;
+        for &i in &kept {
+            rows += self.table.batch_rows(i).map_err(external)?;
+        }
+        // Rows before the batch, and where the partition began that is being filled.
+        let (mut before, mut part) = (0, 0);
+        let mut begin = 0;
+        for &i in &kept {
+            let n = self.table.batch_rows(i).map_err(external)?;
+            begin = begin.min(n);
+            while part + 1 < partitions && begin < n {
+                let wanted = rows * (part + 1) / partitions;
+                if wanted >= before + n {
+                    break;
+                }
+                let cut = wanted.saturating_sub(before).max(begin);
+                let end = self.customer_end(customer, i, cut)?;
+                if end > begin {
+                    parts[part].push(Piece {
+                        batch: i,
+                        rows: begin..end,
+                    });
+                }
+                begin = end;
+                if end == n && !self.customer_ends(customer, i)? {
+                    // It goes on in the next batch, where the cut is looked for again.
+                    break;
+                }
+                part += 1;
+            }
+            if begin < n {
+                parts[part].push(Piece {
+                    batch: i,
+                    rows: begin..n,
+                });
+            }
+            before += n;
+            begin = 0;
+        }
+        Ok(parts.into_iter().map(Into::into).collect())
+    }
+
+    /// The end of the customer whose rows begin before that row of a batch, within the batch.
+    fn customer_end(&self, customer: usize, batch: usize, row: usize) -> Result<usize> {
+        if row == 0 && (batch == 0 || self.customer_ends(customer, batch - 1)?) {
+            return Ok(0);
+        }
+        let from = row.saturating_sub(1);
+        let rows = from..self.table.batch_rows(batch).map_err(external)?;
+        let column = self.table.rows_as(batch, rows, Some(&[customer]), STRINGS);
+        let column = column.map_err(external)?;
+        let first = partition(column.columns())?.ranges().into_iter().next();
+        Ok(from + first.map_or(0, |first| first.end))
+    }
+
+    /// Whether a customer ends with a batch.
+    fn customer_ends(&self, customer: usize, batch: usize) -> Result<bool> {
+        let rows = |i: usize| self.table.batch_rows(i).map_err(external);
+        let Some(next) =
+            (batch + 1..self.table.n_batches()).find(|i| rows(*i).is_ok_and(|n| n > 0))
+        else {
+            return Ok(true);
+        };
+        let n = rows(batch)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        let read = |i: usize, rows| {
+            let row = self.table.rows_as(i, rows, Some(&[customer]), STRINGS);
+            Ok::<_, DataFusionError>(Arc::clone(row.map_err(external)?.column(0)))
+        };
+        let (last, first) = (read(batch, n - 1..n)?, read(next, 0..1)?);
+        let both = datafusion::arrow::compute::concat(&[&last, &first])?;
+        Ok(partition(&[both])?.len() > 1)
+    }
+
+    fn piece(&self, batch: usize) -> Result<Piece> {
+        let rows = 0..self.table.batch_rows(batch).map_err(external)?;
+        Ok(Piece { batch, rows })
+    }
+
+    /// The place among the columns that leave of the customer by which the rows are sorted.
+    pub(crate) fn customer(&self) -> Option<usize> {
+        self.place(self.order?.customer?)
+    }
+
+    fn place(&self, column: usize) -> Option<usize> {
+        let mut out = self.read[..self.n_out].iter();
+        out.position(|out| *out == column)
+    }
+
+    /// The order of the rows of each partition, as far as its columns leave.
+    fn sorted_by(&self) -> Vec<PhysicalSortExpr> {
+        let columns = self.order.into_iter();
+        let columns = columns.flat_map(|order| [order.customer, order.time]);
+        let sorted = |column: Option<usize>| {
+            let column = column?;
+            let column = Column::new(self.schema.field(column).name(), self.place(column)?);
+            Some(PhysicalSortExpr::new(Arc::new(column), ASCENDING))
+        };
+        columns.map_while(sorted).collect()
     }
 
     /// What is read, file by file.
@@ -184,16 +317,20 @@ impl Scan {
     }
 }
 
-fn properties(schema: SchemaRef, partitions: usize) -> Arc<PlanProperties> {
+fn properties(
+    schema: SchemaRef,
+    order: Vec<PhysicalSortExpr>,
+    partitions: usize,
+) -> Arc<PlanProperties> {
     Arc::new(PlanProperties::new(
-        EquivalenceProperties::new(schema),
+        EquivalenceProperties::new_with_orderings(schema, [order]),
         Partitioning::UnknownPartitioning(partitions),
         EmissionType::Incremental,
         Boundedness::Bounded,
     ))
 }
 
-fn external(error: lode_parts::Error) -> DataFusionError {
+pub(crate) fn external(error: lode_parts::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
@@ -262,21 +399,19 @@ impl ExecutionPlan for Scan {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let Some(batches) = self.partitions.get(partition) else {
+        let Some(pieces) = self.partitions.get(partition) else {
             return internal_err!("no partition {partition}");
         };
-        Ok(Box::pin(Batches {
-            table: self.table.clone(),
-            read: self.read.clone(),
-            n_out: self.n_out,
-            conditions: self.conditions.clone(),
-            schema: self.schema(),
-            batches: batches.iter().copied().collect(),
-            slice_rows: context.session_config().batch_size(),
-            current: None,
-            left: self.limit.unwrap_or(usize::MAX),
-            metrics: BaselineMetrics::new(&self.metrics, partition),
-        }))
+        Ok(Box::pin(Reader::new(
+            self.table.clone(),
+            (self.read.clone(), self.n_out),
+            self.conditions.clone(),
+            self.schema(),
+            pieces,
+            self.limit,
+            context.session_config().batch_size(),
+            BaselineMetrics::new(&self.metrics, partition),
+        )))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -294,91 +429,5 @@ impl ExecutionPlan for Scan {
             };
         }
         Ok(Arc::new(statistics))
-    }
-}
-
-/// The batches of one partition.
-struct Batches {
-    table: Table,
-    read: Vec<usize>,
-    n_out: usize,
-    conditions: Vec<Condition>,
-    schema: SchemaRef,
-    batches: VecDeque<usize>,
-    slice_rows: usize,
-    /// Rows that have been read, from the first that has not left.
-    current: Option<RecordBatch>,
-    /// Rows that are still wanted.
-    left: usize,
-    metrics: BaselineMetrics,
-}
-
-impl Batches {
-    fn advance(&mut self) -> Result<Option<RecordBatch>> {
-        while self.left > 0 {
-            if let Some(current) = self.current.take() {
-                let rows = current.num_rows().min(self.slice_rows).min(self.left);
-                if rows < current.num_rows() {
-                    self.current = Some(current.slice(rows, current.num_rows() - rows));
-                }
-                self.left -= rows;
-                return Ok(Some(current.slice(0, rows)));
-            }
-            let Some(i) = self.batches.pop_front() else {
-                return Ok(None);
-            };
-            self.current = Some(self.load(i)?).filter(|batch| batch.num_rows() > 0);
-        }
-        Ok(None)
-    }
-
-    fn load(&self, i: usize) -> Result<RecordBatch> {
-        let asked: Vec<&Condition> = self
-            .conditions
-            .iter()
-            .filter(|condition| condition.doubted[i])
-            .collect();
-        let read = match asked.is_empty() {
-            true => &self.read[..self.n_out],
-            false => &self.read[..],
-        };
-        let batch = self
-            .table
-            .batch_as(i, Some(read), STRINGS)
-            .map_err(external)?;
-        let mut fits: Option<BooleanArray> = None;
-        for condition in asked {
-            let value = condition.expr.evaluate(&batch)?;
-            let value = value.into_array(batch.num_rows())?;
-            let value = value.as_boolean();
-            fits = Some(match fits {
-                Some(fits) => and(&fits, value)?,
-                None => value.clone(),
-            });
-        }
-        let out: Vec<usize> = (0..self.n_out).collect();
-        let out = batch.project(&out)?;
-        Ok(match fits {
-            Some(fits) => filter_record_batch(&out, &fits)?,
-            None => out,
-        })
-    }
-}
-
-impl Stream for Batches {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let time = self.metrics.elapsed_compute().clone();
-        let timer = time.timer();
-        let next = self.advance().transpose();
-        timer.done();
-        self.metrics.record_poll(Poll::Ready(next))
-    }
-}
-
-impl RecordBatchStream for Batches {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
     }
 }

@@ -12,6 +12,7 @@ use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::disk_manager::DiskManagerMode;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -24,6 +25,8 @@ use datafusion::prelude::SessionConfig;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 use lode_worker::sql::RunOptions;
+
+use crate::sorted;
 
 /// Most threads of one query.
 const MAX_THREADS: u32 = 64;
@@ -62,7 +65,13 @@ pub(crate) fn session(options: &RunOptions, memory_bytes: usize) -> Result<Sessi
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(disk)
         .build_arc()?;
-    let mut state = SessionContext::new_with_config_rt(config, runtime).state();
+    let state = SessionContext::new_with_config_rt(config, runtime).state();
+    let logical = sorted::logical_rules(state.optimizers());
+    let physical = sorted::physical_rules(state.physical_optimizers());
+    let mut state = SessionStateBuilder::new_from_existing(state)
+        .with_optimizer_rules(logical)
+        .with_physical_optimizer_rules(physical)
+        .build();
     state.execution_props_mut().query_execution_start_time =
         DateTime::from_timestamp_micros(options.now_micros);
     Ok(state)

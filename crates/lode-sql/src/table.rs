@@ -21,11 +21,14 @@ use datafusion::logical_expr::TableType;
 use datafusion::logical_expr::ident;
 use datafusion::logical_expr::lit;
 use datafusion::physical_plan::ExecutionPlan;
+use lode_parts::Order;
 use lode_parts::Strings;
 use lode_parts::Table;
 use lode_worker::sql::Bound;
 
+use crate::range;
 use crate::scan::Scan;
+use crate::scan::external;
 use crate::session::simplified;
 
 /// The form in which strings are read.
@@ -44,16 +47,25 @@ pub(crate) struct Provided {
 #[derive(Debug)]
 pub(crate) struct PartTable {
     provided: Provided,
+    /// In which order the rows lie, when they are sorted by customer.
+    order: Option<Order>,
     partitions: usize,
 }
 
 impl PartTable {
     /// The table, read by at most `partitions` threads.
-    pub(crate) fn new(provided: Provided, partitions: usize) -> Self {
-        Self {
+    pub(crate) fn new(provided: Provided, partitions: usize) -> Result<Self> {
+        Ok(Self {
+            order: provided.table.order().map_err(external)?,
             provided,
             partitions,
-        }
+        })
+    }
+
+    /// The column by which the rows are sorted before all others.
+    pub(crate) fn customer(&self) -> Option<String> {
+        let customer = self.order?.customer?;
+        Some(self.provided.table.schema().field(customer).name().clone())
     }
 
     fn plan(
@@ -71,13 +83,13 @@ impl PartTable {
             let opposite = simplified(state, Expr::Not(Box::new(filter.clone())), &known)?;
             conditions.push((filter, opposite));
         }
-        let mut scan = Scan::new(&self.provided, schema, projection, limit);
+        let mut scan = Scan::new(&self.provided, schema, self.order, projection, limit);
         for (filter, opposite) in conditions {
-            scan.add(
-                filter.to_string(),
-                state.create_physical_expr(filter, &known)?,
-                &state.create_physical_expr(opposite, &known)?,
-            )?;
+            let text = filter.to_string();
+            let range = range::of(&filter, &known);
+            let filter = state.create_physical_expr(filter, &known)?;
+            let opposite = state.create_physical_expr(opposite, &known)?;
+            scan.add(text, filter, &opposite, range)?;
         }
         scan.finish(self.partitions)
     }

@@ -77,14 +77,14 @@ fn items() -> Table {
     Table::open(vec![lode_parts::memfd("items", &schema, [batch]).unwrap()]).unwrap()
 }
 
-struct Answer {
+pub(crate) struct Answer {
     schema: SchemaRef,
-    rows: Vec<String>,
+    pub(crate) rows: Vec<String>,
     truncated: bool,
     largest: usize,
 }
 
-fn options(threads: u32) -> RunOptions {
+pub(crate) fn options(threads: u32) -> RunOptions {
     RunOptions {
         threads,
         // 2026-11-21 20:00 UTC.
@@ -130,7 +130,7 @@ fn run_with(
     run_over(sql, options, memory, tables.collect(), limit, batch_bytes)
 }
 
-fn run_over(
+pub(crate) fn run_over(
     sql: &str,
     options: &RunOptions,
     memory: usize,

@@ -17,23 +17,56 @@ use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_schema::DataType;
 
+/// Rows whose hashes are worked out together, so that they stay near.
+const BLOCK_ROWS: usize = 2048;
+/// Bits a row of the two maps of hashes; with fewer, more rows are looked at twice.
+const BITS_A_ROW: usize = 8;
+
 /// How many rows equal an earlier one.
 pub(super) fn count(batch: &RecordBatch) -> u64 {
     // A secret start keeps a chunk from being made of rows that all collide.
     let seed = RandomState::new().hash_one(0_u64) | 1;
     let mut hashes = vec![seed; batch.num_rows()];
-    for column in batch.columns() {
-        hash_column(column, seed, &mut hashes);
+    for start in (0..hashes.len()).step_by(BLOCK_ROWS) {
+        let end = hashes.len().min(start + BLOCK_ROWS);
+        for column in batch.columns() {
+            let block = column.slice(start, end - start);
+            hash_column(&block, seed, &mut hashes[start..end]);
+        }
     }
-    let mut seen = Seen::with_capacity(hashes.len());
+    let doubted = doubted(&hashes);
+    let mut seen = Seen::with_capacity(doubted.len());
     let mut repeated = 0;
-    for (row, &hash) in (0_u32..).zip(&hashes) {
+    for row in doubted {
+        let hash = hashes[row as usize];
         let known = seen.insert(hash, row, |other| {
             hashes[other as usize] == hash && equal(batch, other, row)
         });
         repeated += u64::from(known);
     }
     repeated
+}
+
+/// The rows that share a place in a map of bits with another: all that equal another row, and
+/// of the others about one in eight. The maps are small, and most rows touch nothing else.
+fn doubted(hashes: &[u64]) -> Vec<u32> {
+    let bits = (hashes.len() * BITS_A_ROW).next_power_of_two().max(64);
+    let (mut once, mut twice) = (vec![0_u64; bits / 64], vec![0_u64; bits / 64]);
+    let place = |hash: u64| {
+        let at = (hash >> 20) as usize & (bits - 1);
+        (at / 64, 1_u64 << (at % 64))
+    };
+    for hash in hashes {
+        let (word, bit) = place(*hash);
+        twice[word] |= once[word] & bit;
+        once[word] |= bit;
+    }
+    let shares = |hash: u64| {
+        let (word, bit) = place(hash);
+        twice[word] & bit != 0
+    };
+    let rows = (0_u32..).zip(hashes);
+    rows.filter(|(_, hash)| shares(**hash)).map(|(row, _)| row).collect()
 }
 
 /// Rows by their hash: one probe sequence in a table twice as large as the rows.

@@ -3,8 +3,10 @@
 //! Three steps, each a value of its own: [`Sql::open`] starts a worker and says which tables
 //! the query reads, [`Opened::plan`] hands their files over and gives the result's columns,
 //! [`Planned::execute`] gives the rows. Dropping any of them ends the worker and removes what
-//! it had spilled. Knows nothing of datasets or versions; the caller finds the files.
+//! it had spilled; a worker whose rows were all taken may serve the next query instead.
+//! Knows nothing of datasets or versions; the caller finds the files.
 
+mod idle;
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -42,6 +44,7 @@ use lode_worker::sql::Reply;
 use lode_worker::sql::Request;
 use lode_worker::sql::RunOptions;
 
+use self::idle::Idle;
 use self::scratch::ScratchDir;
 use crate::Error;
 use crate::Result;
@@ -98,6 +101,7 @@ pub struct Sql {
     limits: SqlLimits,
     /// Numbers the queries' directories.
     next: Arc<AtomicU64>,
+    idle: Idle,
 }
 
 /// A table that a query reads.
@@ -136,6 +140,7 @@ impl Sql {
             program,
             limits,
             next: Arc::default(),
+            idle: Idle::default(),
         })
     }
 
@@ -144,21 +149,37 @@ impl Sql {
     /// # Errors
     /// `SQL_NOT_A_QUERY`, `SQL_INVALID`, or the worker's own when it cannot be started.
     pub fn open(&self, sql: &str, options: &QueryOptions) -> Result<Opened> {
+        if let Some(worker) = self.idle.take() {
+            match self.ask(worker, sql, options)? {
+                Asked::Opened(opened) => return Ok(opened),
+                // It ended while it was idle; a fresh one shall say more.
+                Asked::Broken(_) => {}
+            }
+        }
+        let worker = self
+            .spawner
+            .spawn(&WorkerCommand {
+                program: self.program.clone(),
+                args: Vec::new(),
+                limits: Limits {
+                    memory_bytes: self.limits.memory_bytes,
+                },
+            })
+            .map_err(worker)?;
+        match self.ask(worker, sql, options)? {
+            Asked::Opened(opened) => Ok(opened),
+            Asked::Broken(error) => Err(error),
+        }
+    }
+
+    /// Asks a worker which tables a query reads.
+    fn ask(&self, worker: Worker, sql: &str, options: &QueryOptions) -> Result<Asked> {
         let scratch = self
             .limits
             .scratch
             .as_ref()
             .map(|root| ScratchDir::make(root, &self.next))
             .transpose()?;
-        let memory_bytes = self.limits.memory_bytes;
-        let worker = self
-            .spawner
-            .spawn(&WorkerCommand {
-                program: self.program.clone(),
-                args: Vec::new(),
-                limits: Limits { memory_bytes },
-            })
-            .map_err(worker)?;
         let run = RunOptions {
             threads: options.threads,
             parameters: options.parameters.clone(),
@@ -177,16 +198,26 @@ impl Sql {
                     scratch,
                 })),
             },
-            memory_bytes,
+            memory_bytes: self.limits.memory_bytes,
             deadline: options.deadline,
+            idle: self.idle.clone(),
         };
         let sql = sql.to_owned();
-        talk.send(&Request::Open { sql, options: run }, &[])?;
-        match talk.recv_soon()?.message {
-            Reply::Tables { tables } => Ok(Opened { talk, tables }),
-            other => Err(talk.refused(other)),
+        let request = Request::Open { sql, options: run };
+        let answer = talk.send(&request, &[]).and_then(|()| talk.recv_soon());
+        match answer.map(|answer| answer.message) {
+            Ok(Reply::Tables { tables }) => Ok(Asked::Opened(Opened { talk, tables })),
+            Ok(other) => Err(talk.refused(other)),
+            Err(error) => Ok(Asked::Broken(error)),
         }
     }
+}
+
+/// What came of asking a worker.
+enum Asked {
+    Opened(Opened),
+    /// It did not answer.
+    Broken(Error),
 }
 
 /// A query whose tables are known.
@@ -334,8 +365,13 @@ impl Rows {
                 (_, Some(batch)) => Ok(Some(batch)),
                 _ => Err(failed("the query's worker sent a batch without rows")),
             },
-            Reply::Done { truncated, .. } => {
+            Reply::Done {
+                truncated, again, ..
+            } => {
                 self.truncated = truncated;
+                if again {
+                    self.talk.rest();
+                }
                 Ok(None)
             }
             other => Err(self.talk.refused(other)),
@@ -399,9 +435,18 @@ struct Talk {
     stop: Stop,
     memory_bytes: u64,
     deadline: Option<Instant>,
+    /// Where the worker goes when its query is done.
+    idle: Idle,
 }
 
 impl Talk {
+    /// Lets the worker wait for another query, unless it is being stopped.
+    fn rest(&self) {
+        if let (Some(worker), false) = self.stop.take() {
+            self.idle.put(worker);
+        }
+    }
+
     fn send(&self, request: &Request, files: &[&File]) -> Result<()> {
         let fds: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         self.channel

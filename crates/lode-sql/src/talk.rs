@@ -1,7 +1,8 @@
-//! Speaks with the engine: one query from its text to its rows, then the end.
+//! Speaks with the engine: one query from its text to its rows, then the next or the end.
 //!
-//! Requests come in one order: open, provide, then execute or explain. A request out of turn, like a socket
-//! that breaks, ends the process.
+//! Requests come in one order: open, provide, then execute or explain. A worker whose query has
+//! come to its last row takes another, unless that left much memory behind; everything else, a
+//! query that fails too, ends the process, like a request out of turn or a socket that breaks.
 
 use std::fs::File;
 
@@ -18,24 +19,31 @@ use crate::failure::Failed;
 use crate::output;
 use crate::table::Provided;
 
-/// Serves one query.
+/// Private memory with which a worker does not go on.
+const MOST_PRIVATE_BYTES: u64 = 96 << 20;
+
+/// Serves queries, one after the other.
 pub(crate) fn serve(channel: &Channel, memory_bytes: usize) -> Result<()> {
-    match converse(channel, memory_bytes) {
-        Ok(()) => Ok(()),
-        Err(Ended::Closed(error)) => Err(error),
-        Err(Ended::Failed(Failed { reason, message })) => {
-            let reason = reason.to_owned();
-            channel.send(&Reply::Failed { reason, message }, &[], &[])
+    loop {
+        match converse(channel, memory_bytes) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(Ended::Closed(error)) => return Err(error),
+            Err(Ended::Failed(Failed { reason, message })) => {
+                let reason = reason.to_owned();
+                return channel.send(&Reply::Failed { reason, message }, &[], &[]);
+            }
         }
     }
 }
 
-fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), Ended> {
+/// Serves one query; whether there may be another.
+fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<bool, Ended> {
     let send = |reply: &Reply, body: &[u8]| channel.send(reply, body, &[]).map_err(Ended::Closed);
     let receive = || channel.recv::<Request>().map_err(Ended::Closed);
 
     let Some(received) = receive()? else {
-        return Ok(());
+        return Ok(false);
     };
     let Request::Open { sql, options } = received.message else {
         return Err(out_of_turn("open"));
@@ -45,7 +53,7 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
     send(&Reply::Tables { tables }, &[])?;
 
     let Some(received) = receive()? else {
-        return Ok(());
+        return Ok(false);
     };
     let Request::Provide { tables } = received.message else {
         return Err(out_of_turn("provide"));
@@ -71,7 +79,7 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
     send(&Reply::Planned, &output::encode_schema(&planned.schema())?)?;
 
     let Some(received) = receive()? else {
-        return Ok(());
+        return Ok(false);
     };
     match received.message {
         Request::Execute {
@@ -80,14 +88,32 @@ fn converse(channel: &Channel, memory_bytes: usize) -> std::result::Result<(), E
         } => {
             let mut hand_out = |body: &[u8]| send(&Reply::Batch, body);
             let (rows, truncated) = planned.execute(row_limit, batch_bytes, &mut hand_out)?;
-            send(&Reply::Done { rows, truncated }, &[])
+            let again = private_bytes().is_some_and(|bytes| bytes < MOST_PRIVATE_BYTES);
+            let done = Reply::Done {
+                rows,
+                truncated,
+                again,
+            };
+            send(&done, &[])?;
+            Ok(again)
         }
         Request::Explain { analyze, row_limit } => {
             let explained = planned.explain(analyze, row_limit)?;
-            send(&Reply::Explained(explained), &[])
+            send(&Reply::Explained(explained), &[])?;
+            Ok(false)
         }
         _ => Err(out_of_turn("execute or explain")),
     }
+}
+
+/// Resident memory of this process that is no file's.
+fn private_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kilobytes = line.trim().strip_suffix("kB")?.trim_end().parse::<u64>();
+    Some(kilobytes.ok()? << 10)
 }
 
 fn out_of_turn(expected: &'static str) -> Ended {

@@ -116,6 +116,8 @@ pub enum Reply {
         rows: u64,
         /// Whether the row limit left some out.
         truncated: bool,
+        /// Whether the worker waits for another query; else it ends.
+        again: bool,
     },
     /// It did not work.
     Failed {

@@ -276,14 +276,45 @@ impl Packed {
         if low > high {
             return Ok(Some(Vec::new()));
         }
+        let range = low..=high;
+        let mut found = match (among, &buffers.runs) {
+            (Rows::Range(rows), Some(_)) => {
+                self.runs_within(&column.stored, buffers, rows, &range)?
+            }
+            _ => {
+                let offsets = self.offsets(&column.stored, buffers, among)?;
+                rows::within(&offsets, among, &range)
+            }
+        };
         let span = among.span();
-        let stretch = Rows::Range(span.clone());
-        let offsets = self.offsets(&column.stored, buffers, &stretch)?;
-        let mut found = rows::within(&offsets, span.start, among, &(low..=high));
-        if let Some(valid) = self.nulls(buffers, &stretch)? {
+        if let Some(valid) = self.nulls(buffers, &Rows::Range(span.clone()))? {
             found.retain(|row| valid.is_valid(*row as usize - span.start));
         }
         Ok(Some(found))
+    }
+
+    fn runs_within(
+        &self,
+        stored: &DataType,
+        buffers: &Buffers,
+        rows: &Range<usize>,
+        range: &RangeInclusive<u64>,
+    ) -> Result<Vec<u32>> {
+        let (ends, n) = buffers.runs.clone().unwrap_or_default();
+        let ends = self.values::<i16>(&ends, &(0..n))?;
+        macro_rules! of {
+            ($width:ty) => {{
+                let values = self.values::<$width>(&buffers.first, &(0..n))?;
+                rows::runs_within(&ends, &values, rows, range)
+            }};
+        }
+        match values_of(stored) {
+            DataType::UInt8 => of!(u8),
+            DataType::UInt16 => of!(u16),
+            DataType::UInt32 => of!(u32),
+            DataType::UInt64 => of!(u64),
+            other => Err(decode::mismatch("offsets", other)),
+        }
     }
 
     /// The rows of a batch that hold the customer, by halving; the file must be sorted.

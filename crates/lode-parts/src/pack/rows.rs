@@ -82,47 +82,64 @@ pub(super) fn pick_runs<T: ArrowNativeType>(
     Ok(out)
 }
 
-/// The rows of `among`, numbered within the batch, whose offset lies in the range.
-///
-/// `offsets` are those of the stretch that begins at row `first`.
-pub(super) fn within(
-    offsets: &Offsets,
-    first: usize,
-    among: &Rows<'_>,
-    range: &RangeInclusive<u64>,
-) -> Vec<u32> {
-    each_width!(offsets, raw => each(raw, first, among, range))
+/// Rows that are looked at before those found are kept.
+const STRETCH: usize = 1024;
+
+/// Those of the rows whose offset lies in the range; `offsets` are theirs.
+pub(super) fn within(offsets: &Offsets, rows: &Rows<'_>, range: &RangeInclusive<u64>) -> Vec<u32> {
+    each_width!(offsets, raw => match rows {
+        Rows::Range(rows) => each(raw, range, |i| (rows.start + i) as u32),
+        Rows::Picked(rows) => each(raw, range, |i| rows[i]),
+    })
 }
 
-fn each<T: Copy + Into<u64> + TryFrom<u64>>(
+fn each<T: Copy + Into<u64>>(
     raw: &[T],
-    first: usize,
-    among: &Rows<'_>,
     range: &RangeInclusive<u64>,
+    number: impl Fn(usize) -> u32,
 ) -> Vec<u32> {
-    let (low, width) = (*range.start(), range.end() - range.start());
-    let fits = |offset: T| {
-        let offset: u64 = offset.into();
-        offset.wrapping_sub(low) <= width
-    };
-    // One place more than there are rows, so that each row is written and then kept or not.
-    let mut out = vec![0_u32; among.len() + 1];
-    let mut n = 0;
-    match among {
-        Rows::Range(rows) => {
-            for (row, offset) in (rows.start as u32..).zip(&raw[rows.start - first..][..rows.len()])
-            {
-                out[n] = row;
-                n += usize::from(fits(*offset));
-            }
+    let mut out = Vec::new();
+    let mut found = [0; STRETCH];
+    for (stretch, raw) in raw.chunks(STRETCH).enumerate() {
+        // Each row is written, and kept if it fits: no branch that is hard to foresee.
+        let mut n = 0;
+        for (i, offset) in raw.iter().enumerate() {
+            found[n] = number(stretch * STRETCH + i);
+            n += usize::from(fits(*offset, range));
         }
-        Rows::Picked(rows) => {
-            for row in *rows {
-                out[n] = *row;
-                n += usize::from(fits(raw[*row as usize - first]));
-            }
+        out.extend_from_slice(&found[..n]);
+    }
+    out
+}
+
+fn fits<T: Into<u64>>(offset: T, range: &RangeInclusive<u64>) -> bool {
+    offset.into().wrapping_sub(*range.start()) <= range.end() - range.start()
+}
+
+/// The rows of a stretch that lie in runs whose offset lies in the range.
+pub(super) fn runs_within<T: ArrowNativeType + Into<u64>>(
+    ends: &[i16],
+    values: &[T],
+    rows: &Range<usize>,
+    range: &RangeInclusive<u64>,
+) -> Result<Vec<u32>> {
+    let wrong = || Error::damaged("runs up to the last row", "others");
+    let mut out = Vec::new();
+    let mut start = 0;
+    for (end, value) in std::iter::zip(ends, values) {
+        let end = usize::try_from(*end).ok().filter(|end| *end > start);
+        let end = end.ok_or_else(wrong)?;
+        if fits(*value, range) {
+            let from = start.max(rows.start);
+            out.extend(from as u32..end.min(rows.end).max(from) as u32);
+        }
+        start = end;
+        if start >= rows.end {
+            return Ok(out);
         }
     }
-    out.truncate(n);
-    out
+    match rows.is_empty() {
+        true => Ok(out),
+        false => Err(wrong()),
+    }
 }

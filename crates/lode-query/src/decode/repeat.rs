@@ -66,7 +66,9 @@ fn doubted(hashes: &[u64]) -> Vec<u32> {
         twice[word] & bit != 0
     };
     let rows = (0_u32..).zip(hashes);
-    rows.filter(|(_, hash)| shares(**hash)).map(|(row, _)| row).collect()
+    rows.filter(|(_, hash)| shares(**hash))
+        .map(|(row, _)| row)
+        .collect()
 }
 
 /// Rows by their hash: one probe sequence in a table twice as large as the rows.

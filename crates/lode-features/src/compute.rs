@@ -47,7 +47,7 @@ pub struct Input {
 ///
 /// Rows and lookups may hold more than was known at the times: events after t and events that
 /// arrived after t do not count at t. Lookups are taken as they are given for each time.
-/// Memory: a few tasks of 4,096 customers a thread; unsorted rows and lookups are held whole.
+/// Memory: a few tasks of at most 4,096 customers a thread; unsorted rows and lookups are held whole.
 ///
 /// # Errors
 /// Those of reading; `FEATURE_OVERFLOW`; `CANCELLED` once `stopped` is set; the first of `sink`.
@@ -59,13 +59,13 @@ pub fn compute<E: From<Error>>(
 ) -> std::result::Result<(), E> {
     let runs = prepare(view, input)?;
     let as_of: Vec<i64> = input.as_of.iter().map(|time| time.0).collect();
-    let mut scanner = Scanner::new(&view.plan, &runs);
+    let mut scanner = Scanner::new(&view.plan, &runs, as_of.len());
     let schema = view.schema();
     let one = |task: &Task| work(&view.plan, &schema, &runs, &as_of, task);
     if input.threads <= 1 {
         while let Some(task) = scanner.next()? {
             check(stopped)?;
-            if let Some(batch) = one(&task)? {
+            for batch in one(&task)? {
                 sink(batch)?;
             }
         }
@@ -96,7 +96,7 @@ pub fn compute<E: From<Error>>(
             check(stopped)?;
             waiting.insert(number, result);
             while let Some(result) = waiting.remove(&next) {
-                if let Some(batch) = result? {
+                for batch in result? {
                     sink(batch)?;
                 }
                 next += 1;
@@ -177,7 +177,7 @@ fn prepare(view: &View, input: &Input) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-type Done = mpsc::Sender<(usize, Result<Option<RecordBatch>>)>;
+type Done = mpsc::Sender<(usize, Result<Vec<RecordBatch>>)>;
 
 /// What the threads share.
 struct Pool<'r> {
@@ -189,7 +189,7 @@ struct Pool<'r> {
 }
 
 impl Pool<'_> {
-    fn run(&self, one: &(impl Fn(&Task) -> Result<Option<RecordBatch>> + Sync), done: &Done) {
+    fn run(&self, one: &(impl Fn(&Task) -> Result<Vec<RecordBatch>> + Sync), done: &Done) {
         loop {
             let task = lock(&self.scanner).next();
             let (number, result) = match task {

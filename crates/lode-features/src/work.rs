@@ -1,13 +1,13 @@
-//! Computes one task: merges its runs customer by customer and evaluates each.
+//! Computes one task: merges its runs customer by customer and evaluates them together.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use crate::Result;
+use crate::block::Block;
 use crate::cells::Column;
 use crate::cells::Key;
-use crate::eval::Eval;
-use crate::output::Output;
+use crate::eval::evaluate;
 use crate::plan::Plan;
 use crate::rows::Data;
 use crate::rows::Owner;
@@ -39,14 +39,17 @@ pub(crate) struct Customer {
     pub(crate) found: Vec<Vec<Option<Place>>>,
 }
 
-/// The rows of a task; none when no customer of it gets one.
+/// Events of a block at most: where many are late, a customer's rows see one segment each.
+const EVENTS: usize = 1 << 22;
+
+/// The rows of a task.
 pub(crate) fn work(
     plan: &Plan,
     schema: &SchemaRef,
     runs: &[Run],
     as_of: &[i64],
     task: &Task,
-) -> Result<Option<RecordBatch>> {
+) -> Result<Vec<RecordBatch>> {
     let batches = batches(runs, task)?;
     let views: Vec<View<'_>> = batches.iter().map(view).collect();
     let mut walks = walks(plan, runs, task, &views);
@@ -54,12 +57,32 @@ pub(crate) fn work(
         events: vec![Vec::new(); plan.sources.len()],
         found: vec![vec![None; as_of.len()]; plan.lookups.len()],
     };
-    let mut eval = Eval::new(plan, &views, as_of);
-    let mut output = Output::new(plan, schema);
+    let mut block = Block::new(plan);
+    let mut done = Vec::new();
     while let Some(key) = gather(plan, &views, &mut walks, &mut customer) {
-        eval.customer(key, &customer, &mut output)?;
+        block.next_customer();
+        for (date, &t) in as_of.iter().enumerate() {
+            block.push(key, &customer, date, t);
+            if block.n_events() >= EVENTS {
+                done.extend(rows(plan, schema, &views, &block)?);
+                block.clear();
+            }
+        }
     }
-    output.finish()
+    done.extend(rows(plan, schema, &views, &block)?);
+    Ok(done)
+}
+
+fn rows(
+    plan: &Plan,
+    schema: &SchemaRef,
+    views: &[View<'_>],
+    block: &Block<'_, '_>,
+) -> Result<Option<RecordBatch>> {
+    if block.times.is_empty() {
+        return Ok(None);
+    }
+    evaluate(plan, schema, views, block).map(Some)
 }
 
 /// All batches of a task, run by run.

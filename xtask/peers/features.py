@@ -61,7 +61,7 @@ SELECT = """SELECT customer_id, {t} AS as_of,
     spend_30d / nullif(spend_90d, 0) AS spend_30_by_90,
     count(*) FILTER (item_before IS NULL) AS items,
     count(*) FILTER (ts > {d90} AND (item_before IS NULL OR item_before <= {d90})) AS items_90d,
-    sum(amount) FILTER (qty = 1) / sum(amount) AS share_singles,
+    coalesce(sum(amount) FILTER (qty = 1), 0) / nullif(sum(amount), 0) AS share_singles,
     arg_max(item_id, seq) AS last_item,
     arg_max(unit_price, seq) AS last_price,
     count(*) FILTER (qty = 1) AS n_singles,
@@ -224,15 +224,13 @@ def same(one, other):
 
 def near(name, ours, theirs, row):
     """Equal up to rounding; what a formula takes from each other counts by what it is taken of."""
+    if name == "trend_180d" and theirs is not None and math.isnan(theirs):
+        theirs = None  # of one time alone
     if ours is None or theirs is None:
         return ours is theirs
-    size = max(abs(ours), abs(theirs))
-    if name in ("std_180d", "gap_std", "gap_cv"):
-        size = max(size, row["spend"] if name == "std_180d" else row["tenure"])
-    if name == "trend_180d":
-        # Amounts within seconds of each other have slopes that DuckDB's sums cannot hold.
-        size = max(size, row["std_180d"] * 180.0) if row["gap_last"] > 0.01 else math.inf
-    return abs(ours - theirs) <= 1e-9 * size
+    # What is made of differences is as exact as the numbers that they are of.
+    of = {"std_180d": row["mean_line"], "trend_180d": row["std_180d"], "gap_std": row["gap_mean"], "gap_cv": 1.0}
+    return abs(ours - theirs) <= 1e-9 * max(abs(ours), abs(theirs), of.get(name) or 0.0)
 
 
 def check(args):

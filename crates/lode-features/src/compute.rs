@@ -65,7 +65,7 @@ pub fn compute<E: From<Error>>(
     if input.threads <= 1 {
         while let Some(task) = scanner.next()? {
             check(stopped)?;
-            for batch in one(&task)? {
+            if let Some(batch) = one(&task)? {
                 sink(batch)?;
             }
         }
@@ -96,7 +96,7 @@ pub fn compute<E: From<Error>>(
             check(stopped)?;
             waiting.insert(number, result);
             while let Some(result) = waiting.remove(&next) {
-                for batch in result? {
+                if let Some(batch) = result? {
                     sink(batch)?;
                 }
                 next += 1;
@@ -177,7 +177,7 @@ fn prepare(view: &View, input: &Input) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-type Done = mpsc::Sender<(usize, Result<Vec<RecordBatch>>)>;
+type Done = mpsc::Sender<(usize, Result<Option<RecordBatch>>)>;
 
 /// What the threads share.
 struct Pool<'r> {
@@ -189,7 +189,7 @@ struct Pool<'r> {
 }
 
 impl Pool<'_> {
-    fn run(&self, one: &(impl Fn(&Task) -> Result<Vec<RecordBatch>> + Sync), done: &Done) {
+    fn run(&self, one: &(impl Fn(&Task) -> Result<Option<RecordBatch>> + Sync), done: &Done) {
         loop {
             let task = lock(&self.scanner).next();
             let (number, result) = match task {

@@ -3,6 +3,7 @@
 //! Streams are read, then the ends of each range at each row are found, then the numbers that
 //! take a pass, then the columns: each a loop over plain vectors.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -57,7 +58,7 @@ struct Eval<'a, 'p> {
     block: &'p Block<'a, 'p>,
     streams: Vec<Events>,
     /// Of each range at each row.
-    ranges: Vec<Vec<Ends>>,
+    ranges: Vec<Rc<[Ends]>>,
     accs: Vec<Numbers>,
 }
 
@@ -69,11 +70,25 @@ impl<'a, 'p> Eval<'a, 'p> {
         });
         let streams: Vec<Events> = streams.collect();
         let segments = |stream: usize| &block.sources[plan.streams[stream].source].segments[..];
-        let ranges = plan.ranges.iter().map(|range| {
-            let events = &streams[range.stream];
-            tally::ends(events, range.window, segments(range.stream), &block.times)
-        });
-        let ranges: Vec<Vec<Ends>> = ranges.collect();
+        // Streams that leave out no event have the same times.
+        let alike = |stream: usize| {
+            let source = plan.streams[stream].source;
+            let is_whole = streams[stream].times.len() == block.sources[source].events.len();
+            if is_whole { Err(source) } else { Ok(stream) }
+        };
+        let mut ranges: Vec<Rc<[Ends]>> = Vec::with_capacity(plan.ranges.len());
+        for range in &plan.ranges {
+            let same = plan.ranges[..ranges.len()].iter().position(|other| {
+                other.window == range.window && alike(other.stream) == alike(range.stream)
+            });
+            ranges.push(match same {
+                Some(same) => Rc::clone(&ranges[same]),
+                None => {
+                    let (events, segments) = (&streams[range.stream], segments(range.stream));
+                    tally::ends(events, range.window, segments, &block.times).into()
+                }
+            });
+        }
         let accs = plan.accs.iter().map(|acc| {
             let stream = plan.ranges[acc.range].stream;
             let number = match plan.streams[stream].value {

@@ -14,7 +14,6 @@ use arrow_array::builder::Int64Builder;
 use arrow_array::builder::StringBuilder;
 use arrow_array::builder::TimestampMicrosecondBuilder;
 use arrow_buffer::NullBuffer;
-use arrow_buffer::NullBufferBuilder;
 use arrow_schema::DataType;
 
 use crate::Error;
@@ -67,13 +66,16 @@ pub(crate) fn keys<'a>(data_type: &DataType, keys: impl Iterator<Item = Key<'a>>
 fn parts<T: Default>(
     values: impl ExactSizeIterator<Item = Option<T>>,
 ) -> (Vec<T>, Option<NullBuffer>) {
-    let mut nulls = NullBufferBuilder::new(values.len());
-    let values = values.map(|value| {
-        nulls.append(value.is_some());
-        value.unwrap_or_default()
-    });
-    let values = values.collect();
-    (values, nulls.finish())
+    let mut all = Vec::with_capacity(values.len());
+    let mut is_there = Vec::with_capacity(values.len());
+    let mut n_there = 0;
+    for value in values {
+        is_there.push(value.is_some());
+        n_there += usize::from(value.is_some());
+        all.push(value.unwrap_or_default());
+    }
+    let nulls = (n_there < all.len()).then(|| NullBuffer::from(is_there));
+    (all, nulls)
 }
 
 enum Builder {

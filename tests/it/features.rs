@@ -312,6 +312,21 @@ async fn a_job_reads_a_view_as_it_was_and_repeats_to_the_byte() -> Result<()> {
         .await
         .expect_err("the view is gone");
     assert!(error.has_reason("FEATURE_VIEW_NOT_FOUND"), "{error}");
+
+    // The model knows the view that it was made from, and a customer's features are made at
+    // the call: what came since counts.
+    let score = v1::ScoreRequest {
+        model: first.models[0].clone(),
+        customers: vec!["c1".to_owned(), "nobody".to_owned()],
+        ..v1::ScoreRequest::default()
+    };
+    let before = client.score(score.clone()).await?.results;
+    assert_eq!(before[0].error, None);
+    let unknown = before[1].error.as_ref().context("nobody is not there")?;
+    assert_eq!(unknown.reason, "CUSTOMER_NOT_FOUND");
+    append(&client, "sales", &sales(AS_OF + 40 * DAY, 30, -1e9)?).await?;
+    let after = client.score(score).await?.results;
+    assert_ne!(before[0].score.to_bits(), after[0].score.to_bits());
     Ok(())
 }
 

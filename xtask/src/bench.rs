@@ -1,9 +1,12 @@
 //! `cargo xtask bench NAME`: measurements, one file each.
 //!
-//! A benchmark builds for release into a folder of its own, runs three times and prints medians.
+//! A benchmark builds for release into a folder of its own, runs three times (the long one once)
+//! and prints medians.
 //! Peers run in the same run, from a Python environment outside the repository.
 
+mod features;
 mod first;
+mod peers;
 mod programs;
 mod store;
 
@@ -17,6 +20,8 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Benchmark {
+    /// Feature views: 30 features of all customers at 12 times beside DuckDB, checked in Python.
+    Features(features::Args),
     /// The first profile: ingest over gRPC beside a raw write, and recommendations under load.
     First(first::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
@@ -25,6 +30,7 @@ enum Benchmark {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.benchmark {
+        Benchmark::Features(args) => features::run(args),
         Benchmark::First(args) => first::run(args),
         Benchmark::Store(args) => store::run(args),
     }

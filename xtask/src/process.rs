@@ -108,7 +108,7 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     let all = processes()?;
     while let Some(pid) = below.pop() {
         if let Some(found) = all.iter().find(|found| found.pid == pid) {
-            ticks += found.ticks;
+            ticks += found.ticks + found.waited;
         }
         below.extend(
             all.iter()
@@ -117,6 +117,14 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
         );
     }
     Ok(ticks as f64 / TICKS)
+}
+
+/// CPU seconds of the processes that this one started and has waited for, and of theirs.
+pub(crate) fn waited_cpu_seconds() -> Result<f64> {
+    let path = "/proc/self/stat";
+    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
+    let own = parse(&text).with_context(|| format!("{path} has another form"))?;
+    Ok(own.waited as f64 / TICKS)
 }
 
 /// The most memory a process has had resident, in bytes.
@@ -172,8 +180,10 @@ fn resident_bytes(pid: u32) -> Result<f64> {
 struct Process {
     pid: u32,
     parent: u32,
-    /// User and system time, its own and of children it has waited for.
+    /// User and system time.
     ticks: u64,
+    /// The same of children it has waited for.
+    waited: u64,
 }
 
 fn processes() -> Result<Vec<Process>> {
@@ -198,7 +208,8 @@ fn parse(stat: &str) -> Option<Process> {
     Some(Process {
         pid,
         parent: fields.get(1)?.parse().ok()?,
-        ticks: number(11)? + number(12)? + number(13)? + number(14)?,
+        ticks: number(11)? + number(12)?,
+        waited: number(13)? + number(14)?,
     })
 }
 
@@ -227,6 +238,7 @@ mod tests {
     fn a_name_with_brackets_does_not_shift_the_fields() {
         let line = "77 (a) b) S 5 0 0 0 0 0 0 0 0 0 10 20 1 2 0 0";
         let process = parse(line).unwrap();
-        assert_eq!((process.pid, process.parent, process.ticks), (77, 5, 33));
+        assert_eq!((process.pid, process.parent), (77, 5));
+        assert_eq!((process.ticks, process.waited), (30, 3));
     }
 }

@@ -1,7 +1,7 @@
 //! `features VIEW.json SCHEMA.json OUT.arrow THREADS N_DATES START STEP_DAYS sorted|unsorted FILE...`:
 //! computes a view over Arrow files; prints the rows, the seconds and the peak of memory.
 //!
-//! The benchmark's side of Lode: what the engine does for ComputeFeatures, without its store.
+//! What the engine does for ComputeFeatures without its store, for a profiler to look at.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;

@@ -78,7 +78,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn is_null(self, row: usize) -> bool {
+    pub(crate) fn is_null(self, row: usize) -> bool {
         match self {
             Self::Int(array) => array.is_null(row),
             Self::Float(array) => array.is_null(row),
@@ -103,6 +103,20 @@ impl<'a> Column<'a> {
             Self::Bool(array) => Cell::Bool(array.value(row)),
             Self::Time(array) => Cell::Int(array.value(row)),
             Self::Date(array) => Cell::Int(i64::from(array.value(row))),
+        }
+    }
+
+    /// The number it is, if it is one; true is 1.
+    pub(crate) fn number(self, row: usize) -> Option<f64> {
+        if self.is_null(row) {
+            return None;
+        }
+        match self {
+            Self::Int(array) => Some(array.value(row) as f64),
+            Self::Float(array) => Some(array.value(row)),
+            Self::Decimal(array) => Some(array.value(row) as f64 / power(array.scale())),
+            Self::Bool(array) => Some(f64::from(u8::from(array.value(row)))),
+            Self::Text(_) | Self::Time(_) | Self::Date(_) => None,
         }
     }
 
@@ -172,19 +186,6 @@ pub(crate) enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// The number it is, if it is one.
-    pub(crate) fn number(&self, data_type: &DataType) -> Option<f64> {
-        match (self, data_type) {
-            (Self::Int(value), _) => Some(*value as f64),
-            (Self::Float(value), _) => Some(*value),
-            (Self::Bool(value), _) => Some(f64::from(u8::from(*value))),
-            (Self::Decimal(value), DataType::Decimal128(_, scale)) => {
-                Some(*value as f64 / power(*scale))
-            }
-            _ => None,
-        }
-    }
-
     /// The text of it for joining.
     pub(crate) fn words(&self) -> Option<String> {
         match self {

@@ -47,7 +47,7 @@ pub struct Input {
 ///
 /// Rows and lookups may hold more than was known at the times: events after t and events that
 /// arrived after t do not count at t. Lookups are taken as they are given for each time.
-/// Memory: a few tasks of 4,096 customers a thread; unsorted rows and lookups are held whole.
+/// Memory: a few tasks of at most 4,096 customers a thread; unsorted rows and lookups are held whole.
 ///
 /// # Errors
 /// Those of reading; `FEATURE_OVERFLOW`; `CANCELLED` once `stopped` is set; the first of `sink`.
@@ -59,7 +59,7 @@ pub fn compute<E: From<Error>>(
 ) -> std::result::Result<(), E> {
     let runs = prepare(view, input)?;
     let as_of: Vec<i64> = input.as_of.iter().map(|time| time.0).collect();
-    let mut scanner = Scanner::new(&view.plan, &runs);
+    let mut scanner = Scanner::new(&view.plan, &runs, as_of.len());
     let schema = view.schema();
     let one = |task: &Task| work(&view.plan, &schema, &runs, &as_of, task);
     if input.threads <= 1 {

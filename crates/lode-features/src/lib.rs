@@ -26,18 +26,21 @@ mod check; // against which schemas it holds,
 mod view;
 
 mod compute; // and how it is computed:
-mod eval; // at each time,
-mod numbers;
-mod output;
 mod rows; // rows in the order of customers,
 mod scan; // cut into tasks,
-mod stream; // their events,
 mod work; // customer by customer,
+
+mod block; // into blocks of rows,
+mod eval; // whose columns are made one by one,
+mod output; // as Arrow keeps them,
+mod stream; // from their events
+mod tally; // and numbers of those;
 
 mod cells;
 mod describe;
 mod error;
 mod nearest;
+mod numbers;
 mod plan;
 
 pub use check::Schemas;

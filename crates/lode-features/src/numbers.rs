@@ -35,48 +35,41 @@ pub(crate) fn std(values: &[f64]) -> Option<f64> {
         sum += value;
     }
     let mean = sum / float(values.len());
-    Some(spread(values.iter().copied(), mean, values.len()))
+    Some(spread(values, mean))
 }
 
-/// Standard deviation of the days between different times, around length / gaps.
-pub(crate) fn gap_std(times: &[i64]) -> Option<f64> {
-    let gaps = || {
-        let pairs = times.windows(2).filter(|pair| pair[0] != pair[1]);
-        pairs.map(|pair| days(pair[1] - pair[0]))
-    };
-    let n = gaps().count();
-    if n < 2 {
-        return None;
-    }
-    let mean = days(times[times.len() - 1] - times[0]) / float(n);
-    Some(spread(gaps(), mean, n))
+/// Sample standard deviation of values around a mean that is known.
+pub(crate) fn std_around(values: &[f64], mean: f64) -> Option<f64> {
+    (values.len() > 1).then(|| spread(values, mean))
 }
 
-fn spread(values: impl Iterator<Item = f64>, mean: f64, n: usize) -> f64 {
+fn spread(values: &[f64], mean: f64) -> f64 {
     let mut sum = 0.0;
     for value in values {
         sum += (value - mean) * (value - mean);
     }
-    (sum / float(n - 1)).sqrt()
+    (sum / float(values.len() - 1)).sqrt()
 }
 
 /// Least-squares slope per day: with x the days since the range's first event,
-/// sum((x - mean x)(v - mean v)) / sum((x - mean x)^2).
-pub(crate) fn slope(times: &[i64], values: &[f64]) -> Option<f64> {
+/// sum((x - mean x)(v - mean v)) / sum((x - mean x)^2). `x` is room for the days.
+pub(crate) fn slope(times: &[i64], values: &[f64], x: &mut Vec<f64>) -> Option<f64> {
     let (first, last) = (*times.first()?, *times.last()?);
     if first == last {
         return None;
     }
+    x.clear();
+    x.extend(times.iter().map(|time| days(time - first)));
     let n = float(times.len());
     let (mut x_sum, mut v_sum) = (0.0, 0.0);
-    for (time, value) in times.iter().zip(values) {
-        x_sum += days(time - first);
+    for (x, value) in x.iter().zip(values) {
+        x_sum += x;
         v_sum += value;
     }
     let (x_mean, v_mean) = (x_sum / n, v_sum / n);
     let (mut together, mut alone) = (0.0, 0.0);
-    for (time, value) in times.iter().zip(values) {
-        let x = days(time - first) - x_mean;
+    for (x, value) in x.iter().zip(values) {
+        let x = x - x_mean;
         together += x * (value - v_mean);
         alone += x * x;
     }

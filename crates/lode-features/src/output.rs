@@ -1,9 +1,11 @@
-//! Rows of features as Arrow columns.
+//! Arrow columns of features.
 
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::RecordBatch;
+use arrow_array::Decimal128Array;
+use arrow_array::Float64Array;
+use arrow_array::Int64Array;
 use arrow_array::builder::BooleanBuilder;
 use arrow_array::builder::Date32Builder;
 use arrow_array::builder::Decimal128Builder;
@@ -11,23 +13,69 @@ use arrow_array::builder::Float64Builder;
 use arrow_array::builder::Int64Builder;
 use arrow_array::builder::StringBuilder;
 use arrow_array::builder::TimestampMicrosecondBuilder;
+use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
-use arrow_schema::SchemaRef;
 
 use crate::Error;
-use crate::Result;
 use crate::cells::Cell;
 use crate::cells::Key;
-use crate::plan::Plan;
 
-/// The rows of a task so far.
-pub(crate) struct Output<'p> {
-    plan: &'p Plan,
-    schema: SchemaRef,
-    ids: Builder,
-    times: TimestampMicrosecondBuilder,
-    columns: Vec<Builder>,
-    rows: usize,
+/// A column of floats.
+pub(crate) fn floats(values: impl ExactSizeIterator<Item = Option<f64>>) -> ArrayRef {
+    let (values, nulls) = parts(values);
+    Arc::new(Float64Array::new(values.into(), nulls))
+}
+
+/// A column of integers.
+pub(crate) fn ints(values: impl ExactSizeIterator<Item = Option<i64>>) -> ArrayRef {
+    let (values, nulls) = parts(values);
+    Arc::new(Int64Array::new(values.into(), nulls))
+}
+
+/// A column of decimals' digits.
+pub(crate) fn decimals(
+    data_type: &DataType,
+    values: impl ExactSizeIterator<Item = Option<i128>>,
+) -> ArrayRef {
+    let (values, nulls) = parts(values);
+    let digits = Decimal128Array::new(values.into(), nulls);
+    Arc::new(digits.with_data_type(data_type.clone()))
+}
+
+/// A column of any type.
+pub(crate) fn cells<'a>(data_type: &DataType, cells: impl Iterator<Item = Cell<'a>>) -> ArrayRef {
+    let mut builder = Builder::new(data_type);
+    for cell in cells {
+        builder.push(&cell);
+    }
+    builder.finish()
+}
+
+/// The customers of rows.
+pub(crate) fn keys<'a>(data_type: &DataType, keys: impl Iterator<Item = Key<'a>>) -> ArrayRef {
+    cells(
+        data_type,
+        keys.map(|key| match key {
+            Key::Int(id) => Cell::Int(id),
+            Key::Text(id) => Cell::Text(id),
+        }),
+    )
+}
+
+/// Values, nulls as zeros, and where the nulls are if there are any.
+fn parts<T: Default>(
+    values: impl ExactSizeIterator<Item = Option<T>>,
+) -> (Vec<T>, Option<NullBuffer>) {
+    let mut all = Vec::with_capacity(values.len());
+    let mut is_there = Vec::with_capacity(values.len());
+    let mut n_there = 0;
+    for value in values {
+        is_there.push(value.is_some());
+        n_there += usize::from(value.is_some());
+        all.push(value.unwrap_or_default());
+    }
+    let nulls = (n_there < all.len()).then(|| NullBuffer::from(is_there));
+    (all, nulls)
 }
 
 enum Builder {
@@ -38,48 +86,6 @@ enum Builder {
     Bool(BooleanBuilder),
     Time(TimestampMicrosecondBuilder),
     Date(Date32Builder),
-}
-
-impl<'p> Output<'p> {
-    pub(crate) fn new(plan: &'p Plan, schema: &SchemaRef) -> Self {
-        let builder = |i: usize| Builder::new(schema.field(i).data_type());
-        Self {
-            plan,
-            ids: builder(0),
-            times: TimestampMicrosecondBuilder::new()
-                .with_data_type(schema.field(1).data_type().clone()),
-            columns: (0..plan.columns.len()).map(|i| builder(i + 2)).collect(),
-            schema: Arc::clone(schema),
-            rows: 0,
-        }
-    }
-
-    /// Adds a row; `cells` are the plan's outs.
-    pub(crate) fn push(&mut self, key: Key<'_>, time: i64, cells: &[Cell<'_>]) -> Result<()> {
-        match (&mut self.ids, key) {
-            (Builder::Int(ids), Key::Int(id)) => ids.append_value(id),
-            (Builder::Text(ids), Key::Text(id)) => ids.append_value(id),
-            (other, _) => other.push(&Cell::Null),
-        }
-        self.times.append_value(time);
-        for (column, &out) in self.columns.iter_mut().zip(&self.plan.columns) {
-            column.push(&cells[out]);
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// The rows, and none when there are none.
-    pub(crate) fn finish(mut self) -> Result<Option<RecordBatch>> {
-        if self.rows == 0 {
-            return Ok(None);
-        }
-        let mut columns = vec![self.ids.finish(), Arc::new(self.times.finish()) as ArrayRef];
-        for column in &mut self.columns {
-            columns.push(column.finish());
-        }
-        Ok(Some(RecordBatch::try_new(self.schema, columns)?))
-    }
 }
 
 impl Builder {

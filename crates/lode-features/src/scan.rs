@@ -19,8 +19,12 @@ use crate::rows::Run;
 use crate::rows::Slot;
 use crate::spec::Population;
 
-/// Customers of a task; each task becomes one batch of output at most.
+/// Customers of a task at one time.
 const CUSTOMERS: usize = 4096;
+/// Rows of a task at many times: so few that their numbers stay in a processor's own memory.
+const ROWS: usize = 8192;
+/// Customers of a task at any number of times.
+const FEWEST: usize = 16;
 
 /// Rows of some customers, all runs.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(crate) enum Piece {
 pub(crate) struct Scanner<'r> {
     cursors: Vec<Cursor<'r>>,
     population: Population,
+    customers: usize,
     tasks: usize,
     over: bool,
 }
@@ -80,7 +85,7 @@ enum Form<'r> {
 }
 
 impl<'r> Scanner<'r> {
-    pub(crate) fn new(plan: &'r Plan, runs: &'r [Run]) -> Self {
+    pub(crate) fn new(plan: &'r Plan, runs: &'r [Run], n_times: usize) -> Self {
         let cursors = runs.iter().map(|run| {
             let (id, dataset) = match run.owner {
                 Owner::Source(source) => {
@@ -120,6 +125,7 @@ impl<'r> Scanner<'r> {
         Self {
             cursors: cursors.collect(),
             population: plan.population,
+            customers: (ROWS / n_times.max(1)).clamp(FEWEST, CUSTOMERS),
             tasks: 0,
             over: false,
         }
@@ -138,7 +144,7 @@ impl<'r> Scanner<'r> {
     fn cut(&mut self) -> Result<Option<Task>> {
         let mut key = KeyBuf::default();
         let mut n = 0;
-        while n < CUSTOMERS && self.smallest(&mut key)? {
+        while n < self.customers && self.smallest(&mut key)? {
             n += 1;
             for cursor in &mut self.cursors {
                 cursor.pass(&key)?;

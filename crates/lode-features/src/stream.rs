@@ -1,187 +1,264 @@
-//! The events of one customer that pass a stream's conditions, as plain columns.
+//! The events that pass a stream's conditions, as plain columns, segment by segment.
 
-use std::collections::HashMap;
-
+use crate::block::Seen;
+use crate::block::short;
 use crate::cells::Cell;
+use crate::cells::Column;
+use crate::numbers::days;
 use crate::plan::DAY;
 use crate::plan::Literals;
 use crate::plan::Number;
 use crate::plan::Stream;
 use crate::plan::Test;
 use crate::plan::Value;
-use crate::plan::power;
 use crate::rows::Place;
 use crate::spec::Op;
 use crate::work::Event;
 use crate::work::View;
 
-/// No event before it has the same value.
+/// No event before it in its segment has the same value.
 pub(crate) const NEVER: u32 = u32::MAX;
-/// Different values that are compared one by one before a map is made.
-const FEW: usize = 16;
 
-/// The events of a stream, in the order of time; the columns that the stream needs.
+/// The events of a stream, each segment in the order of time; the columns that it needs.
 #[derive(Debug, Default)]
-pub(crate) struct Events<'a> {
+pub(crate) struct Events {
     pub(crate) times: Vec<i64>,
     pub(crate) ints: Vec<i128>,
     pub(crate) floats: Vec<f64>,
     pub(crate) places: Vec<Place>,
     /// The event before with the same value, or `NEVER`.
     pub(crate) before: Vec<u32>,
-    /// Different times up to here, without the first.
+    /// Days between events at different times, all segments.
+    pub(crate) gaps: Vec<f64>,
+    /// Gaps up to each event.
     pub(crate) steps: Vec<u32>,
-    seen: Vec<(Same<'a>, u32)>,
-    map: HashMap<Same<'a>, u32>,
+    /// Where each segment ends.
+    pub(crate) ends: Vec<u32>,
 }
 
-/// A value that can be the same as another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Same<'a> {
-    Digits(i128),
-    Text(&'a str),
-}
-
-impl<'a> Events<'a> {
-    pub(crate) fn clear(&mut self) {
-        self.times.clear();
-        self.ints.clear();
-        self.floats.clear();
-        self.places.clear();
-        self.before.clear();
-        self.steps.clear();
-        self.seen.clear();
-        if !self.map.is_empty() {
-            self.map.clear();
-        }
-    }
-
-    /// Adds an event if it passes and has the value.
-    pub(crate) fn push(&mut self, plan: &Stream, views: &[View<'a>], event: &Event) {
-        let view = &views[event.place.batch as usize];
-        let row = event.place.row as usize;
-        if !plan.tests.iter().all(|test| passes(test, view, row)) {
-            return;
-        }
-        let cell = |column: usize| view.columns[column].cell(row);
+impl Events {
+    /// Reads a stream's events; with their gaps if those are asked for.
+    pub(crate) fn read(plan: &Stream, views: &[View<'_>], seen: &Seen, has_gaps: bool) -> Self {
+        let mut stream = Self::default();
         match plan.value {
-            Value::Time => {}
-            Value::Number(column, number) => {
-                if !self.push_number(number, &cell(column)) {
-                    return;
+            Value::Time => stream.fill(plan, views, seen, |_, _| true),
+            Value::Number(column, Number::Float) => {
+                stream.fill(plan, views, seen, |stream, event| {
+                    let value = at(views, column, event.place).float();
+                    stream.floats.extend(value);
+                    value.is_some()
+                });
+            }
+            Value::Number(column, _) => stream.fill(plan, views, seen, |stream, event| {
+                let value = at(views, column, event.place).digits();
+                stream.ints.extend(value);
+                value.is_some()
+            }),
+            Value::Product(a, b, Number::Float) => {
+                stream.fill(plan, views, seen, |stream, event| {
+                    let a = at(views, a, event.place).as_float();
+                    let product = a.zip(at(views, b, event.place).as_float());
+                    stream.floats.extend(product.map(|(a, b)| a * b));
+                    product.is_some()
+                });
+            }
+            Value::Product(a, b, number) => stream.fill(plan, views, seen, |stream, event| {
+                let a = at(views, a, event.place).digits();
+                let both = a.zip(at(views, b, event.place).digits());
+                let product = both.and_then(|(a, b)| a.checked_mul(b)).filter(|product| {
+                    // A product that does not fit its column is no value.
+                    number != Number::Int || i64::try_from(*product).is_ok()
+                });
+                stream.ints.extend(product);
+                product.is_some()
+            }),
+            Value::Code(column) => stream.read_codes(plan, views, seen, column),
+            Value::Day => {
+                let mut codes = Vec::new();
+                stream.fill(plan, views, seen, |_, event| {
+                    codes.push(event.time.div_euclid(DAY));
+                    true
+                });
+                stream.link(&codes);
+            }
+            Value::Place(column) => stream.fill(plan, views, seen, |stream, event| {
+                let is_there = !at(views, column, event.place).is_null();
+                if is_there {
+                    stream.places.push(event.place);
                 }
-            }
-            Value::Product(a, b, number) => {
-                let product = product(
-                    number,
-                    (&cell(a), scale(view, a)),
-                    (&cell(b), scale(view, b)),
-                );
-                if !self.push_number(number, &product) {
-                    return;
-                }
-            }
-            Value::Code(column) => {
-                let same = match cell(column) {
-                    Cell::Null | Cell::Owned(_) => return,
-                    Cell::Int(value) => Same::Digits(i128::from(value)),
-                    Cell::Float(value) => Same::Digits(i128::from(value.to_bits())),
-                    Cell::Decimal(value) => Same::Digits(value),
-                    Cell::Bool(value) => Same::Digits(i128::from(value)),
-                    Cell::Text(text) => Same::Text(text),
-                };
-                self.push_same(same);
-            }
-            Value::Day => self.push_same(Same::Digits(i128::from(event.time.div_euclid(DAY)))),
-            Value::Place(column) => {
-                if cell(column) == Cell::Null {
-                    return;
-                }
-                self.places.push(event.place);
-            }
+                is_there
+            }),
         }
-        self.times.push(event.time);
+        if has_gaps {
+            stream.read_gaps();
+        }
+        stream
     }
 
-    /// Counts the different times, for gaps.
-    pub(crate) fn count_steps(&mut self) {
+    /// The bounds of a segment.
+    pub(crate) fn segment(&self, segment: u32) -> (usize, usize) {
+        let segment = segment as usize;
+        let start = segment.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (start as usize, self.ends[segment] as usize)
+    }
+
+    /// Goes through the events that pass and have a value, which `push` finds and keeps.
+    fn fill(
+        &mut self,
+        plan: &Stream,
+        views: &[View<'_>],
+        seen: &Seen,
+        mut push: impl FnMut(&mut Self, &Event) -> bool,
+    ) {
+        self.times.reserve(seen.events.len());
+        self.ends.reserve(seen.ends.len());
+        let mut start = 0;
+        for &end in &seen.ends {
+            for event in &seen.events[start..end as usize] {
+                let passes = plan.tests.iter().all(|test| passes(test, views, event));
+                if passes && push(self, event) {
+                    self.times.push(event.time);
+                }
+            }
+            start = end as usize;
+            self.ends.push(short(self.times.len()));
+        }
+    }
+
+    fn read_codes(&mut self, plan: &Stream, views: &[View<'_>], seen: &Seen, column: usize) {
+        let first = seen.events.first();
+        match first.map(|event| at(views, column, event.place).column) {
+            Some(Column::Text(_)) => {
+                let mut codes = Vec::new();
+                self.fill(plan, views, seen, |_, event| {
+                    let text = at(views, column, event.place).text();
+                    codes.extend(text);
+                    text.is_some()
+                });
+                self.link(&codes);
+            }
+            Some(Column::Decimal(_)) => {
+                let mut codes = Vec::new();
+                self.fill(plan, views, seen, |_, event| {
+                    let digits = at(views, column, event.place).digits();
+                    codes.extend(digits);
+                    digits.is_some()
+                });
+                self.link(&codes);
+            }
+            _ => {
+                let mut codes = Vec::new();
+                self.fill(plan, views, seen, |_, event| {
+                    let code = at(views, column, event.place).code();
+                    codes.extend(code);
+                    code.is_some()
+                });
+                self.link(&codes);
+            }
+        }
+    }
+
+    /// Finds for each event the one before it in its segment with the same value: by sorting,
+    /// which no choice of values makes slow.
+    fn link<K: Ord + Copy>(&mut self, codes: &[K]) {
+        self.before.resize(codes.len(), NEVER);
+        let mut order: Vec<(K, u32)> = Vec::new();
+        let mut start = 0;
+        for &end in &self.ends {
+            order.clear();
+            let codes = codes[start as usize..end as usize].iter().copied();
+            order.extend(codes.zip(start..));
+            order.sort_unstable();
+            for pair in order.windows(2) {
+                if pair[0].0 == pair[1].0 {
+                    self.before[pair[1].1 as usize] = pair[0].1;
+                }
+            }
+            start = end;
+        }
+    }
+
+    fn read_gaps(&mut self) {
         let mut steps = 0;
-        self.steps.clear();
-        for i in 0..self.times.len() {
-            if i > 0 && self.times[i] != self.times[i - 1] {
-                steps += 1;
-            }
-            self.steps.push(steps);
-        }
-    }
-
-    fn push_number(&mut self, number: Number, cell: &Cell<'_>) -> bool {
-        match (number, cell) {
-            (Number::Float, Cell::Float(value)) => self.floats.push(*value),
-            (Number::Int, Cell::Int(value)) => self.ints.push(i128::from(*value)),
-            (Number::Decimal(_), Cell::Decimal(value)) => self.ints.push(*value),
-            _ => return false,
-        }
-        true
-    }
-
-    fn push_same(&mut self, same: Same<'a>) {
-        let now = u32::try_from(self.before.len()).unwrap_or(NEVER);
-        let before = if self.seen.len() < FEW {
-            match self.seen.iter_mut().find(|(other, _)| *other == same) {
-                Some((_, last)) => std::mem::replace(last, now),
-                None => {
-                    self.seen.push((same, now));
-                    if self.seen.len() == FEW {
-                        self.map.extend(self.seen.iter().copied());
-                    }
-                    NEVER
+        let mut start = 0;
+        for &end in &self.ends {
+            for i in start..end as usize {
+                if i > start && self.times[i] != self.times[i - 1] {
+                    self.gaps.push(days(self.times[i] - self.times[i - 1]));
+                    steps += 1;
                 }
+                self.steps.push(steps);
             }
-        } else {
-            self.map.insert(same, now).unwrap_or(NEVER)
-        };
-        self.before.push(before);
-    }
-}
-
-/// The scale of a decimal column.
-fn scale(view: &View<'_>, column: usize) -> i8 {
-    match view.columns[column] {
-        crate::cells::Column::Decimal(array) => array.scale(),
-        _ => 0,
-    }
-}
-
-/// Null when one is null, or when digits do not fit.
-fn product<'a>(number: Number, a: (&Cell<'_>, i8), b: (&Cell<'_>, i8)) -> Cell<'a> {
-    let digits = |cell: &Cell<'_>| match cell {
-        Cell::Int(value) => Some(i128::from(*value)),
-        Cell::Decimal(value) => Some(*value),
-        _ => None,
-    };
-    let float = |(cell, scale): (&Cell<'_>, i8)| match cell {
-        Cell::Int(value) => Some(*value as f64),
-        Cell::Decimal(value) => Some(*value as f64 / power(scale)),
-        Cell::Float(value) => Some(*value),
-        _ => None,
-    };
-    let exact = || digits(a.0)?.checked_mul(digits(b.0)?);
-    match number {
-        Number::Int => {
-            let value = exact().and_then(|value| i64::try_from(value).ok());
-            value.map_or(Cell::Null, Cell::Int)
+            start = end as usize;
         }
-        Number::Decimal(_) => exact().map_or(Cell::Null, Cell::Decimal),
-        Number::Float => match (float(a), float(b)) {
-            (Some(a), Some(b)) => Cell::Float(a * b),
-            _ => Cell::Null,
-        },
     }
 }
 
-fn passes(test: &Test, view: &View<'_>, row: usize) -> bool {
-    match (view.columns[test.column].cell(row), &test.values) {
+/// A column at a row.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    column: Column<'a>,
+    row: usize,
+}
+
+fn at<'a>(views: &[View<'a>], column: usize, place: Place) -> At<'a> {
+    At {
+        column: views[place.batch as usize].columns[column],
+        row: place.row as usize,
+    }
+}
+
+impl<'a> At<'a> {
+    fn is_null(self) -> bool {
+        self.column.is_null(self.row)
+    }
+
+    /// The value of a float column.
+    fn float(self) -> Option<f64> {
+        match self.column {
+            Column::Float(_) => self.column.number(self.row),
+            _ => None,
+        }
+    }
+
+    /// An integer, decimal or float as a float.
+    fn as_float(self) -> Option<f64> {
+        match self.column {
+            Column::Int(_) | Column::Float(_) | Column::Decimal(_) => self.column.number(self.row),
+            _ => None,
+        }
+    }
+
+    /// An integer, or the digits of a decimal.
+    fn digits(self) -> Option<i128> {
+        match (self.column, self.is_null()) {
+            (Column::Int(array), false) => Some(i128::from(array.value(self.row))),
+            (Column::Decimal(array), false) => Some(array.value(self.row)),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> Option<&'a str> {
+        match (self.column, self.is_null()) {
+            (Column::Text(array), false) => Some(array.value(self.row)),
+            _ => None,
+        }
+    }
+
+    /// A number of 64 bits that is another for each value.
+    fn code(self) -> Option<i64> {
+        match self.column.cell(self.row) {
+            Cell::Int(value) => Some(value),
+            Cell::Float(value) => Some(value.to_bits().cast_signed()),
+            Cell::Bool(value) => Some(i64::from(value)),
+            _ => None,
+        }
+    }
+}
+
+fn passes(test: &Test, views: &[View<'_>], event: &Event) -> bool {
+    let At { column, row } = at(views, test.column, event.place);
+    match (column.cell(row), &test.values) {
         (Cell::Text(found), Literals::Text(values)) => {
             let is_in = values.iter().any(|value| value == found);
             is_in != (test.op == Op::NotEquals)

@@ -1,13 +1,14 @@
-//! Computes one task: merges its runs customer by customer and evaluates each.
+//! Computes one task: merges its runs customer by customer and evaluates them together.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 
 use crate::Result;
+use crate::block::Block;
 use crate::cells::Column;
 use crate::cells::Key;
-use crate::eval::Eval;
-use crate::output::Output;
+use crate::eval::evaluate;
 use crate::plan::Plan;
 use crate::rows::Data;
 use crate::rows::Owner;
@@ -39,6 +40,9 @@ pub(crate) struct Customer {
     pub(crate) found: Vec<Vec<Option<Place>>>,
 }
 
+/// Events of a block at most: where many are late, a customer's rows see one segment each.
+const EVENTS: usize = if cfg!(test) { 500 } else { 1 << 22 };
+
 /// The rows of a task; none when no customer of it gets one.
 pub(crate) fn work(
     plan: &Plan,
@@ -54,12 +58,36 @@ pub(crate) fn work(
         events: vec![Vec::new(); plan.sources.len()],
         found: vec![vec![None; as_of.len()]; plan.lookups.len()],
     };
-    let mut eval = Eval::new(plan, &views, as_of);
-    let mut output = Output::new(plan, schema);
+    let mut block = Block::new(plan);
+    let mut done = Vec::new();
     while let Some(key) = gather(plan, &views, &mut walks, &mut customer) {
-        eval.customer(key, &customer, &mut output)?;
+        block.next_customer();
+        for (date, &t) in as_of.iter().enumerate() {
+            block.push(key, &customer, date, t);
+            if block.n_events() >= EVENTS {
+                done.extend(rows(plan, schema, &views, &block)?);
+                block.clear();
+            }
+        }
     }
-    output.finish()
+    done.extend(rows(plan, schema, &views, &block)?);
+    Ok(match done.len() {
+        // Where a batch ends must not depend on what is not known yet.
+        2.. => Some(concat_batches(schema, &done)?),
+        _ => done.pop(),
+    })
+}
+
+fn rows(
+    plan: &Plan,
+    schema: &SchemaRef,
+    views: &[View<'_>],
+    block: &Block<'_, '_>,
+) -> Result<Option<RecordBatch>> {
+    if block.times.is_empty() {
+        return Ok(None);
+    }
+    evaluate(plan, schema, views, block).map(Some)
 }
 
 /// All batches of a task, run by run.

@@ -49,6 +49,7 @@ use crate::Result;
 use crate::check::resolve_dataset;
 
 pub use one::customer_events;
+pub(crate) use one::of_customers;
 
 /// Version of a view's record; readers refuse a newer one.
 const FORMAT: u32 = 1;

@@ -91,7 +91,7 @@ impl Jobs {
             Arc::clone(&sql),
             options.clone(),
         )?;
-        let serving = Serving::new(store.clone(), Arc::clone(&host), &options);
+        let serving = Serving::new(store.clone(), Arc::clone(&host), Arc::clone(&sql), &options);
         Ok(Self {
             store,
             host,

@@ -19,6 +19,7 @@ use arrow_schema::DataType;
 use lode_host::Host;
 use lode_host::Scorer;
 use lode_host::ScorerCall;
+use lode_query::Sql;
 use lode_store::Area;
 use lode_store::Store;
 use lode_types::Class;
@@ -33,6 +34,7 @@ use crate::Error;
 use crate::Model;
 use crate::Options;
 use crate::Result;
+use crate::features;
 use crate::records;
 
 mod rows;
@@ -56,7 +58,8 @@ pub struct ScoreCall {
 /// What to score.
 #[derive(Clone, Debug)]
 pub enum ScoreSubject {
-    /// Customers of the dataset that the model was made from, at its latest version.
+    /// Customers of the dataset that the model was made from, at its latest version; or of the
+    /// feature view, computed now.
     Customers(Vec<CustomerId>),
     /// Rows by column name.
     Rows(Vec<BTreeMap<String, Value>>),
@@ -136,16 +139,18 @@ struct OpenModel {
 pub(crate) struct Serving {
     store: Store,
     host: Arc<Host>,
+    sql: Arc<Sql>,
     threads: u32,
     memory_bytes: u64,
     open: Mutex<HashMap<ModelId, Arc<OpenModel>>>,
 }
 
 impl Serving {
-    pub(crate) fn new(store: Store, host: Arc<Host>, options: &Options) -> Self {
+    pub(crate) fn new(store: Store, host: Arc<Host>, sql: Arc<Sql>, options: &Options) -> Self {
         Self {
             store,
             host,
+            sql,
             threads: options.threads,
             memory_bytes: options.memory_bytes,
             open: Mutex::default(),
@@ -224,23 +229,29 @@ impl Serving {
 
     /// The rows of customers, where they are, and results that say where one is missing.
     fn customers(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
-        let dataset = model.dataset.as_ref().ok_or_else(|| {
-            Error::new(
+        if let Some(dataset) = &model.dataset {
+            let snapshot = self.store.pin(dataset, None)?;
+            let mut found = Vec::new();
+            for id in ids {
+                found.push(snapshot.customer(id)?);
+            }
+            let of = format!("dataset {dataset}");
+            return rows::from_customers(&model.signature, &of, ids, found);
+        }
+        let first = model.provenance.inputs.first();
+        let Some(declaration) = first.and_then(|input| input.features.as_deref()) else {
+            return Err(Error::new(
                 Class::State,
                 "MODEL_HAS_NO_DATASET",
                 format!(
-                    "model {:?} was made from a query, not from a dataset: give rows instead of customers",
+                    "model {:?} was made neither from a dataset nor from a feature view: give rows instead of customers",
                     model.id.as_str()
                 ),
             )
-            .at("customers")
-        })?;
-        let snapshot = self.store.pin(dataset, None)?;
-        let mut found = Vec::new();
-        for id in ids {
-            found.push(snapshot.customer(id)?);
-        }
-        rows::from_customers(&model.signature, dataset, ids, found)
+            .at("customers"));
+        };
+        let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
+        rows::from_customers(&model.signature, "the model's feature view", ids, found)
     }
 
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {

@@ -6,7 +6,6 @@
 //! must agree. CPU is the kernel's count for the engine and its workers, or for the peer's
 //! process; reading in its own libraries does not count for a peer.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -17,11 +16,11 @@ use anyhow::bail;
 use serde_json::Value;
 
 use crate::bench::median;
+use crate::bench::peers::Peers;
 use crate::bench::programs::Programs;
 use crate::bench::programs::bytes_below;
 use crate::process;
 use crate::process::Engine;
-use crate::python;
 use crate::workspace;
 
 const RUNS: usize = 3;
@@ -116,11 +115,8 @@ struct Cost {
 impl Bench {
     fn prepare(args: &Args) -> Result<Self> {
         let programs = Programs::build("store", true)?;
-        let peers = workspace::root().join("xtask/peers");
-        let cache = cache_folder()?;
-        std::fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
-        let python = python::environment(&cache, &peers.join("requirements.txt"))?;
-        let script = peers.join("store.py");
+        let Peers { python, folder } = Peers::prepare()?;
+        let script = folder.join("store.py");
         let mut make = Command::new(&python);
         make.arg(&script);
         match &args.events {
@@ -363,14 +359,4 @@ fn numbers(array: &Value) -> Result<Vec<f64>> {
         .iter()
         .map(|value| value.as_f64().context("expected a number"));
     numbers.collect()
-}
-
-/// Outside the repository, so that a fresh clone need not fetch the peers again.
-fn cache_folder() -> Result<PathBuf> {
-    let base = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
-        (Some(cache), _) => PathBuf::from(cache),
-        (None, Some(home)) => Path::new(&home).join(".cache"),
-        (None, None) => bail!("expected HOME or XDG_CACHE_HOME in the environment, found neither"),
-    };
-    Ok(base.join("lode-bench"))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lode_sdk::FeatureInfo;
 use lode_sdk::FeatureView;
 use lode_types::Timestamp;
 
@@ -138,13 +139,26 @@ fn show(cx: &Context, view: &FeatureView) -> Result<()> {
     for feature in &view.features {
         let column_type = feature.columns.first().and_then(|(_, t)| *t);
         list.push(vec![
-            feature.name.as_str().into(),
+            columns(feature).into(),
             feature.kind.as_str().into(),
             column_type.map_or(Cell::Empty, |t| t.to_string().into()),
             feature.description.as_str().into(),
         ]);
     }
     list.print(cx.format, view, "")
+}
+
+/// The names of a feature's columns, where it has more than the one of its own name.
+fn columns(feature: &FeatureInfo) -> String {
+    match &feature.columns[..] {
+        [] => feature.name.clone(),
+        [(first, _), .., (last, _)] if feature.columns.len() > 3 => format!("{first} to {last}"),
+        few => few
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
 }
 
 async fn compute(cx: &Context, args: ComputeArgs) -> Result<()> {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow_array::Array;
 use arrow_array::ArrayRef;
@@ -15,14 +17,17 @@ use arrow_select::take::take_record_batch;
 use lode_parts::Bound;
 use lode_parts::Table;
 use lode_parts::Zone;
+use lode_query::Sql;
 use lode_store::CustomerRows;
 use lode_store::Snapshot;
+use lode_store::Store;
 use lode_types::CustomerId;
 use lode_types::DatasetKind;
 use lode_types::Role;
 use lode_types::role_of;
 
 use crate::Error;
+use crate::PinnedView;
 use crate::Result;
 
 /// So many customers are looked up one by one; for more, the files are read.
@@ -34,6 +39,36 @@ const FEW: usize = 64;
 /// Those of reading.
 pub fn customer_events(snapshot: &Snapshot, id: &CustomerId) -> Result<Vec<RecordBatch>> {
     rows_of(snapshot, std::slice::from_ref(id), None)
+}
+
+/// The features of some customers now, by a view's declaration; none where one gets no row.
+pub(crate) fn of_customers(
+    store: &Store,
+    sql: &Sql,
+    declaration: &str,
+    ids: &[CustomerId],
+) -> Result<Vec<Option<RecordBatch>>> {
+    let json = serde_json::from_str(declaration)?;
+    let view = PinnedView::pin(store, sql, &json, &mut |id| {
+        Ok(Arc::new(store.pin(id, None)?))
+    })?;
+    let input = view.input(sql, &[store.now()], Some(ids), 1)?;
+    let mut found = BTreeMap::new();
+    view.compute(&input, &AtomicBool::new(false), &mut |batch| {
+        for row in 0..batch.num_rows() {
+            found.insert(id_at(batch.column(0), row), batch.slice(row, 1));
+        }
+        Ok(())
+    })?;
+    let rows = ids.iter().map(|id| found.get(id.as_str()).cloned());
+    Ok(rows.collect())
+}
+
+fn id_at(ids: &ArrayRef, row: usize) -> String {
+    match ids.as_string_opt::<i32>() {
+        Some(texts) => texts.value(row).to_owned(),
+        None => ids.as_primitive::<Int64Type>().value(row).to_string(),
+    }
 }
 
 /// The rows of some customers, with all columns or some.

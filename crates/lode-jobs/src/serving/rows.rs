@@ -21,7 +21,6 @@ use arrow_schema::Schema;
 use lode_types::Class;
 use lode_types::ColumnType;
 use lode_types::CustomerId;
-use lode_types::DatasetId;
 use lode_types::Fault;
 use lode_types::ROLE_KEY;
 use lode_types::Role;
@@ -36,10 +35,10 @@ use crate::SignatureColumn;
 /// Places of the rows that are there, results to fill in, and the rows.
 pub(crate) type Subjects = (Vec<usize>, Vec<Scored>, RecordBatch);
 
-/// The rows of customers as the store gave them.
+/// The rows of customers as the store or the feature view `of` them gave them.
 pub(crate) fn from_customers(
     signature: &[SignatureColumn],
-    dataset: &DatasetId,
+    of: &str,
     ids: &[CustomerId],
     found: Vec<Option<RecordBatch>>,
 ) -> Result<Subjects> {
@@ -57,7 +56,7 @@ pub(crate) fn from_customers(
                 batches.push(row);
             }
             None => {
-                let message = format!("no customer {:?} in dataset {dataset}", id.as_str());
+                let message = format!("no customer {:?} in {of}", id.as_str());
                 result.error = Some(Fault::new(Class::NotFound, "CUSTOMER_NOT_FOUND", message));
             }
         }
@@ -78,10 +77,7 @@ pub(crate) fn from_customers(
             Error::new(
                 Class::State,
                 "COLUMN_NOT_FOUND",
-                format!(
-                    "dataset {dataset} has no column {:?} of the model",
-                    column.name
-                ),
+                format!("{of} has no column {:?} of the model", column.name),
             )
         })?;
         // Exact decimals are what the model learned as floats.

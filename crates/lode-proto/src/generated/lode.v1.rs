@@ -7274,7 +7274,7 @@ pub struct ScoreRequest {
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
     /// Customer ids; their attributes are read from the customers dataset that the model
-    /// was made from, at its latest version.
+    /// was made from, at its latest version, or computed now from its feature view.
     #[prost(string, repeated, tag = "2")]
     pub customers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Rows with the columns that the model was made from.

@@ -1,0 +1,38 @@
+//! The peers of a benchmark: scripts of `xtask/peers` in a Python environment of their own.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use anyhow::Result;
+use anyhow::bail;
+
+use crate::python;
+use crate::workspace;
+
+/// What runs the scripts, and where they are.
+pub(super) struct Peers {
+    pub(super) python: PathBuf,
+    pub(super) folder: PathBuf,
+}
+
+impl Peers {
+    /// Makes the environment when it is not there.
+    pub(super) fn prepare() -> Result<Self> {
+        let folder = workspace::root().join("xtask/peers");
+        let cache = cache_folder()?;
+        std::fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
+        let python = python::environment(&cache, &folder.join("requirements.txt"))?;
+        Ok(Self { python, folder })
+    }
+}
+
+/// Outside the repository, so that a fresh clone need not fetch the peers again.
+fn cache_folder() -> Result<PathBuf> {
+    let base = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
+        (Some(cache), _) => PathBuf::from(cache),
+        (None, Some(home)) => Path::new(&home).join(".cache"),
+        (None, None) => bail!("expected HOME or XDG_CACHE_HOME in the environment, found neither"),
+    };
+    Ok(base.join("lode-bench"))
+}

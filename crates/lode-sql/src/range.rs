@@ -17,6 +17,14 @@ pub(crate) struct ColumnRange {
     pub(crate) range: RangeInclusive<i64>,
 }
 
+impl ColumnRange {
+    /// Asks for what the other asks for too.
+    pub(crate) fn narrow(&mut self, other: &Self) {
+        let start = *self.range.start().max(other.range.start());
+        self.range = start..=*self.range.end().min(other.range.end());
+    }
+}
+
 /// What a condition asks of an int64, timestamp or date column; none when it asks for anything
 /// else. A condition that is never true has an empty range.
 pub(crate) fn of(condition: &Expr, schema: &DFSchema) -> Option<ColumnRange> {

@@ -24,6 +24,7 @@ use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures_core::Stream;
 use lode_parts::Table;
 
+use crate::range::ColumnRange;
 use crate::scan::Condition;
 use crate::scan::Piece;
 use crate::scan::external;
@@ -116,25 +117,30 @@ impl Reader {
     fn begin(&self, piece: Piece) -> Result<Current> {
         let Piece { batch, rows } = piece;
         let doubted = self.conditions.iter().filter(|c| c.doubted[batch]);
-        let mut picked: Option<Vec<u32>> = None;
         let mut asked = Vec::new();
+        // What all conditions together ask of a column, and the conditions.
+        let mut ranges: Vec<(ColumnRange, Vec<&Condition>)> = Vec::new();
         for condition in doubted {
-            let found = match &condition.range {
-                None => None,
-                Some(range) => self
-                    .table
-                    .within(
-                        batch,
-                        rows.clone(),
-                        picked.as_deref(),
-                        range.column,
-                        &range.range,
-                    )
-                    .map_err(external)?,
+            let Some(range) = &condition.range else {
+                asked.push(Arc::clone(&condition.expr));
+                continue;
             };
-            match found {
+            match ranges.iter_mut().find(|(r, _)| r.column == range.column) {
+                Some((known, conditions)) => {
+                    known.narrow(range);
+                    conditions.push(condition);
+                }
+                None => ranges.push((range.clone(), vec![condition])),
+            }
+        }
+        let mut picked: Option<Vec<u32>> = None;
+        for (range, conditions) in ranges {
+            let (column, range) = (range.column, &range.range);
+            let among = picked.as_deref();
+            let found = self.table.within(batch, rows.clone(), among, column, range);
+            match found.map_err(external)? {
                 Some(found) => picked = Some(found),
-                None => asked.push(Arc::clone(&condition.expr)),
+                None => asked.extend(conditions.iter().map(|c| Arc::clone(&c.expr))),
             }
         }
         let rows = match picked {

@@ -226,15 +226,24 @@ impl Bench {
     fn compact(&self, engine: &Engine) -> Result<()> {
         let before = process::cpu_seconds(engine.pid())?;
         let start = Instant::now();
-        let compact = ["dataset", "events", "--compact"];
-        let (_, peak) = process::peak_while(engine.pid(), || self.programs.lode(engine, &compact))?;
+        let compact = ["dataset", "events", "--compact", "-o", "json"];
+        let (account, peak) =
+            process::peak_while(engine.pid(), || self.programs.lode(engine, &compact))?;
+        let seconds = start.elapsed().as_secs_f64();
+        let account: Value = serde_json::from_slice(&account).context("the account is no JSON")?;
+        let (loaded, written) = (
+            number(&account, "loaded_bytes")?,
+            number(&account, "written_bytes")?,
+        );
         println!(
-            "compaction: {:.2} s, {:.2} CPU s, peak {:.0} MB; parts on disk {:.1} MB with those \
-             that are kept for readers of old versions",
-            start.elapsed().as_secs_f64(),
+            "compaction: {seconds:.2} s, {:.2} CPU s, peak {:.0} MB; {:.1} MB loaded, {:.1} MB \
+             written again: {:.2} times the loaded bytes in all; Parquet (zstd) {:.1} MB",
             process::cpu_seconds(engine.pid())? - before,
             peak / 1e6,
-            bytes_below(&self.programs.data().join("parts"))? / 1e6
+            loaded / 1e6,
+            written / 1e6,
+            (loaded + written) / loaded,
+            number(&self.about, "parquet_bytes")? / 1e6
         );
         Ok(())
     }

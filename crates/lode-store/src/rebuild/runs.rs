@@ -1,13 +1,14 @@
 //! The runs of a dataset, found again by what their parts say of themselves.
 //!
-//! A run's parts know its versions and its rows, so a run is whole or it is not one. Its columns
-//! may have had other roles when it was sorted; so it counts as unsorted until it is compacted
-//! again. No record is left to compare its bytes with: a part is whole when Arrow can read it.
+//! A run's parts know its versions and its rows, so a run is whole or it is not one, and by
+//! which columns they are sorted. No record is left to compare its bytes with: a part is whole
+//! when Arrow can read it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use lode_parts::Order;
 use lode_parts::RunPart;
 use lode_parts::Table;
 
@@ -49,17 +50,21 @@ impl Found {
 /// The whole runs among the parts of `dir` that cover none but the versions up to `newest`; of
 /// two that cross, the one made later.
 pub(super) fn find(dir: &Path, dataset: &str, newest: u64) -> Result<Vec<Found>> {
-    let mut parts: BTreeMap<u32, (RunPart, BTreeMap<u64, Chunk>)> = BTreeMap::new();
+    let mut parts: BTreeMap<u32, (RunPart, Order, BTreeMap<u64, Chunk>)> = BTreeMap::new();
     for path in list(dir)? {
-        if let Some((seq, run, chunk)) = part_of_run(&path, dataset)
-            && run.to <= newest
+        if let Some(part) = part_of_run(&path, dataset)
+            && part.run.to <= newest
         {
-            let (_, parts) = parts.entry(run.number).or_insert((run, BTreeMap::new()));
-            parts.insert(seq, chunk);
+            let first = (part.run, part.order, BTreeMap::new());
+            let (_, order, parts) = parts.entry(part.run.number).or_insert(first);
+            if *order != part.order {
+                *order = Order::default();
+            }
+            parts.insert(part.seq, part.chunk);
         }
     }
     let mut found: Vec<Found> = Vec::new();
-    for (number, (run, parts)) in parts.into_iter().rev() {
+    for (number, (run, order, parts)) in parts.into_iter().rev() {
         let whole = parts.values().map(|part| part.rows).sum::<u64>() == run.rows
             && parts.keys().copied().eq(0..parts.len() as u64);
         let candidate = Found {
@@ -69,8 +74,8 @@ pub(super) fn find(dir: &Path, dataset: &str, newest: u64) -> Result<Vec<Found>>
                 to: run.to,
                 rows: run.rows,
                 bytes: parts.values().map(|part| part.bytes).sum(),
-                customer: 0,
-                time: 0,
+                customer: place(order.customer),
+                time: place(order.time),
                 time_made: 0,
             },
             parts: parts.into_values().collect(),
@@ -87,8 +92,21 @@ pub(super) fn find(dir: &Path, dataset: &str, newest: u64) -> Result<Vec<Found>>
     Ok(found)
 }
 
+/// How a record names a column: from 1, and 0 for none.
+fn place(column: Option<usize>) -> u32 {
+    column.map_or(0, |column| column as u32 + 1)
+}
+
+/// A part of a run, and what it says of itself.
+struct Part {
+    seq: u64,
+    run: RunPart,
+    order: Order,
+    chunk: Chunk,
+}
+
 /// A part of a run that can be read to its end.
-fn part_of_run(path: &Path, dataset: &str) -> Option<(u64, RunPart, Chunk)> {
+fn part_of_run(path: &Path, dataset: &str) -> Option<Part> {
     let name = path.file_name()?.to_str()?;
     if !name.ends_with(".arrow") {
         return None;
@@ -111,7 +129,12 @@ fn part_of_run(path: &Path, dataset: &str) -> Option<(u64, RunPart, Chunk)> {
         chunk_crc32c: 0,
         rejected: 0,
     };
-    Some((manifest.seq, run, chunk))
+    Some(Part {
+        seq: manifest.seq,
+        run,
+        order: table.order().ok()?.unwrap_or_default(),
+        chunk,
+    })
 }
 
 /// Writes the records of the runs: what they stand in for goes when the store frees it, and

@@ -542,6 +542,8 @@ fn a_lost_catalog_is_rebuilt_from_runs() {
         assert_eq!(sorted(rows(&newest)), sorted(expected.clone()));
         let third = bench.pin(&id, Some(3)).unwrap();
         assert_eq!(sorted(rows(&third)), sorted(all.clone()));
+        // It is still known by which columns they are sorted.
+        assert!(third.files().unwrap().iter().all(|f| f.run.is_some()));
         // The versions below went with their parts, or are there as they were.
         match bench.pin(&id, Some(1)) {
             Ok(first) => {
@@ -551,7 +553,7 @@ fn a_lost_catalog_is_rebuilt_from_runs() {
             Err(error) => assert!(freed, "{error}"),
         }
         drop((newest, third));
-        // Compacted again it is sorted, and old parts go in time.
+        // Compacted again it is one run, and old parts go in time.
         bench.compact(&id).unwrap();
         bench.clock.0.fetch_add(i64::MAX / 4, Ordering::SeqCst);
         free(bench.inner(), bench.number(&id)).unwrap();

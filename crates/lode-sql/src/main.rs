@@ -7,7 +7,7 @@
 //! Reading order: `talk` speaks with the engine; `statement` reads the SQL and says which
 //! tables it names, with `timed` for datasets as they were and `bind` for parameters;
 //! `spelling` gives unquoted names their true case; `engine` plans and runs; `session` sets
-//! DataFusion up; `table` is a table as DataFusion sees it, `scan` reads it and `prune` says
+//! DataFusion up, `checked` makes its arithmetic fail rather than lie; `table` is a table as DataFusion sees it, `scan` reads it and `prune` says
 //! which batches it may skip; `explain` says so to people; `output` makes the rows that leave.
 
 mod talk;
@@ -20,6 +20,8 @@ mod timed;
 mod engine;
 mod session;
 
+mod checked;
+
 mod prune;
 mod scan;
 mod table;
@@ -29,6 +31,7 @@ mod explain;
 mod output;
 
 mod failure;
+mod wording;
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 use lode_worker::sql::RunOptions;
 
+use crate::checked;
+
 /// Most threads of one query.
 const MAX_THREADS: u32 = 64;
 /// How many users of memory an error of the pool may name.
@@ -65,6 +67,7 @@ pub(crate) fn session(options: &RunOptions, memory_bytes: usize) -> Result<Sessi
     let mut state = SessionContext::new_with_config_rt(config, runtime).state();
     state.execution_props_mut().query_execution_start_time =
         DateTime::from_timestamp_micros(options.now_micros);
+    checked::install(&mut state)?;
     Ok(state)
 }
 
@@ -97,5 +100,6 @@ pub(crate) fn simplified(
         .build();
     let simplifier = ExprSimplifier::new(context);
     let expr = simplifier.coerce(expr, schema)?;
+    let expr = checked::checked(expr, schema)?.data;
     simplifier.simplify(expr)
 }

@@ -53,6 +53,13 @@ impl Failed {
         if is_too_long(text) {
             return Self::too_long(text);
         }
+        // Stacks are memory too.
+        if text.contains("can't spawn worker thread") {
+            return Self {
+                reason: "SQL_OUT_OF_MEMORY",
+                message: "expected a query that runs in the memory it has, found one that leaves none for a thread".to_owned(),
+            };
+        }
         Self {
             reason: "SQL_PANICKED",
             message: format!("the query engine panicked: {}", clean(text)),
@@ -98,6 +105,8 @@ impl Failed {
         }
         let reason = match root {
             DataFusionError::ResourcesExhausted(_) => "SQL_OUT_OF_MEMORY",
+            // What the pool did not account for.
+            _ if message.contains("memory allocator returned an error") => "SQL_OUT_OF_MEMORY",
             _ if is_overflow(root) => "SQL_OVERFLOW",
             _ => reason,
         };

@@ -19,7 +19,7 @@ const WINDOW_FUNCTIONS: [&str; 9] = [
 /// A message in words of ours.
 pub(crate) fn reworded(text: &str) -> String {
     let text = plain_types(text);
-    let known: [fn(&str) -> Option<String>; 11] = [
+    let known: [fn(&str) -> Option<String>; 13] = [
         condition,
         operands,
         grouped,
@@ -30,6 +30,8 @@ pub(crate) fn reworded(text: &str) -> String {
         function,
         table_function,
         signature,
+        subquery,
+        regex,
         granularity,
     ];
     known
@@ -156,6 +158,18 @@ fn signature(text: &str) -> Option<String> {
         "expected {wanted} for {name}, found {}",
         found.unwrap_or_default()
     ))
+}
+
+fn subquery(text: &str) -> Option<String> {
+    let more = text.contains("calar subquery returned more than one row");
+    more.then(|| {
+        "expected at most one row from a subquery that stands for a value, found more".to_owned()
+    })
+}
+
+fn regex(text: &str) -> Option<String> {
+    let (_, why) = text.split_once("egex parse error: ")?;
+    Some(format!("expected a regular expression, found {why}"))
 }
 
 fn granularity(text: &str) -> Option<String> {

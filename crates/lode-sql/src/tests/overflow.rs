@@ -199,7 +199,7 @@ fn a_window_of_floats_forgets_what_left_it() {
 struct Lcg(u64);
 
 impl Lcg {
-    fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -216,9 +216,9 @@ fn extremes() -> (Table, Vec<i128>) {
     let mut sums = vec![0_i128; GROUPS as usize];
     let mut rows: Vec<(u64, Option<i64>)> = Vec::new();
     for i in 0..6_000 {
-        let group = rng.next() % GROUPS;
-        let large = i64::MAX - (rng.next() % 1000) as i64;
-        let small = (rng.next() % 1000) as i64 - 500;
+        let group = rng.draw() % GROUPS;
+        let large = i64::MAX - (rng.draw() % 1000) as i64;
+        let small = (rng.draw() % 1000) as i64 - 500;
         for value in [large, -large, small] {
             rows.push((group, Some(value)));
         }
@@ -228,7 +228,7 @@ fn extremes() -> (Table, Vec<i128>) {
         }
     }
     for i in (1..rows.len()).rev() {
-        rows.swap(i, rng.next() as usize % (i + 1));
+        rows.swap(i, rng.draw() as usize % (i + 1));
     }
     let schema = Arc::new(Schema::new(vec![
         Field::new("g", DataType::Int64, false),

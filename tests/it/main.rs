@@ -10,6 +10,7 @@ mod ingest;
 mod jobs;
 mod put_rows;
 mod serving;
+mod sql;
 
 mod bad_input;
 mod end_to_end;

@@ -177,10 +177,11 @@ impl Failure for Error {
 
 /// The words a query's worker may use; anything else counts as a plain failure.
 fn query_reason(reason: &str) -> &'static str {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 11] = [
         "SQL_NOT_A_QUERY",
         "SQL_INVALID",
         "SQL_FAILED",
+        "SQL_OVERFLOW",
         "SQL_OUT_OF_MEMORY",
         "SQL_CANCELLED",
         "SQL_PANICKED",

@@ -1,7 +1,8 @@
 //! Why a query was refused or failed, in words for the person who wrote it.
 //!
 //! DataFusion's own texts carry prefixes of the layers that an error passed; here they are
-//! taken off, and an unknown column is answered with the names that come near.
+//! taken off, `wording` turns the rest into what was expected and found, and an unknown
+//! column is answered with the names that come near.
 
 use std::io::ErrorKind;
 
@@ -10,6 +11,8 @@ use datafusion::common::Column;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::wording;
 
 /// A refusal as it is sent to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +50,30 @@ impl Failed {
             .map(String::as_str)
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
+        if is_too_long(text) {
+            return Self::too_long(text);
+        }
+        // Stacks are memory too.
+        if text.contains("can't spawn worker thread") {
+            return Self {
+                reason: "SQL_OUT_OF_MEMORY",
+                message: "expected a query that runs in the memory it has, found one that leaves none for a thread".to_owned(),
+            };
+        }
         Self {
             reason: "SQL_PANICKED",
             message: format!("the query engine panicked: {}", clean(text)),
+        }
+    }
+
+    /// Texts or lists that cannot be in memory, whatever its limit.
+    fn too_long(text: &str) -> Self {
+        let text = clean(text);
+        Self {
+            reason: "SQL_OUT_OF_MEMORY",
+            message: format!(
+                "expected texts and lists of less than 2 GiB together in a batch of rows, found longer ones: {text}"
+            ),
         }
     }
 
@@ -75,14 +99,18 @@ impl Failed {
                 message: "expected a query whose sorts, aggregates and joins fit into the memory and the disk it may use, found one that needs more of both".to_owned(),
             };
         }
+        let message = text(root);
+        if is_too_long(&message) {
+            return Self::too_long(&message);
+        }
         let reason = match root {
             DataFusionError::ResourcesExhausted(_) => "SQL_OUT_OF_MEMORY",
+            // What the pool did not account for.
+            _ if message.contains("memory allocator returned an error") => "SQL_OUT_OF_MEMORY",
+            _ if is_overflow(root) => "SQL_OVERFLOW",
             _ => reason,
         };
-        Self {
-            reason,
-            message: text(root),
-        }
+        Self { reason, message }
     }
 }
 
@@ -131,11 +159,38 @@ fn is_over_limit(text: &str) -> bool {
     text.contains("used disk space during the spilling")
 }
 
+/// Whether an array would be longer than its offsets or the address space allow.
+fn is_too_long(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let tells = [
+        "size overflow",
+        "offset overflow",
+        "offset would overflow",
+        "capacity overflow",
+        "capacity integer overflow",
+    ];
+    tells.iter().any(|tell| text.contains(tell))
+}
+
+/// Whether a number did not fit its type; functions of DataFusion's own say so in their texts.
+fn is_overflow(error: &DataFusionError) -> bool {
+    let says_so = |text: &str| text.to_lowercase().contains("overflow");
+    match error {
+        DataFusionError::ArrowError(error, _) => match &**error {
+            ArrowError::ArithmeticOverflow(_) => true,
+            ArrowError::ComputeError(text) | ArrowError::CastError(text) => says_so(text),
+            _ => false,
+        },
+        DataFusionError::Execution(text) => says_so(text),
+        _ => false,
+    }
+}
+
 fn text(error: &DataFusionError) -> String {
     match error {
         DataFusionError::SchemaError(error, _) => schema_text(error),
         DataFusionError::SQL(error, _) => parser_text(error),
-        DataFusionError::ArrowError(error, _) => clean(&error.to_string()),
+        DataFusionError::ArrowError(error, _) => arrow_text(error),
         DataFusionError::External(error) => match error.downcast_ref::<lode_parts::Error>() {
             Some(error) => lode_types::chain(error),
             None => clean(&error.to_string()),
@@ -154,6 +209,20 @@ fn text(error: &DataFusionError) -> String {
         | DataFusionError::Internal(text)
         | DataFusionError::Configuration(text) => clean(text),
         other => clean(&other.message()),
+    }
+}
+
+fn arrow_text(error: &ArrowError) -> String {
+    match error {
+        ArrowError::DivideByZero => {
+            "expected a divisor other than zero, found zero; nullif(x, 0) gives null then"
+                .to_owned()
+        }
+        ArrowError::ArithmeticOverflow(text) => match text.strip_prefix("Overflow happened on: ") {
+            Some(found) => format!("expected a result that fits its type, found {found}"),
+            None => text.clone(),
+        },
+        other => clean(&other.to_string()),
     }
 }
 
@@ -185,6 +254,22 @@ fn schema_text(error: &SchemaError) -> String {
 
 /// The answer to a column that is not there.
 fn missing(field: &Column, valid: &[Column]) -> String {
+    if let Some(table) = &field.relation {
+        let mut tables: Vec<&str> = Vec::new();
+        for known in valid.iter().filter_map(|column| column.relation.as_ref()) {
+            if !tables.contains(&known.table()) {
+                tables.push(known.table());
+            }
+        }
+        if !tables.is_empty() && !tables.contains(&table.table()) {
+            let tables: Vec<_> = tables.iter().map(|table| format!("{table:?}")).collect();
+            let (name, table) = (&field.name, table.table());
+            return format!(
+                "no table {table:?} for column {name:?}; expected one of {}",
+                tables.join(", ")
+            );
+        }
+    }
     let wanted = field.name.to_lowercase();
     let mut near: Vec<(usize, &str)> = valid
         .iter()
@@ -277,13 +362,13 @@ fn clean(text: &str) -> String {
     while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;
     }
-    let text = text.trim_end_matches('.');
+    let text = wording::reworded(text.trim_end_matches('.'));
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
             let rest: String = text.chars().skip(1).collect();
             format!("{}{rest}", first.to_lowercase())
         }
-        _ => text.to_owned(),
+        _ => text,
     }
 }

@@ -7,10 +7,10 @@
 //! Reading order: `talk` speaks with the engine; `statement` reads the SQL and says which
 //! tables it names, with `timed` for datasets as they were and `bind` for parameters;
 //! `spelling` gives unquoted names their true case; `engine` plans and runs; `session` sets
-//! DataFusion up; `table` is a table as DataFusion sees it, `scan` plans how it is read, with
-//! `prune`, which says which batches may be skipped, and `range`, which rows; `read` reads them;
-//! `sorted` aggregates rows that lie by customer; `explain` says so to people; `output` makes
-//! the rows that leave.
+//! DataFusion up and `checked` makes its arithmetic fail rather than lie; `table` is a table as
+//! DataFusion sees it, `scan` plans how it is read, with `prune`, which says which batches may
+//! be skipped, and `range`, which rows; `read` reads them; `sorted` aggregates rows that lie by
+//! customer; `explain` says so to people; `output` makes the rows that leave.
 
 mod talk;
 
@@ -21,6 +21,8 @@ mod timed;
 
 mod engine;
 mod session;
+
+mod checked;
 
 mod prune;
 mod range;
@@ -35,6 +37,7 @@ mod explain;
 mod output;
 
 mod failure;
+mod wording;
 
 #[cfg(test)]
 mod tests;

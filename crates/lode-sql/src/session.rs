@@ -26,6 +26,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 use lode_worker::sql::RunOptions;
 
+use crate::checked;
 use crate::sorted;
 
 /// Most threads of one query.
@@ -74,6 +75,7 @@ pub(crate) fn session(options: &RunOptions, memory_bytes: usize) -> Result<Sessi
         .build();
     state.execution_props_mut().query_execution_start_time =
         DateTime::from_timestamp_micros(options.now_micros);
+    checked::install(&mut state)?;
     Ok(state)
 }
 
@@ -106,5 +108,6 @@ pub(crate) fn simplified(
         .build();
     let simplifier = ExprSimplifier::new(context);
     let expr = simplifier.coerce(expr, schema)?;
+    let expr = checked::checked(expr, schema)?.data;
     simplifier.simplify(expr)
 }

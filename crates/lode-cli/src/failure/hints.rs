@@ -42,6 +42,9 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
         "SQL_OUT_OF_MEMORY" | "SQL_SPILL_FULL" => {
             "ask for fewer rows, columns or groups; `lode serve` has --query-memory-mib and --query-spill-mib"
         }
+        "SQL_OVERFLOW" => {
+            "make the operands wider first, e.g. CAST(x AS DECIMAL(38, 0)) or CAST(x AS DOUBLE)"
+        }
         "SQL_DEADLINE_EXCEEDED" => "give the query more time with --timeout SECONDS",
         "SQL_QUEUE_FULL" => "ask again in a moment",
         "MESSAGE_TOO_LARGE" => "send smaller pieces",

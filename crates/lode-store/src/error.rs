@@ -181,6 +181,12 @@ pub enum Error {
         expected: u64,
         found: u64,
     },
+    /// sled has lost its last writes, and no commit among them.
+    #[error(
+        "the catalog has lost its last writes: expected {expected} groups of them, found {found}; \
+         small writes, jobs or tags are gone; lode admin accept goes on without them"
+    )]
+    CatalogShort { expected: u64, found: u64 },
     /// No room is left on the disk.
     #[error(
         "the disk is full: expected room for {needed} bytes more of the database; writes go on \
@@ -269,6 +275,7 @@ impl Failure for Error {
                 _ => Class::Bug,
             },
             Self::CatalogBehind { .. }
+            | Self::CatalogShort { .. }
             | Self::Damaged { .. }
             | Self::PartDamaged { .. }
             | Self::FileDamaged { .. } => Class::Corrupt,
@@ -313,6 +320,7 @@ impl Failure for Error {
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged { .. } => "STORE_DAMAGED",
             Self::CatalogBehind { .. } => "CATALOG_BEHIND",
+            Self::CatalogShort { .. } => "CATALOG_SHORT",
             Self::CatalogWhole => "CATALOG_WHOLE",
             Self::PartDamaged { .. } => "PART_DAMAGED",
             Self::FileDamaged { .. } => "FILE_DAMAGED",

@@ -89,17 +89,21 @@ pub enum Error {
     RequestExists { id: String },
     /// A part that is not what was written.
     #[error(
-        "part {part} of dataset {dataset:?} is lost with {rows} rows: found {found}; send the same \
-         chunk of its load again, or label the dataset damaged-parts=skip to read the rest"
+        "part {part} of dataset {dataset:?} is lost with {rows} rows: found {found}; {mend}, or \
+         label the dataset damaged-parts=skip to read the rest"
     )]
     PartDamaged {
         dataset: String,
         part: String,
         rows: u64,
         found: String,
+        mend: &'static str,
     },
     /// An output or a model that is not what was written.
-    #[error("file {name:?} of {area} is damaged: {found}; it was set aside, run its job again")]
+    #[error(
+        "file {name:?} of {area} is lost: found {found}; run its job again (a damaged file lies in \
+         aside)"
+    )]
     FileDamaged {
         area: &'static str,
         name: String,

@@ -3,6 +3,7 @@
 //! One binary, so that everything is linked once. `cargo xtask test` builds what it runs.
 
 mod asof;
+mod damage;
 mod determinism;
 mod faulty;
 mod features;

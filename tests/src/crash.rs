@@ -1,10 +1,14 @@
-//! A client that loads and starts jobs without rest, and keeps a log of every acknowledgement.
+//! A client that loads, puts rows, compacts and starts jobs without rest, and keeps a log of
+//! every acknowledgement.
 //!
 //! The crash tests kill the engine under it and then ask [`verify`] whether the engine still
 //! knows everything the log holds. Invariant: the log changes only after an acknowledgement is
-//! in hand, except that a commit is noted as sent before it is sent, since it may have worked.
+//! in hand, except that a commit or a put is noted as sent before it is sent, since it may have
+//! worked. A put that was not answered is sent again under its old id until it is.
 
-use std::collections::BTreeMap;
+mod verify;
+
+use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -12,7 +16,6 @@ use std::sync::PoisonError;
 use std::sync::Weak;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
 use arrow_array::Array;
@@ -22,15 +25,26 @@ use arrow_array::RecordBatch;
 use arrow_array::StringArray;
 use arrow_array::TimestampMicrosecondArray;
 use lode_client::Client;
+use lode_client::Options;
+use lode_client::RetryPolicy;
 use lode_numeric::Rng;
 use lode_proto::v1;
 use tokio::task::JoinSet;
 
+use crate::Engine;
 use crate::wire;
 use crate::work;
 
+pub use verify::verify;
+
 /// Rows of each chunk.
 const ROWS: i64 = 50;
+
+/// Where the load's number stands in a row, that of a put stands above this.
+const PUTS: i64 = 1_000_000;
+
+/// So many customers are written by puts, each by its own.
+const PUT_CUSTOMERS: i64 = 40;
 
 /// Chunks of each load into the customers dataset: each load writes every customer anew.
 const CUSTOMER_CHUNKS: u64 = 4;
@@ -78,10 +92,78 @@ impl Load {
     }
 }
 
+/// What the client knows about one call that puts rows.
+#[derive(Clone, Debug)]
+struct Put {
+    table: Table,
+    number: i64,
+    /// Never [`Commit::NotSent`].
+    commit: Commit,
+}
+
+impl Put {
+    fn id(&self) -> String {
+        format!("put-{}", self.number)
+    }
+
+    /// Into events some, into customers one.
+    fn rows(&self) -> i64 {
+        match self.table {
+            Table::Events => 1 + self.number % 3,
+            Table::Customers => 1,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Known {
     loads: Vec<Load>,
+    puts: Vec<Put>,
     jobs: Vec<String>,
+    compactions: u64,
+    refusals: Vec<String>,
+}
+
+/// How much was acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Chunks of loads.
+    pub chunks: u64,
+    /// Loads.
+    pub commits: usize,
+    /// Calls that put a few rows.
+    pub puts: usize,
+    /// Compactions of all there was.
+    pub compactions: u64,
+    /// Jobs.
+    pub jobs: usize,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        self.chunks += more.chunks;
+        self.commits += more.commits;
+        self.puts += more.puts;
+        self.compactions += more.compactions;
+        self.jobs += more.jobs;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            chunks,
+            commits,
+            puts,
+            compactions,
+            jobs,
+        } = self;
+        write!(
+            f,
+            "{chunks} chunks, {commits} commits, {puts} puts, {compactions} compactions, {jobs} \
+             jobs acknowledged"
+        )
+    }
 }
 
 /// The client's own log; clones share it.
@@ -91,20 +173,48 @@ pub struct Log {
 }
 
 impl Log {
-    /// Acknowledged chunks, commits and jobs.
-    pub fn counts(&self) -> (u64, usize, usize) {
+    /// What was acknowledged.
+    pub fn counts(&self) -> Counts {
         let known = self.known();
-        let chunks = known.loads.iter().map(|load| load.acknowledged).sum();
-        let commits = known
-            .loads
-            .iter()
-            .filter(|load| load.commit == Commit::Acknowledged);
-        (chunks, commits.count(), known.jobs.len())
+        let is_done = |commit: Commit| usize::from(commit == Commit::Acknowledged);
+        Counts {
+            chunks: known.loads.iter().map(|load| load.acknowledged).sum(),
+            commits: known.loads.iter().map(|load| is_done(load.commit)).sum(),
+            puts: known.puts.iter().map(|put| is_done(put.commit)).sum(),
+            compactions: known.compactions,
+            jobs: known.jobs.len(),
+        }
+    }
+
+    /// What the engine refused, by itself and not because it was gone.
+    pub fn refusals(&self) -> Vec<String> {
+        self.known().refusals.clone()
     }
 
     /// Ids of the acknowledged jobs.
     pub fn jobs(&self) -> Vec<String> {
         self.known().jobs.clone()
+    }
+
+    /// Keeps why a task ended, unless the engine was gone.
+    fn note(&self, what: &str, ended: &anyhow::Error) {
+        let gone = match ended.downcast_ref::<lode_client::Error>() {
+            // Without a reason of the engine's own the connection broke.
+            Some(lode_client::Error::Refused(refusal)) => {
+                ["UNAVAILABLE", "CANCELLED", "UNKNOWN"].contains(&refusal.reason.as_str())
+            }
+            Some(error) => error.is_unreachable(),
+            None => false,
+        };
+        if !gone {
+            self.known().refusals.push(format!("{what}: {ended:#}"));
+        }
+    }
+
+    fn note_end(&self, what: &str, ended: Result<()>) {
+        if let Err(error) = ended {
+            self.note(what, &error);
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -131,6 +241,28 @@ impl Log {
         };
         known.loads.push(load.clone());
         load
+    }
+
+    /// The put that was not answered, or a new one; noted as sent.
+    fn next_put(&self, table: Table) -> Put {
+        let mut known = self.known();
+        let open = |put: &&Put| put.table == table && put.commit != Commit::Acknowledged;
+        if let Some(put) = known.puts.iter().rev().find(open) {
+            return put.clone();
+        }
+        let put = Put {
+            table,
+            number: i64::try_from(known.puts.len()).expect("a test makes few puts"),
+            commit: Commit::Sent,
+        };
+        known.puts.push(put.clone());
+        put
+    }
+
+    fn put_is_done(&self, done: &Put) {
+        let mut known = self.known();
+        let put = known.puts.iter_mut().find(|put| put.number == done.number);
+        put.expect("only logged puts are sent").commit = Commit::Acknowledged;
     }
 
     fn change(&self, number: i64, change: impl FnOnce(&mut Load)) {
@@ -163,24 +295,56 @@ pub async fn prepare(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Starts the writers and the maker of jobs; each ends when the engine goes away.
-pub fn start(client: &Client, log: &Log, seed: u64) -> JoinSet<Result<()>> {
+/// A client that does not wait for an engine that is gone.
+///
+/// # Errors
+/// When the address cannot be read.
+pub fn impatient(engine: &Engine) -> Result<Client> {
+    let options = Options {
+        retry: RetryPolicy {
+            attempts: 1,
+            ..RetryPolicy::default()
+        },
+        ..Options::default()
+    };
+    Ok(Client::connect(engine.address(), options)?)
+}
+
+/// Starts the writers, the maker of jobs and the compactor; each ends when the engine goes away.
+pub fn start(client: &Client, log: &Log, seed: u64) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     // Each writer holds one until it ends.
     let writing = Arc::new(());
     for (table, stream) in [(Table::Events, 0), (Table::Customers, 1)] {
-        let (client, log, writing) = (client.clone(), log.clone(), Arc::clone(&writing));
+        let (own, own_log, held) = (client.clone(), log.clone(), Arc::clone(&writing));
         tasks.spawn(async move {
-            let _writing = writing;
+            let _held = held;
             let mut rng = Rng::stream(seed, stream);
-            loop {
-                one_load(&client, &log, table, &mut rng).await?;
-            }
+            let ended = loop {
+                if let Err(error) = one_load(&own, &own_log, table, &mut rng).await {
+                    break error;
+                }
+            };
+            own_log.note("a load", &ended);
+        });
+        let (own, own_log) = (client.clone(), log.clone());
+        tasks.spawn(async move {
+            let mut rng = Rng::stream(seed, stream + 2);
+            let ended = put_rows(&own, &own_log, table, &mut rng).await;
+            own_log.note_end("a put", ended);
         });
     }
-    let (client, log) = (client.clone(), log.clone());
     let writing = Arc::downgrade(&writing);
-    tasks.spawn(async move { make_jobs(&client, &log, seed, &writing).await });
+    let (own, own_log, held) = (client.clone(), log.clone(), writing.clone());
+    tasks.spawn(async move {
+        let ended = make_jobs(&own, &own_log, seed, &held).await;
+        own_log.note_end("a job", ended);
+    });
+    let (client, log) = (client.clone(), log.clone());
+    tasks.spawn(async move {
+        let ended = compact(&client, &log, seed, &writing).await;
+        log.note_end("a compaction", ended);
+    });
     tasks
 }
 
@@ -214,7 +378,7 @@ async fn one_load(client: &Client, log: &Log, table: Table, rng: &mut Rng) -> Re
 
 async fn make_jobs(client: &Client, log: &Log, seed: u64, writing: &Weak<()>) -> Result<()> {
     for number in 0.. {
-        while log.counts().1 < 2 {
+        while log.counts().commits < 2 {
             // An engine that went before there was anything to compute on.
             if writing.strong_count() == 0 {
                 return Ok(());
@@ -234,16 +398,68 @@ async fn make_jobs(client: &Client, log: &Log, seed: u64, writing: &Weak<()>) ->
     Ok(())
 }
 
+/// Puts a few rows at a time, with short pauses.
+async fn put_rows(client: &Client, log: &Log, table: Table, rng: &mut Rng) -> Result<()> {
+    loop {
+        let put = log.next_put(table);
+        let request = v1::PutRowsRequest {
+            dataset: wire::dataset(table.id()),
+            request_id: put.id(),
+            rows: Some(wire::arrow_chunk(&rows_of_put(&put)?)?),
+            ..v1::PutRowsRequest::default()
+        };
+        let answer = client.put_rows(request).await?;
+        if i64::from(answer.accepted_rows) != put.rows() {
+            bail!("{} of {put:?} were accepted", answer.accepted_rows);
+        }
+        log.put_is_done(&put);
+        tokio::time::sleep(Duration::from_millis(1 + rng.below(20))).await;
+    }
+}
+
+/// Makes one run of all events, rows of puts too, again and again.
+async fn compact(client: &Client, log: &Log, seed: u64, writing: &Weak<()>) -> Result<()> {
+    let mut rng = Rng::stream(seed, 9);
+    while writing.strong_count() > 0 {
+        tokio::time::sleep(Duration::from_millis(20 + rng.below(300))).await;
+        let request = v1::CompactDatasetRequest {
+            name: wire::dataset(Table::Events.id()),
+        };
+        client.compact_dataset(request).await?;
+        log.known().compactions += 1;
+    }
+    Ok(())
+}
+
 /// The rows of one chunk: they follow from the load's number and the chunk's.
 fn rows(load: &Load, seq: u64) -> Result<RecordBatch> {
     let seq = i64::try_from(seq)?;
-    let range = || 0..ROWS;
     let first = seq * ROWS;
-    let customers = range().map(|n| Some(format!("c{}", first + n)));
-    // One second apart, from 2024-01-01.
+    let customers = (0..ROWS).map(|n| format!("c{}", first + n)).collect();
+    table_rows(customers, first, load.number, seq)
+}
+
+/// The rows of one put: they follow from its number.
+fn rows_of_put(put: &Put) -> Result<RecordBatch> {
+    let customers = (0..put.rows())
+        .map(|n| match put.table {
+            Table::Events => format!("c{n}"),
+            Table::Customers => format!("p{}", put.number % PUT_CUSTOMERS),
+        })
+        .collect();
+    table_rows(customers, put.number, PUTS + put.number, 0)
+}
+
+/// One row for each customer, one second apart from `first` seconds after 2024-01-01.
+fn table_rows(customers: Vec<String>, first: i64, load: i64, seq: i64) -> Result<RecordBatch> {
+    let count = i64::try_from(customers.len())?;
+    let range = || 0..count;
     let times = range().map(|n| 1_704_067_200_000_000 + (first + n) * 1_000_000);
     let columns: [(&str, Arc<dyn Array>); 6] = [
-        ("customer", Arc::new(customers.collect::<StringArray>())),
+        (
+            "customer",
+            Arc::new(StringArray::from_iter_values(customers)),
+        ),
         (
             "at",
             Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")),
@@ -256,7 +472,7 @@ fn rows(load: &Load, seq: u64) -> Result<RecordBatch> {
         ),
         (
             "load",
-            Arc::new(Int64Array::from_iter_values(range().map(|_| load.number))),
+            Arc::new(Int64Array::from_iter_values(range().map(|_| load))),
         ),
         (
             "seq",
@@ -265,131 +481,4 @@ fn rows(load: &Load, seq: u64) -> Result<RecordBatch> {
         ("n", Arc::new(Int64Array::from_iter_values(range()))),
     ];
     Ok(RecordBatch::try_from_iter(columns)?)
-}
-
-/// What the engine has lost or shows in part; empty when it keeps every promise in the log.
-///
-/// # Errors
-/// When the engine cannot answer.
-pub async fn verify(client: &Client, log: &Log) -> Result<Vec<String>> {
-    let (loads, jobs) = {
-        let known = log.known();
-        (known.loads.clone(), known.jobs.clone())
-    };
-    let mut problems = Vec::new();
-    for load in &loads {
-        problems.extend(verify_ledger(client, load).await?);
-    }
-    let of = |table| loads.iter().filter(move |load| load.table == table);
-    problems.extend(verify_events(client, of(Table::Events)).await?);
-    problems.extend(verify_customers(client, of(Table::Customers)).await?);
-    for job in jobs {
-        let request = v1::GetJobRequest {
-            name: wire::job(&job),
-        };
-        match client.get_job(request).await {
-            Ok(_) => {}
-            Err(error) if error.has_reason("JOB_NOT_FOUND") => {
-                problems.push(format!("job {job} was acknowledged and is lost"));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(problems)
-}
-
-async fn verify_ledger(client: &Client, load: &Load) -> Result<Option<String>> {
-    let (id, table) = (load.id(), load.table.id());
-    let request = v1::GetIngestRequest {
-        name: wire::ingest(table, &id),
-    };
-    let ingest = match client.get_ingest(request).await {
-        Ok(response) => response.ingest.context("GetIngest answers with the load")?,
-        Err(error) if error.has_reason("INGEST_NOT_FOUND") => {
-            let lost = load.acknowledged > 0 || load.commit == Commit::Acknowledged;
-            return Ok(lost.then(|| format!("{table}/{id} is lost, {load:?}")));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if ingest.next_seq < load.acknowledged {
-        return Ok(Some(format!(
-            "{table}/{id}: chunks below {} were acknowledged, the engine is at {}",
-            load.acknowledged, ingest.next_seq
-        )));
-    }
-    let committed = ingest.state() == v1::IngestState::Committed;
-    if load.commit == Commit::Acknowledged && !committed {
-        return Ok(Some(format!(
-            "{table}/{id}: an acknowledged commit is lost"
-        )));
-    }
-    Ok(None)
-}
-
-async fn verify_events(client: &Client, loads: impl Iterator<Item = &Load>) -> Result<Vec<String>> {
-    let sql = r#"select "load", seq, count(*), sum(n) from "crash-events" group by "load", seq"#;
-    let mut visible: BTreeMap<i64, Vec<(i64, i64, i64)>> = BTreeMap::new();
-    for row in wire::int_rows(&wire::query(client, sql).await?)? {
-        let [Some(load), Some(seq), Some(count), Some(sum)] = row[..] else {
-            bail!("an empty value in {row:?} of {sql}");
-        };
-        visible.entry(load).or_default().push((seq, count, sum));
-    }
-    let mut problems = Vec::new();
-    for load in loads {
-        let mut found = visible.remove(&load.number).unwrap_or_default();
-        found.sort_unstable();
-        let chunks = i64::try_from(load.chunks)?;
-        let whole = (0..chunks)
-            .map(|seq| (seq, ROWS, ROWS * (ROWS - 1) / 2))
-            .collect::<Vec<_>>();
-        let good = match load.commit {
-            Commit::NotSent => found.is_empty(),
-            Commit::Sent => found.is_empty() || found == whole,
-            Commit::Acknowledged => found == whole,
-        };
-        if !good {
-            problems.push(format!(
-                "events of {load:?} show as (seq, rows, sum of n) {found:?}"
-            ));
-        }
-    }
-    problems.extend(
-        visible
-            .keys()
-            .map(|load| format!("load {load} was never made")),
-    );
-    Ok(problems)
-}
-
-async fn verify_customers(
-    client: &Client,
-    loads: impl Iterator<Item = &Load>,
-) -> Result<Vec<String>> {
-    let sql = r#"select "load", count(*), sum(n) from "crash-customers" group by "load""#;
-    let visible = wire::int_rows(&wire::query(client, sql).await?)?;
-    let per_chunk = ROWS * (ROWS - 1) / 2;
-    let chunks = i64::try_from(CUSTOMER_CHUNKS)?;
-    let whole = |load: &Load| {
-        vec![vec![
-            Some(load.number),
-            Some(ROWS * chunks),
-            Some(per_chunk * chunks),
-        ]]
-    };
-    // The rows of the last commit; of one that was sent but not answered, perhaps.
-    let mut allowed = vec![Vec::new()];
-    for load in loads {
-        match load.commit {
-            Commit::NotSent => {}
-            Commit::Sent => allowed.push(whole(load)),
-            Commit::Acknowledged => allowed = vec![whole(load)],
-        }
-    }
-    if allowed.contains(&visible) {
-        return Ok(Vec::new());
-    }
-    Ok(vec![format!(
-        "customers show as (load, rows, sum of n) {visible:?}, allowed {allowed:?}"
-    )])
 }

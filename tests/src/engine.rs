@@ -113,6 +113,14 @@ impl Engine {
         Ok(Client::connect(&self.address, Options::default())?)
     }
 
+    /// Whether the process has ended.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Ends the process by SIGKILL, at once.
     ///
     /// # Errors

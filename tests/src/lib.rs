@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod crash;
 pub mod engine;
+pub mod furnish;
 pub mod load;
 pub mod settings;
 pub mod wire;

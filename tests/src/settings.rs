@@ -33,6 +33,11 @@ pub fn slow() -> bool {
     std::env::var_os("LODE_SLOW_TESTS").is_some_and(|value| value == "1")
 }
 
+/// Where a furnished data folder is to be kept, as `LODE_KEEP_DIR` says; it must not be there.
+pub fn keep_dir() -> Option<PathBuf> {
+    std::env::var_os("LODE_KEEP_DIR").map(PathBuf::from)
+}
+
 /// A file of the real data sets, which are no part of the repository.
 ///
 /// Without them the test that asks is skipped, and says so on the real standard error.

@@ -156,6 +156,16 @@ pub(crate) fn version(text: &str) -> Result<(String, u64), String> {
     }
 }
 
+/// NAME=VALUE of a label; without a value the label is to go.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("expected NAME=VALUE, found {text:?}")),
+    }
+}
+
 /// A field separator: one character, or `tab`.
 pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {

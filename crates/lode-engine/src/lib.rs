@@ -23,5 +23,6 @@ pub use error::Result;
 pub use lode_store::Checked;
 pub use lode_store::Problem;
 pub use lode_store::Rebuilt;
+pub use lode_store::accept as accept_directory;
 pub use lode_store::check as check_directory;
 pub use lode_store::rebuild as rebuild_directory;

@@ -76,6 +76,39 @@ pub struct Dataset {
     /// When it changed last.
     #[serde(serialize_with = "serial::time")]
     pub update_time: Option<Timestamp>,
+    /// Parts whose rows cannot be read any more; only [`Lode::dataset`] asks for them.
+    pub lost_parts: Vec<LostPart>,
+}
+
+/// A part of a dataset whose rows cannot be read any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostPart {
+    /// Its name.
+    pub part: String,
+    /// The load that takes its chunk a second time; none for a part that compaction made.
+    pub ingest: Option<String>,
+    /// The chunk of that load.
+    pub seq: u64,
+    /// Rows that are not there.
+    pub rows: u64,
+    /// What was found in its place.
+    pub found: String,
+    /// When that was found.
+    #[serde(serialize_with = "serial::time")]
+    pub find_time: Option<Timestamp>,
+}
+
+impl From<v1::LostPart> for LostPart {
+    fn from(lost: v1::LostPart) -> Self {
+        Self {
+            part: lost.part,
+            ingest: (!lost.ingest.is_empty()).then(|| id_of(&lost.ingest)),
+            seq: lost.seq,
+            rows: lost.row_count,
+            found: lost.found,
+            find_time: lost.find_time.as_ref().map(convert::time_from_wire),
+        }
+    }
 }
 
 impl Dataset {
@@ -98,6 +131,7 @@ impl Dataset {
             labels: dataset.labels,
             create_time: dataset.create_time.as_ref().map(convert::time_from_wire),
             update_time: dataset.update_time.as_ref().map(convert::time_from_wire),
+            lost_parts: Vec::new(),
         })
     }
 }
@@ -259,7 +293,11 @@ impl Lode {
             name: dataset_name(dataset)?,
         };
         let answer = self.client().get_dataset(request).await?;
-        Dataset::from_wire(answer.dataset.unwrap_or_default())
+        let lost = answer.lost_parts.into_iter();
+        Ok(Dataset {
+            lost_parts: lost.map(LostPart::from).collect(),
+            ..Dataset::from_wire(answer.dataset.unwrap_or_default())?
+        })
     }
 
     /// Makes a dataset, or finds it when it is there with the same kind and schema.
@@ -300,6 +338,29 @@ impl Lode {
             }),
             update_mask: Some(prost_types::FieldMask {
                 paths: vec!["schema".to_owned()],
+            }),
+        };
+        let answer = self.client().update_dataset(request).await?;
+        Dataset::from_wire(answer.dataset.unwrap_or_default())
+    }
+
+    /// Gives a dataset these labels instead of those that it has.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`, or what the call met.
+    pub async fn update_labels(
+        &self,
+        dataset: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Dataset> {
+        let request = v1::UpdateDatasetRequest {
+            dataset: Some(v1::Dataset {
+                name: dataset_name(dataset)?,
+                labels,
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["labels".to_owned()],
             }),
         };
         let answer = self.client().update_dataset(request).await?;

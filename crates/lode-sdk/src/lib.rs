@@ -22,6 +22,7 @@ pub use catalog::Compaction;
 pub use catalog::Dataset;
 pub use catalog::InputColumnInfo;
 pub use catalog::InputInfo;
+pub use catalog::LostPart;
 pub use catalog::OutputInfo;
 pub use catalog::PluginInfo;
 pub use catalog::RejectedRow;

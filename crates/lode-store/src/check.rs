@@ -33,6 +33,7 @@ use crate::kv::Span;
 use crate::kv::Tree;
 use crate::kv::Trees;
 use crate::long;
+use crate::mark;
 use crate::marker;
 use crate::recent;
 use crate::record::State;
@@ -184,7 +185,10 @@ impl Check<'_> {
             let checked = self.documents(trees, tree);
             self.note("", what, checked);
         }
-        if self.home.parts().exists() {
+        let whole = mark::verify(self.home, trees);
+        let is_whole = whole.is_ok();
+        self.note("", "the catalog", whole);
+        if is_whole && self.home.parts().exists() {
             for dir in list(&self.home.parts())? {
                 if let Some(number) = Home::number_of(&dir) {
                     let behind = marker::stale(trees, number, &dir).map(|_| ());

@@ -14,6 +14,7 @@ use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -27,10 +28,16 @@ use crate::Result;
 use crate::failpoint::Failpoints;
 use crate::guard::Guard;
 use crate::guard::Refusal;
+use crate::home::Home;
+use crate::home::Opened;
+use crate::key;
 use crate::kv::Overlay;
+use crate::kv::Tree;
 use crate::kv::Trees;
 use crate::kv::Txn;
 use crate::kv::join;
+use crate::mark;
+use crate::mark::Mark;
 
 const QUEUE_JOBS: usize = 1024;
 const GROUP_JOBS: usize = 512;
@@ -42,20 +49,37 @@ const LAZY: Duration = Duration::from_millis(100);
 pub(crate) struct Core {
     pub(crate) trees: Trees,
     pub(crate) failpoints: Failpoints,
-    db: sled::Db,
+    /// There until the end.
+    db: Option<sled::Db>,
     /// sled's own file, opened again so that it can be synced.
     file: File,
     guard: Guard,
+    mark: Mark,
+    /// Groups that were applied, and of those the ones that are durable.
+    applied: AtomicU64,
+    durable: AtomicU64,
     refusing: AtomicBool,
     poison: OnceLock<String>,
 }
 
 impl Core {
-    pub(crate) fn new(db: sled::Db, file: File, failpoints: Failpoints) -> Result<Self> {
+    /// Over sled as it was opened; unless it is for a rebuild it must have all it ever had.
+    pub(crate) fn new(home: &Home, opened: Opened, rebuild: bool) -> Result<Self> {
+        let Opened { db, file, .. } = opened;
+        let failpoints = Failpoints::from_environment();
+        let trees = Trees::open(&db)?;
+        if !rebuild {
+            mark::verify(home, &trees)?;
+        }
+        // sled has found these on the disk, and its file was synced since.
+        let groups = AtomicU64::new(mark::groups(&trees)?);
         Ok(Self {
-            trees: Trees::open(&db)?,
+            trees,
+            mark: Mark::open(home.dir())?,
+            durable: AtomicU64::new(groups.load(Ordering::Relaxed)),
+            applied: groups,
             failpoints,
-            db,
+            db: Some(db),
             file,
             guard: Guard::new(),
             refusing: AtomicBool::new(false),
@@ -75,7 +99,7 @@ impl Core {
 
     /// Why a group of writes is refused now, if it is; tells the log when that changes.
     fn admit(&self) -> Option<Refusal> {
-        let refusal = match self.guard.admit(&self.file) {
+        let refusal = match self.guard.admit(&self.file, || self.put_mark()) {
             Ok(refusal) => refusal,
             Err(error) => {
                 tracing::warn!(error = %lode_types::chain(&error), "the disk cannot be looked at");
@@ -96,11 +120,23 @@ impl Core {
     /// Makes all that was applied durable.
     pub(crate) fn sync(&self) -> Result<()> {
         self.check()?;
+        let applied = self.applied.load(Ordering::Acquire);
         let synced = self.sync_unchecked();
         if let Err(error) = &synced {
             self.poison(&lode_types::chain(error));
+            return synced;
+        }
+        self.durable.fetch_max(applied, Ordering::AcqRel);
+        if let Err(error) = self.put_mark() {
+            // The group is durable all the same; the next one asks the disk again.
+            tracing::warn!(%error, "could not write file MARK");
         }
         synced
+    }
+
+    /// Says beside sled what is durable.
+    fn put_mark(&self) -> std::io::Result<()> {
+        self.mark.write(self.durable.load(Ordering::Acquire))
     }
 
     pub(crate) fn poison(&self, cause: &str) {
@@ -113,7 +149,8 @@ impl Core {
     }
 
     fn sync_unchecked(&self) -> Result<()> {
-        self.db.flush().map_err(Error::sled("flush"))?;
+        let db = self.db.as_ref().ok_or(Error::Closed)?;
+        db.flush().map_err(Error::sled("flush"))?;
         self.failpoints.pass("txn.flushed");
         if !self.failpoints.pass("txn.fdatasync") {
             self.file
@@ -122,6 +159,16 @@ impl Core {
         }
         self.failpoints.pass("txn.synced");
         Ok(())
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        let sled = (std::mem::take(&mut self.trees), self.db.take());
+        // sled writes once more as it goes, and panics when the disk refuses.
+        if catch_unwind(AssertUnwindSafe(|| drop(sled))).is_err() {
+            tracing::error!("sled could not end in order; what was acknowledged is durable");
+        }
     }
 }
 
@@ -330,14 +377,20 @@ fn work(core: &Core, work: Work, group: &mut Overlay, refusal: Option<Refusal>) 
     }
 }
 
-fn apply(core: &Core, group: Overlay) -> Result<()> {
+fn apply(core: &Core, mut group: Overlay) -> Result<()> {
     if group.is_empty() {
         return Ok(());
     }
+    // Only this thread applies.
+    let number = core.applied.load(Ordering::Acquire) + 1;
+    let value = number.to_be_bytes().as_slice().into();
+    group.set(Tree::Meta, key::groups(), Some(value));
     let applied = catch_unwind(AssertUnwindSafe(|| core.trees.apply(group)))
         .unwrap_or_else(|_| Err(Error::bug("sled panicked")));
     if let Err(error) = &applied {
         core.poison(&lode_types::chain(error));
+    } else {
+        core.applied.store(number, Ordering::Release);
     }
     core.failpoints.pass("txn.applied");
     applied

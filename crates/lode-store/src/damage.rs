@@ -24,23 +24,34 @@ use crate::kv::Span;
 use crate::kv::Tree;
 use crate::kv::Txn;
 use crate::record::Chunk;
+use crate::record::Definition;
 use crate::store::Inner;
 use crate::sweep;
 
 /// The label by whose value [`SKIP`] reads of a dataset go on without lost parts.
-pub(crate) const LABEL: &str = "damaged-parts";
+const LABEL: &str = "damaged-parts";
 /// See [`LABEL`].
-pub(crate) const SKIP: &str = "skip";
+const SKIP: &str = "skip";
 
 const FORM: u8 = 1;
+
+/// Whether reads of a dataset go on without lost parts.
+pub(crate) fn skips(definition: &Definition) -> bool {
+    definition
+        .labels
+        .get(LABEL)
+        .is_some_and(|value| value == SKIP)
+}
 
 /// A part that is gone or damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostPart {
     /// Its name; a damaged one lies in `aside` under its dataset's number and this.
     pub part: String,
-    /// The number of the load that wrote it, within its dataset.
+    /// The number of the load that wrote it, within its dataset, or of the sorted run.
     pub ingest: u32,
+    /// That load's id, under which the chunk is taken again; empty for a run.
+    pub load: String,
     /// The chunk that it held.
     pub seq: u64,
     /// Rows that are not there.
@@ -85,14 +96,26 @@ pub(crate) fn open_part(inner: &Inner, place: Place, seq: u64, chunk: &Chunk) ->
 
 /// The parts of a dataset that are lost, in the order of loads and chunks.
 pub(crate) fn of_dataset(read: &dyn Read, dataset: u32) -> Result<Vec<LostPart>> {
-    read.scan(Tree::Meta, &Span::prefix(&key::lost_parts(dataset)))?
+    let mut lost = read
+        .scan(Tree::Meta, &Span::prefix(&key::lost_parts(dataset)))?
         .into_iter()
         .map(|(key, value)| {
             let wrong = || Error::damaged("lost part", "a key");
             let ingest = key::read_ingest(&key).ok_or_else(wrong)?;
             decode(&value, ingest, key::read_seq(&key).ok_or_else(wrong)?)
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    if lost.is_empty() {
+        return Ok(lost);
+    }
+    let prefix = key::ingest_ids(dataset);
+    for (key, value) in read.scan(Tree::Meta, &Span::prefix(&prefix))? {
+        let number = key::read_number(&value);
+        for part in lost.iter_mut().filter(|part| Some(part.ingest) == number) {
+            part.load = String::from_utf8_lossy(&key[prefix.len()..]).into_owned();
+        }
+    }
+    Ok(lost)
 }
 
 /// Whether the part of a chunk is lost, so that the chunk may come again.
@@ -177,11 +200,17 @@ fn lost(inner: &Inner, place: Place, seq: u64, chunk: &Chunk, found: String) -> 
             tracing::warn!(error = %lode_types::chain(&error), "a lost part is not remembered");
         }
     }
+    let run = key::run_part(place.dataset, place.ingest, seq);
+    let is_run = matches!(inner.core().trees.get(Tree::Meta, &run), Ok(Some(_)));
     Error::PartDamaged {
         dataset,
         part: chunk.part.clone(),
         rows: chunk.rows,
         found,
+        mend: match is_run {
+            true => "compaction made it, so load its rows into another dataset",
+            false => "send the same chunk of its load again",
+        },
     }
 }
 
@@ -201,6 +230,7 @@ fn decode(bytes: &[u8], ingest: u32, seq: u64) -> Result<LostPart> {
     let lost = LostPart {
         part: read.text()?.to_owned(),
         ingest,
+        load: String::new(),
         seq,
         rows: read.int()?,
         time: Timestamp(read.signed()?),

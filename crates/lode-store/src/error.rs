@@ -89,17 +89,21 @@ pub enum Error {
     RequestExists { id: String },
     /// A part that is not what was written.
     #[error(
-        "part {part} of dataset {dataset:?} is lost with {rows} rows: found {found}; send the same \
-         chunk of its load again, or label the dataset damaged-parts=skip to read the rest"
+        "part {part} of dataset {dataset:?} is lost with {rows} rows: found {found}; {mend}, or \
+         label the dataset damaged-parts=skip to read the rest"
     )]
     PartDamaged {
         dataset: String,
         part: String,
         rows: u64,
         found: String,
+        mend: &'static str,
     },
     /// An output or a model that is not what was written.
-    #[error("file {name:?} of {area} is damaged: {found}; it was set aside, run its job again")]
+    #[error(
+        "file {name:?} of {area} is lost: found {found}; run its job again (a damaged file lies in \
+         aside)"
+    )]
     FileDamaged {
         area: &'static str,
         name: String,
@@ -181,6 +185,12 @@ pub enum Error {
         expected: u64,
         found: u64,
     },
+    /// sled has lost its last writes, and no commit among them.
+    #[error(
+        "the catalog has lost its last writes: expected {expected} groups of them, found {found}; \
+         small writes, jobs or tags are gone; lode admin accept goes on without them"
+    )]
+    CatalogShort { expected: u64, found: u64 },
     /// No room is left on the disk.
     #[error(
         "the disk is full: expected room for {needed} bytes more of the database; writes go on \
@@ -269,6 +279,7 @@ impl Failure for Error {
                 _ => Class::Bug,
             },
             Self::CatalogBehind { .. }
+            | Self::CatalogShort { .. }
             | Self::Damaged { .. }
             | Self::PartDamaged { .. }
             | Self::FileDamaged { .. } => Class::Corrupt,
@@ -313,6 +324,7 @@ impl Failure for Error {
             Self::TooNew { .. } => "STORE_TOO_NEW",
             Self::Damaged { .. } => "STORE_DAMAGED",
             Self::CatalogBehind { .. } => "CATALOG_BEHIND",
+            Self::CatalogShort { .. } => "CATALOG_SHORT",
             Self::CatalogWhole => "CATALOG_WHOLE",
             Self::PartDamaged { .. } => "PART_DAMAGED",
             Self::FileDamaged { .. } => "FILE_DAMAGED",

@@ -87,10 +87,22 @@ pub(crate) fn adopt(inner: &Inner, area: Area, name: &str) -> Result<()> {
 pub(crate) fn open(inner: &Inner, area: Area, name: &str) -> Result<File> {
     check_name(name)?;
     let path = inner.home().area(area.as_str()).join(name);
-    let file = File::open(&path).map_err(|error| missing(area, name, "open file", error))?;
-    let id = (area.tag(), name.to_owned());
     let key = key::file(area.tag(), name);
-    let Some(value) = inner.core().trees.get(Tree::Meta, &key)? else {
+    let seal = inner.core().trees.get(Tree::Meta, &key)?;
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        // It was set aside, or somebody took it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && seal.is_some() => {
+            return Err(Error::FileDamaged {
+                area: area.as_str(),
+                name: name.to_owned(),
+                found: "no file".to_owned(),
+            });
+        }
+        Err(error) => return Err(missing(area, name, "open file", error)),
+    };
+    let id = (area.tag(), name.to_owned());
+    let Some(value) = seal else {
         return Ok(file);
     };
     if value.is_empty() || lock(inner.sealed()).contains(&id) {

@@ -2,10 +2,13 @@
 //!
 //! An error of sled's own writes leaves its state unknown and poisons the store until a
 //! restart; a refusal here costs the callers one answer. Room behind the end of sled's file
-//! is allocated ahead, so that parts and other programs cannot take it. Invariant: a group of
-//! writes is admitted only when the file can grow by more than the group.
+//! is allocated ahead, so that parts and other programs cannot take it. A file system that
+//! turns read-only after an error of its own need not say so, so one that has been asked for
+//! nothing else is written to first. Invariant: a group of writes is admitted only when the
+//! file can grow by more than the group.
 
 use std::fs::File;
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -50,15 +53,30 @@ impl Guard {
         }
     }
 
-    /// Whether `file` may grow by a group of writes now.
+    /// Whether `file` may grow by a group of writes now; `probe` writes what is there already
+    /// to the same disk.
     ///
     /// # Errors
     /// When the system does not answer.
-    pub(crate) fn admit(&self, file: &File) -> Result<Option<Refusal>> {
+    pub(crate) fn admit(
+        &self,
+        file: &File,
+        probe: impl FnOnce() -> io::Result<()>,
+    ) -> Result<Option<Refusal>> {
         let disk = rustix::fs::fstatvfs(file)
             .map_err(|errno| Error::io("look at the disk")(errno.into()))?;
         if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
             return Ok(Some(Refusal::ReadOnly));
+        }
+        match probe() {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                return Ok(Some(Refusal::ReadOnly));
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                return Ok(Some(Refusal::Full));
+            }
+            // What else is wrong, the write itself has to say.
+            _ => {}
         }
         let metadata = file.metadata().map_err(Error::io("look at sled's file"))?;
         let end = metadata.len();

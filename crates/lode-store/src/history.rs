@@ -20,6 +20,7 @@ use crate::catalog;
 use crate::catalog::Known;
 use crate::codec::Reader;
 use crate::codec::Writer;
+use crate::damage;
 use crate::ingest::Place;
 use crate::key;
 use crate::kv::Read;
@@ -30,7 +31,7 @@ use crate::recent::Rolled;
 use crate::record::Chunk;
 use crate::record::Version;
 use crate::snapshot::Rows;
-use crate::snapshot::open_parts;
+use crate::snapshot::open_some;
 use crate::snapshot::version_record;
 use crate::stage;
 use crate::stage::Staged;
@@ -65,9 +66,12 @@ pub(crate) fn pieces(
     schema: &SchemaRef,
     version: u64,
 ) -> Result<(Vec<Piece>, u64)> {
-    recent::undisturbed(&inner.core().trees, dataset, || {
+    let trees = &inner.core().trees;
+    let skip = damage::skips(&catalog::definition(trees, dataset)?);
+    recent::undisturbed(trees, dataset, || {
         let mut reader = PieceReader {
             inner,
+            skip,
             pieces: Vec::new(),
             bytes: 0,
         };
@@ -79,6 +83,8 @@ pub(crate) fn pieces(
 
 struct PieceReader<'a> {
     inner: &'a Inner,
+    /// Whether parts that are lost are left out.
+    skip: bool,
     pieces: Vec<Piece>,
     bytes: u64,
 }
@@ -121,7 +127,8 @@ impl PieceReader<'_> {
     /// The parts of one ingest, as far as the commits go.
     fn load(&mut self, dataset: u32, ingest: u32, commits: Vec<Commit>) -> Result<()> {
         let mut files = Vec::new();
-        open_parts(self.inner, Place { dataset, ingest }, &mut files)?;
+        let place = Place { dataset, ingest };
+        open_some(self.inner, place, self.skip, &mut files)?;
         let mut commits = commits.into_iter();
         let mut current = commits.next();
         for file in files {

@@ -75,6 +75,11 @@ pub(crate) fn epoch() -> Vec<u8> {
     Key::new(tag::COUNTER).u8(1).0
 }
 
+/// How many groups of writes were made.
+pub(crate) fn groups() -> Vec<u8> {
+    Key::new(tag::COUNTER).u8(2).0
+}
+
 pub(crate) fn dataset_id(id: &DatasetId) -> Vec<u8> {
     Key::new(tag::DATASET_ID).text(id.as_str()).0
 }
@@ -431,6 +436,10 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 /// A number as it stands in a value that is a number alone.
 pub(crate) fn number(value: u32) -> Vec<u8> {
     value.to_be_bytes().to_vec()
+}
+
+pub(crate) fn read_groups(value: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(value.try_into().ok()?))
 }
 
 pub(crate) fn read_number(value: &[u8]) -> Option<u32> {

@@ -112,6 +112,7 @@ pub(crate) trait Read {
 }
 
 /// The trees of one sled database.
+#[derive(Default)]
 pub(crate) struct Trees {
     trees: Vec<sled::Tree>,
 }
@@ -213,7 +214,7 @@ impl Overlay {
         }
     }
 
-    fn set(&mut self, tree: Tree, key: Vec<u8>, value: Option<IVec>) {
+    pub(crate) fn set(&mut self, tree: Tree, key: Vec<u8>, value: Option<IVec>) {
         self.bytes += key.len() + value.as_ref().map_or(0, |v| v.len()) + 32;
         self.trees[tree as usize].insert(IVec::from(key), value);
     }

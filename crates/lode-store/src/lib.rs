@@ -41,6 +41,7 @@ mod home;
 mod key;
 mod kv;
 mod long;
+mod mark;
 mod record;
 mod runs;
 
@@ -66,6 +67,7 @@ pub use ingest::NewChunk;
 pub use ingest::RejectedRow;
 pub use lode_types::CsvOptions;
 pub use rebuild::Rebuilt;
+pub use rebuild::accept;
 pub use rebuild::rebuild;
 pub use recent::MAX_PUT_ROWS;
 pub use recent::NewRows;

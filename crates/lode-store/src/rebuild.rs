@@ -42,6 +42,7 @@ use crate::ingest::Place;
 use crate::key;
 use crate::kv::Tree;
 use crate::long;
+use crate::mark;
 use crate::marker;
 use crate::marker::Marker;
 use crate::recent;
@@ -83,12 +84,16 @@ impl Clock for Then {
 /// Makes the catalog of `dir` anew. One that is whole is left alone unless `force` is set.
 ///
 /// # Errors
-/// `STORE_LOCKED`, `STORE_FOREIGN`, `STORE_TOO_NEW`, `CATALOG_WHOLE`, errors of the disk.
+/// `STORE_LOCKED`, `STORE_FOREIGN`, `STORE_TOO_NEW`, `CATALOG_WHOLE`, errors of the disk;
+/// `CATALOG_SHORT` when no commit is lost, so that the catalog has more than a rebuilt one.
 pub fn rebuild(dir: &Path, force: bool) -> Result<Rebuilt> {
     let mut rebuilt = Rebuilt::default();
     {
         let home = Home::inspect(dir)?;
-        if !force && Copied::of(&home.sled())?.open().is_ok() {
+        if !force && let Ok(trees) = Copied::of(&home.sled())?.open() {
+            if let Err(short @ Error::CatalogShort { .. }) = mark::verify(&home, &trees) {
+                return Err(short);
+            }
             drop(home);
             let problems = check(dir)?.problems;
             let beyond = problems
@@ -106,7 +111,7 @@ pub fn rebuild(dir: &Path, force: bool) -> Result<Rebuilt> {
             home.set_aside(&home.sled(), &name)?;
             rebuilt.aside = Some(home.dir().join("aside").join(name));
         }
-        lode_parts::sync_dir(home.dir())?;
+        mark::forget(home.dir())?;
     }
     let clock = Arc::new(Then(AtomicI64::new(i64::MIN)));
     let options = Options {
@@ -123,6 +128,23 @@ pub fn rebuild(dir: &Path, force: bool) -> Result<Rebuilt> {
     let rebuilt = work.rebuilt;
     store.close()?;
     Ok(rebuilt)
+}
+
+/// Goes on with a catalog that has lost its last writes: what it has is all there is from now
+/// on. Gives how many groups of writes were expected, and how many there are.
+///
+/// # Errors
+/// `STORE_LOCKED`, `STORE_FOREIGN`, `STORE_TOO_NEW`; `CATALOG_BEHIND` when a commit is lost, so
+/// that a rebuild has more; `CATALOG_WHOLE` when nothing is.
+pub fn accept(dir: &Path) -> Result<(u64, u64)> {
+    let home = Home::inspect(dir)?;
+    let copy = Copied::of(&home.sled())?;
+    let trees = copy.open()?;
+    match mark::verify(&home, &trees) {
+        Ok(()) => Err(Error::CatalogWhole),
+        Err(Error::CatalogShort { found, .. }) => Ok((mark::forget(home.dir())?, found)),
+        Err(error) => Err(error),
+    }
 }
 
 struct Rebuild<'a> {

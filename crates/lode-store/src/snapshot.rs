@@ -204,6 +204,11 @@ impl Snapshot {
         &self.pin.definition
     }
 
+    /// Whether the owner lets reads go on without lost parts.
+    pub(crate) fn skips_lost(&self) -> bool {
+        damage::skips(&self.pin.definition)
+    }
+
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::new(self.pin.definition.schema.to_arrow())
     }
@@ -279,7 +284,7 @@ impl Snapshot {
                 ingest,
             };
             let mut files = Vec::new();
-            open_parts(&pin.inner, place, &mut files)?;
+            open_some(&pin.inner, place, self.skips_lost(), &mut files)?;
             for file in files {
                 batches.extend(recent::first_rows(file.file, &rolled, self.version())?);
             }
@@ -313,8 +318,7 @@ impl Snapshot {
 
     fn parts_of(&self, tiles: &[Tile]) -> Result<Vec<TableFile>> {
         let pin = &*self.pin;
-        let label = pin.definition.labels.get(damage::LABEL);
-        let skip = label.is_some_and(|value| value == damage::SKIP);
+        let skip = self.skips_lost();
         let mut files = Vec::new();
         if pin.definition.roles_changed {
             files.push(self.empty()?);
@@ -392,7 +396,12 @@ pub(crate) fn open_parts(inner: &Inner, place: Place, files: &mut Vec<TableFile>
 }
 
 /// Like [`open_parts`]; with `skip` those that are lost are left out.
-fn open_some(inner: &Inner, place: Place, skip: bool, files: &mut Vec<TableFile>) -> Result<()> {
+pub(crate) fn open_some(
+    inner: &Inner,
+    place: Place,
+    skip: bool,
+    files: &mut Vec<TableFile>,
+) -> Result<()> {
     let mut from = 0;
     loop {
         let page = chunks(&inner.core().trees, place, from, STEP)?;

@@ -48,7 +48,6 @@ use crate::committer::lock;
 use crate::compact;
 use crate::compact::Background;
 use crate::damage;
-use crate::failpoint::Failpoints;
 use crate::history;
 use crate::home::Home;
 use crate::ingest;
@@ -237,8 +236,7 @@ impl Store {
         let home = Home::open(dir)?;
         let opened = home.open_sled(options.cache_bytes)?;
         let sweep = home.was_clean() && !opened.recovered;
-        let failpoints = Failpoints::from_environment();
-        let core = Arc::new(Core::new(opened.db, opened.file, failpoints)?);
+        let core = Arc::new(Core::new(&home, opened, rebuild)?);
         let committer = Committer::start(Arc::clone(&core))?;
         let epoch = committer.run(|txn| {
             let before = match txn.get(Tree::Meta, &key::epoch())? {

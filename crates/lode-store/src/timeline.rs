@@ -36,8 +36,8 @@ use crate::ingest::Place;
 use crate::recent;
 use crate::runs;
 use crate::runs::Tile;
-use crate::snapshot::open_parts;
 use crate::snapshot::open_run;
+use crate::snapshot::open_some;
 
 /// So many tables are kept open.
 const OPEN_TABLES: usize = 512;
@@ -201,11 +201,17 @@ impl Look<'_> {
 
     fn tile(&self, tile: &Tile, found: &mut Vec<RecordBatch>) -> Result<()> {
         let (inner, dataset) = (self.snapshot.inner(), self.snapshot.number());
+        let skip = self.snapshot.skips_lost();
+        // A table without a part that is lost is not kept, since the part may come back.
+        let get = |number: u32, make: &dyn Fn() -> Result<Option<Table>>| match skip {
+            true => make(),
+            false => inner.opened().get((dataset, number), make),
+        };
         match tile {
             Tile::Run(run, record) => {
-                let table = inner.opened().get((dataset, *run), || {
+                let table = get(*run, &|| {
                     let mut files = Vec::new();
-                    open_run(inner, dataset, *run, None, false, &mut files)?;
+                    open_run(inner, dataset, *run, None, skip, &mut files)?;
                     open(files)
                 })?;
                 let sorted = record.is_sorted_by(&self.snapshot.definition().schema);
@@ -214,9 +220,9 @@ impl Look<'_> {
             Tile::Loads(loads) => {
                 for load in loads {
                     let ingest = load.ingest;
-                    let table = inner.opened().get((dataset, ingest), || {
+                    let table = get(ingest, &|| {
                         let mut files = Vec::new();
-                        open_parts(inner, Place { dataset, ingest }, &mut files)?;
+                        open_some(inner, Place { dataset, ingest }, skip, &mut files)?;
                         open(files)
                     })?;
                     if let Some(table) = table {

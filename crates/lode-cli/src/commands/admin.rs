@@ -23,6 +23,9 @@ pub(crate) struct Args {
 enum Command {
     /// Read everything in a data directory and compare it with its checksums; changes nothing
     Check(Directory),
+    /// Go on with a catalog that has lost its last writes, small ones, jobs or tags; a commit is
+    /// not among them
+    Accept(Directory),
     /// Make the catalog anew from the parts, when sled is lost or damaged; deletes nothing
     Rebuild(RebuildArgs),
 }
@@ -48,6 +51,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
         Command::Check(directory) => {
             let checked = lode_engine::check_directory(&directory.data_dir);
             checked.map(|checked| (of_check(&checked), checked.problems.is_empty()))
+        }
+        Command::Accept(directory) => {
+            let accepted = lode_engine::accept_directory(&directory.data_dir);
+            accepted.map(|(expected, found)| (of_accept(expected, found), true))
         }
         Command::Rebuild(args) => {
             let rebuilt = lode_engine::rebuild_directory(&args.directory.data_dir, args.force);
@@ -88,6 +95,13 @@ fn of_check(checked: &Checked) -> String {
         );
     }
     text
+}
+
+fn of_accept(expected: u64, found: u64) -> String {
+    format!(
+        "expected {expected} groups of writes, found {found}: what the others wrote is lost, the \
+         catalog is taken as it is\n"
+    )
 }
 
 fn of_rebuild(rebuilt: &Rebuilt) -> String {

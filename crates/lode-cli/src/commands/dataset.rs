@@ -1,8 +1,9 @@
-//! `lode dataset`: one dataset's columns and size, and its compaction on demand.
+//! `lode dataset`: one dataset's columns, size and lost parts; its labels; compaction on demand.
 
 use std::process::ExitCode;
 
 use lode_sdk::Compaction;
+use lode_sdk::Dataset;
 use lode_types::PrivacyClass;
 use lode_types::Schema;
 
@@ -15,6 +16,7 @@ use crate::output::of;
 use crate::output::print;
 use crate::output::size;
 use crate::output::time;
+use crate::parse;
 
 /// Arguments of `lode dataset`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,10 @@ pub(crate) struct Args {
     /// First make one sorted run of all its rows, and say what that has cost so far
     #[arg(long)]
     compact: bool,
+    /// First give it a label, or take it off when there is no value; with damaged-parts=skip
+    /// reads go on without parts that are lost
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse::label)]
+    labels: Vec<(String, String)>,
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
@@ -31,7 +37,14 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         let spent = cx.lode.compact_dataset(&args.name).await?;
         return compaction(cx, &spent);
     }
-    let dataset = cx.lode.dataset(&args.name).await?;
+    let mut dataset = cx.lode.dataset(&args.name).await?;
+    if !args.labels.is_empty() {
+        let mut labels = dataset.labels;
+        labels.extend(args.labels);
+        labels.retain(|_, value| !value.is_empty());
+        cx.lode.update_labels(&args.name, labels).await?;
+        dataset = cx.lode.dataset(&args.name).await?;
+    }
     let list = column_list(&dataset.schema);
     if cx.format == Format::Table {
         print(&format!(
@@ -43,9 +56,47 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
             dataset.version,
             time(dataset.update_time),
         ))?;
+        for (name, value) in &dataset.labels {
+            print(&format!("label {name}={value}"))?;
+        }
+        lost_parts(&dataset)?;
     }
     list.print(cx.format, &dataset, "")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What cannot be read any more, and what to do about it.
+fn lost_parts(dataset: &Dataset) -> Result<()> {
+    let lost = &dataset.lost_parts;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let rows = lost.iter().map(|part| part.rows).sum();
+    let skips = dataset
+        .labels
+        .get("damaged-parts")
+        .is_some_and(|value| value == "skip");
+    print(&format!(
+        "LOST: {} with {}; {}",
+        of(lost.len() as u64, "part"),
+        of(rows, "row"),
+        match skips {
+            true => "reads go on without them, since it is labelled damaged-parts=skip",
+            false => "reads fail until they are back, or it is labelled damaged-parts=skip",
+        }
+    ))?;
+    for part in lost {
+        let back = match &part.ingest {
+            Some(ingest) => format!("comes back with chunk {} of load {ingest}", part.seq),
+            None => "made by compaction".to_owned(),
+        };
+        let rows = of(part.rows, "row");
+        print(&format!(
+            "  {}: {rows}, found {}; {back}",
+            part.part, part.found
+        ))?;
+    }
+    Ok(())
 }
 
 /// What compaction has cost.

@@ -70,8 +70,21 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     }
     let mut rows = cx.lode.run_query(&query).await?;
     print_rows(&mut rows, cx.format).await?;
-    if rows.summary().is_some_and(|summary| summary.truncated) {
-        say("the answer was cut at the limit; there are more rows");
+    if let Some(summary) = rows.summary() {
+        if summary.truncated {
+            say("the answer was cut at the limit; there are more rows");
+        }
+        for table in summary
+            .tables
+            .iter()
+            .filter(|table| table.lost_row_count > 0)
+        {
+            say(&format!(
+                "the answer lacks {} of {} rows of {}: their parts are lost, and it is labelled \
+                 damaged-parts=skip",
+                table.lost_row_count, table.row_count, table.dataset
+            ));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

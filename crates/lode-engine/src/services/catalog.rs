@@ -8,10 +8,12 @@ use lode_proto::v1;
 use lode_proto::v1::catalog_service_server::CatalogService;
 use lode_store::Dataset;
 use lode_store::DatasetChange;
+use lode_store::LostPart;
 use lode_store::NewDataset;
 use lode_types::DatasetId;
 use lode_types::DatasetKind;
 use lode_types::Fault;
+use lode_types::IngestId;
 use lode_types::Role;
 use lode_types::Schema;
 use tonic::Request;
@@ -86,8 +88,10 @@ impl CatalogService for Service {
         blocking(move || {
             let id = names::parse_dataset(&request.into_inner().name)?;
             let dataset = shared.store.dataset(&id)?;
+            let lost = shared.store.lost_parts(&id)?;
             Ok(Response::new(v1::GetDatasetResponse {
                 dataset: Some(to_wire(&dataset)),
+                lost_parts: lost.iter().map(|part| lost_to_wire(&id, part)).collect(),
             }))
         })
         .await
@@ -269,6 +273,19 @@ fn fits_kind(kind: DatasetKind, schema: &Schema) -> Result<(), Fault> {
             "dataset.schema",
             "a customers dataset: expected a column with role customer_id, found none",
         )),
+    }
+}
+
+fn lost_to_wire(dataset: &DatasetId, lost: &LostPart) -> v1::LostPart {
+    v1::LostPart {
+        part: lost.part.clone(),
+        // A part of a run has no load; ids of loads are always good.
+        ingest: IngestId::parse(&*lost.load)
+            .map_or_else(|_| String::new(), |load| names::ingest(dataset, &load)),
+        seq: lost.seq,
+        row_count: lost.rows,
+        found: lost.found.clone(),
+        find_time: Some(convert::time_to_wire(lost.time)),
     }
 }
 

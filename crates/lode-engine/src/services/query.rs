@@ -18,6 +18,7 @@ use lode_query::Planned;
 use lode_query::QueryOptions;
 use lode_query::Stop;
 use lode_types::DatasetId;
+use lode_types::DatasetKind;
 use lode_types::Fault;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -299,11 +300,15 @@ fn table_scan(scan: &ExplainedScan, source: &Source) -> v1::TableScan {
 
 fn read_table(source: &Source) -> v1::ReadTable {
     let snapshot = &source.read.snapshot;
+    let is_bare = snapshot.dataset().kind != DatasetKind::Customers || source.read.as_of.is_none();
+    let given: u64 = source.parts.iter().map(|(_, rows, _)| rows).sum();
+    let lost = snapshot.dataset().row_count.saturating_sub(given);
     v1::ReadTable {
         dataset: names::dataset(&snapshot.dataset().id),
         version: snapshot.version(),
         as_of: source.read.as_of.map(time_to_wire),
         row_count: snapshot.dataset().row_count,
+        lost_row_count: if is_bare { lost } else { 0 },
     }
 }
 

@@ -1100,6 +1100,33 @@ pub struct GetDatasetRequest {
 pub struct GetDatasetResponse {
     #[prost(message, optional, tag = "1")]
     pub dataset: ::core::option::Option<Dataset>,
+    /// Its parts that are damaged or gone, as far as a read has met them. Reads of them fail with
+    /// DATA_LOSS / PART_DAMAGED; with the label "damaged-parts" = "skip" on the dataset they go on
+    /// without the rows.
+    #[prost(message, repeated, tag = "2")]
+    pub lost_parts: ::prost::alloc::vec::Vec<LostPart>,
+}
+/// LostPart is a part whose rows cannot be read any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LostPart {
+    /// Its name; one that is damaged lies in the engine's folder "aside".
+    #[prost(string, tag = "1")]
+    pub part: ::prost::alloc::string::String,
+    /// tenants/{tenant}/datasets/{dataset}/ingests/{ingest}: the load that takes its chunk a second
+    /// time, which mends the loss. Empty for a part that compaction made.
+    #[prost(string, tag = "2")]
+    pub ingest: ::prost::alloc::string::String,
+    /// The chunk of that load.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    /// Rows that are not there.
+    #[prost(uint64, tag = "4")]
+    pub row_count: u64,
+    /// What was found in its place.
+    #[prost(string, tag = "5")]
+    pub found: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "6")]
+    pub find_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// ListDatasetsRequest belongs to ListDatasets.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6466,6 +6493,10 @@ pub struct ReadTable {
     /// Rows of the version.
     #[prost(uint64, tag = "4")]
     pub row_count: u64,
+    /// Of these, rows that could not be read and were left out, since the dataset's label
+    /// "damaged-parts" is "skip". Not counted for customers as of a time.
+    #[prost(uint64, tag = "5")]
+    pub lost_row_count: u64,
 }
 /// ExplainRequest belongs to Explain.
 #[derive(Clone, PartialEq, ::prost::Message)]

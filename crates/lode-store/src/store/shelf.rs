@@ -99,7 +99,7 @@ impl Store {
     /// An adopted file, for reading.
     ///
     /// # Errors
-    /// `FILE_NOT_FOUND`.
+    /// `FILE_DAMAGED` when it is not what was adopted, or gone; else `FILE_NOT_FOUND`.
     pub fn open_file(&self, area: Area, name: &str) -> Result<File> {
         files::open(&self.inner, area, name)
     }

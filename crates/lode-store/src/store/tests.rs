@@ -10,6 +10,8 @@ mod full;
 mod kills;
 mod ledger;
 mod model;
+mod mounted;
+mod read_only;
 mod recent;
 mod recovery;
 mod shelf;

@@ -128,8 +128,8 @@ fn deletion_waits_for_readers_and_leaves_nothing() {
         let trees = &bench.inner().core().trees;
         let left = |tree| trees.scan(tree, &crate::kv::Span::prefix(b"")).unwrap();
         assert_eq!(left(Tree::Blocks), vec![]);
-        // The counters of datasets and of starts are all that stays.
-        assert_eq!(left(Tree::Meta).len(), 2);
+        // The counters of datasets, of starts and of groups are all that stays.
+        assert_eq!(left(Tree::Meta).len(), 3);
         bench.reopen();
         let again = bench.make("d", kind);
         assert_eq!(rows(&bench.pin(&again, None).unwrap()), vec![]);

@@ -1,6 +1,7 @@
 //! Compacted datasets show the same rows at each version, against a naive model, through
 //! kills at each step; and what they cost is bounded.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -417,59 +418,72 @@ fn child() {
     }
 }
 
+/// Each step, and after how many passages: two in the short form, all in the long.
+const STEPS: [(&str, [u64; 6]); 4] = [
+    ("compact.written", [1, 7, 3, 12, 20, 30]),
+    ("compact.renamed", [2, 9, 1, 15, 25, 40]),
+    ("compact.flip", [1, 4, 2, 3, 5, 6]),
+    ("compact.free", [1, 3, 2, 4, 5, 6]),
+];
+
 #[test]
 fn a_kill_at_any_step_leaves_the_old_or_the_new() {
+    let slow = std::env::var("LODE_SLOW_TESTS").is_ok_and(|slow| slow == "1");
     let mut bench = Bench::new();
-    for failpoint in [
-        "compact.written=kill@1",
-        "compact.written=kill@7",
-        "compact.renamed=kill@2",
-        "compact.renamed=kill@9",
-        "compact.flip=kill@1",
-        "compact.flip=kill@4",
-        "compact.free=kill@1",
-        "compact.free=kill@3",
-    ] {
-        let dir = bench.dir.path().join(failpoint);
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["store::tests::compaction::child", "--exact"])
-            .env(CHILD_DIR, &dir)
-            .env("LODE_FAILPOINTS", failpoint)
-            .output()
-            .unwrap()
-            .status;
-        assert!(!status.success(), "{failpoint} was not passed");
-        drop(bench.store.take());
-        bench.store = Some(Store::open(&dir, bench.options()).unwrap());
-        let id = dataset("e");
-        let loads = bench.dataset(&id).unwrap().version as i64;
-        assert!(loads >= 1);
-        let expected: Vec<Row> = (0..loads * 200)
-            .map(|n| row(&format!("c{}", n % 200 % 60), n, "x"))
-            .collect();
-        assert_eq!(
-            sorted(rows(&bench.pin(&id, None).unwrap())),
-            sorted(expected.clone()),
-            "{failpoint}"
-        );
-        // It goes on from there, and after an orderly end no file is without an owner.
-        bench.compact(&id).unwrap();
-        bench.clock.0.fetch_add(i64::MAX / 4, Ordering::SeqCst);
-        free(bench.inner(), bench.number(&id)).unwrap();
-        bench.store.take().unwrap().close().unwrap();
-        bench.store = Some(Store::open(&dir, bench.options()).unwrap());
-        assert_eq!(
-            sorted(rows(&bench.pin(&id, None).unwrap())),
-            sorted(expected),
-            "{failpoint}"
-        );
-        assert_eq!(
-            of_number(&bench, &id),
-            bench.records(&key::all_run_parts()),
-            "{failpoint}"
-        );
-        bench.clock.0.store(0, Ordering::SeqCst);
+    let mut kills = 0;
+    for (step, passages) in &STEPS {
+        for at in &passages[..if slow { 6 } else { 2 }] {
+            killed_at(&mut bench, &format!("{step}=kill@{at}"));
+            kills += 1;
+        }
     }
+    let text = format!(
+        "\ncompaction: {kills} kills at {} steps, none lost or doubled\n",
+        STEPS.len()
+    );
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
+fn killed_at(bench: &mut Bench, failpoint: &str) {
+    let dir = bench.dir.path().join(failpoint);
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["store::tests::compaction::child", "--exact"])
+        .env(CHILD_DIR, &dir)
+        .env("LODE_FAILPOINTS", failpoint)
+        .output()
+        .unwrap()
+        .status;
+    assert!(!status.success(), "{failpoint} was not passed");
+    drop(bench.store.take());
+    bench.store = Some(Store::open(&dir, bench.options()).unwrap());
+    let id = dataset("e");
+    let loads = bench.dataset(&id).unwrap().version as i64;
+    assert!(loads >= 1);
+    let expected: Vec<Row> = (0..loads * 200)
+        .map(|n| row(&format!("c{}", n % 200 % 60), n, "x"))
+        .collect();
+    assert_eq!(
+        sorted(rows(&bench.pin(&id, None).unwrap())),
+        sorted(expected.clone()),
+        "{failpoint}"
+    );
+    // It goes on from there, and after an orderly end no file is without an owner.
+    bench.compact(&id).unwrap();
+    bench.clock.0.fetch_add(i64::MAX / 4, Ordering::SeqCst);
+    free(bench.inner(), bench.number(&id)).unwrap();
+    bench.store.take().unwrap().close().unwrap();
+    bench.store = Some(Store::open(&dir, bench.options()).unwrap());
+    assert_eq!(
+        sorted(rows(&bench.pin(&id, None).unwrap())),
+        sorted(expected),
+        "{failpoint}"
+    );
+    assert_eq!(
+        of_number(&bench, &id),
+        bench.records(&key::all_run_parts()),
+        "{failpoint}"
+    );
+    bench.clock.0.store(0, Ordering::SeqCst);
 }
 
 #[test]

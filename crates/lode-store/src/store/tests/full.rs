@@ -3,47 +3,9 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
+use super::mounted::Mounted;
 use super::*;
-
-struct Mounted {
-    dir: TempDir,
-}
-
-impl Mounted {
-    fn make() -> Option<Self> {
-        let dir = TempDir::new().unwrap();
-        let (image, at) = (dir.path().join("disk"), dir.path().join("mounted"));
-        std::fs::create_dir(&at).unwrap();
-        File::create(&image).unwrap().set_len(192 << 20).unwrap();
-        let run = |program: &str, args: &[&Path]| {
-            let output = Command::new(program).args(args).output();
-            output.is_ok_and(|output| output.status.success())
-        };
-        let made = run("mkfs.ext4", &[Path::new("-q"), &image])
-            && run("mount", &[Path::new("-o"), Path::new("loop"), &image, &at]);
-        if !made {
-            let text = "\nSKIPPED a_full_disk_refuses_writes: no file system can be mounted here\n";
-            std::io::stderr().write_all(text.as_bytes()).unwrap();
-            return None;
-        }
-        Some(Self { dir })
-    }
-
-    fn at(&self) -> std::path::PathBuf {
-        self.dir.path().join("mounted")
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.at()).status();
-        if !unmounted.is_ok_and(|status| status.success()) && !std::thread::panicking() {
-            panic!("{} stays mounted", self.at().display());
-        }
-    }
-}
 
 /// Takes all the room there is.
 fn fill(path: &Path) {
@@ -57,7 +19,9 @@ fn fill(path: &Path) {
 
 #[test]
 fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
-    let Some(disk) = Mounted::make() else { return };
+    let Some(disk) = Mounted::make("a_full_disk_refuses_writes") else {
+        return;
+    };
     let mut bench = Bench::new();
     let store = Store::open(&disk.at().join("data"), bench.options()).unwrap();
     bench.store = Some(store);

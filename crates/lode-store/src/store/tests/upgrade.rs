@@ -154,3 +154,118 @@ fn check_rows(store: &Store) {
         assert!(Table::open(vec![file]).unwrap().rows() > 0, "{output}");
     }
 }
+
+#[test]
+fn a_directory_of_format_2_has_every_row() {
+    let dir = fixture("format-2.tar.gz");
+    let data = dir.path().join("data");
+    assert_eq!(crate::check(&data).unwrap().problems, []);
+    for round in 0..3 {
+        let options = Options {
+            compact: false,
+            ..Options::default()
+        };
+        let store = Store::open(&data, options).unwrap();
+        check_visits(&store, round == 0);
+        check_people(&store);
+        check_rest(&store);
+        // Written as of today it says the same.
+        store.compact(&dataset("visits")).unwrap();
+        store.close().unwrap();
+    }
+    assert_eq!(crate::check(&data).unwrap().problems, []);
+}
+
+/// A packed run, a plain part, rows that wait; versions within the run.
+fn check_visits(store: &Store, is_untouched: bool) {
+    let visits = dataset("visits");
+    let pinned = store.pin(&visits, None).unwrap();
+    assert_eq!((pinned.version(), pinned.dataset().row_count), (11, 608));
+    let files = pinned.files().unwrap();
+    let sizes: Vec<(bool, u64)> = files.iter().map(|f| (f.run.is_some(), f.rows)).collect();
+    if is_untouched {
+        assert_eq!(sizes, [(true, 505), (false, 100), (false, 3)]);
+        assert_eq!(files[2].name, "recent");
+    } else {
+        assert_eq!(sizes, [(true, 608)]);
+    }
+    let mut found: Vec<(String, String, f64)> = std::iter::zip(
+        texts(store, "visits", "customer"),
+        std::iter::zip(
+            texts(store, "visits", "item"),
+            floats(store, "visits", "amount"),
+        ),
+    )
+    .map(|(customer, (item, amount))| (customer, item, amount))
+    .collect();
+    let mut expected: Vec<(String, String, f64)> = (0..608)
+        .map(|i| {
+            let item = match i {
+                605.. => format!("waits-in-sled-{i}"),
+                _ => format!("item-{}", i % 17),
+            };
+            let amount = f64::from(i % 40) + 0.25;
+            (format!("c{:03}", i % 150), item, amount)
+        })
+        .collect();
+    for rows in [&mut found, &mut expected] {
+        rows.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)).then(a.2.total_cmp(&b.2)));
+    }
+    assert_eq!(found, expected);
+    // Two loads, five small writes, a load, three small writes.
+    for (version, rows) in [(1, 400), (2, 500), (4, 502), (7, 505), (8, 605), (10, 607)] {
+        let pinned = store.pin(&visits, Some(version)).unwrap();
+        let files = pinned.files().unwrap();
+        assert_eq!(files.iter().map(|f| f.rows).sum::<u64>(), rows, "{version}");
+    }
+    assert!(store.compaction(&visits).unwrap().loaded_bytes > 0);
+}
+
+fn check_people(store: &Store) {
+    let pinned = store.pin(&dataset("people"), None).unwrap();
+    assert_eq!((pinned.version(), pinned.dataset().row_count), (5, 180));
+    let mut people: Vec<(String, f64)> = std::iter::zip(
+        texts(store, "people", "customer"),
+        floats(store, "people", "wave"),
+    )
+    .collect();
+    people.sort_by(|a, b| a.0.cmp(&b.0));
+    let wave = |i| match i {
+        0..60 => 1.0,
+        60..177 => 2.0,
+        _ => 3.0,
+    };
+    let expected: Vec<(String, f64)> = (0..180).map(|i| (format!("c{i:03}"), wave(i))).collect();
+    assert_eq!(people, expected);
+    // Their history has what was replaced.
+    let first = pinned.dataset().create_time;
+    assert_eq!(pinned.files_as_of(first).unwrap()[0].rows, 0);
+    let newest = pinned.files_as_of(Timestamp(i64::MAX)).unwrap();
+    assert_eq!(newest.iter().map(|file| file.rows).sum::<u64>(), 180);
+}
+
+fn check_rest(store: &Store) {
+    let ids: Vec<String> = store
+        .datasets()
+        .unwrap()
+        .into_iter()
+        .map(|dataset| dataset.id.as_str().to_owned())
+        .collect();
+    assert_eq!(ids, ["goods", "people", "visits"]);
+    let prices: Vec<f64> = (0..17).map(|i| f64::from(i) * 1.25).collect();
+    assert_eq!(floats(store, "goods", "price"), prices);
+    assert_eq!(store.tags(&customer("c007")).unwrap().len(), 1);
+    let count = |space| store.docs(space, b"", None, 10, false).unwrap().len();
+    // Each job and model has its record and its place in the order of time.
+    assert_eq!((count(Space::Jobs), count(Space::Models)), (4, 2));
+    assert_eq!(count(Space::Views), 1);
+    for (area, n) in [(Area::Outputs, 2), (Area::Models, 1)] {
+        let mut found = 0;
+        for path in crate::home::list(&store.dir().join(area.as_str())).unwrap() {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            store.open_file(area, &name).unwrap();
+            found += 1;
+        }
+        assert!(found >= n, "{found} files of {}", area.as_str());
+    }
+}

@@ -275,6 +275,7 @@ impl CatalogService for Fake {
                 }),
                 ..Default::default()
             }),
+            ..Default::default()
         }))
     }
 

@@ -96,19 +96,19 @@ impl Folder {
 
     /// Parts of `visits`, the first dataset: those of the run, and that of the third load.
     fn parts(&self) -> Result<(PathBuf, PathBuf)> {
-        let (mut packed, mut plain) = (None, None);
+        let (mut sorted, mut loaded) = (None, None);
         for path in self.files("parts/00000001", ".arrow")? {
             let bytes = std::fs::read(&path)?;
             let has = |text: &str| bytes.windows(text.len()).any(|at| at == text.as_bytes());
-            if has("lode.packed") {
-                packed = Some(path);
+            if has(r#""run":{"number""#) {
+                sorted = Some(path);
             } else if has(r#""ingest":"three""#) {
-                plain = Some(path);
+                loaded = Some(path);
             }
         }
         Ok((
-            packed.context("no packed part")?,
-            plain.context("no part of the third load")?,
+            sorted.context("no part of a run")?,
+            loaded.context("no part of the third load")?,
         ))
     }
 }
@@ -221,9 +221,9 @@ fn told(kind: &str, what: &str) {
 async fn damage_is_named_and_the_rest_stays_readable() -> Result<()> {
     let left = Left::make().await?;
     all_is_whole(&left.copy()?.start()?).await?;
-    plain_part(&left, false).await?;
-    plain_part(&left, true).await?;
-    packed_part(&left).await?;
+    loaded_part(&left, false).await?;
+    loaded_part(&left, true).await?;
+    sorted_part(&left).await?;
     outputs_and_models(&left).await?;
     small_files(&left).await?;
     format_file(&left).await?;
@@ -237,7 +237,7 @@ async fn damage_is_named_and_the_rest_stays_readable() -> Result<()> {
 
 /// A part of a load, damaged or gone: named, left out when the owner says so, and back when its
 /// chunk is sent again.
-async fn plain_part(left: &Left, is_gone: bool) -> Result<()> {
+async fn loaded_part(left: &Left, is_gone: bool) -> Result<()> {
     let copy = left.copy()?;
     let (_, part) = copy.parts()?;
     match is_gone {
@@ -304,7 +304,7 @@ async fn plain_part(left: &Left, is_gone: bool) -> Result<()> {
     Ok(())
 }
 
-async fn packed_part(left: &Left) -> Result<()> {
+async fn sorted_part(left: &Left) -> Result<()> {
     let copy = left.copy()?;
     let (part, _) = copy.parts()?;
     flip(&part)?;
@@ -315,7 +315,7 @@ async fn packed_part(left: &Left) -> Result<()> {
     let (reason, text) = refused(&client, "visits").await;
     assert_eq!(reason, "PART_DAMAGED");
     assert!(text.contains("505 rows"), "{text}");
-    told("packed part", &text);
+    told("sorted part", &text);
     others_are_whole(&client).await?;
     let shown = engine.lode(["dataset", "visits"])?;
     assert!(

@@ -134,8 +134,8 @@ async fn load(client: &Client) -> Result<()> {
     .await
 }
 
-async fn append(client: &Client, dataset: &str, batch: &RecordBatch) -> Result<()> {
-    let name = wire::open(client, dataset, "more").await?.name;
+async fn append(client: &Client, dataset: &str, load: &str, batch: &RecordBatch) -> Result<()> {
+    let name = wire::open(client, dataset, load).await?.name;
     wire::append(client, &name, vec![(0, wire::arrow_chunk(batch)?)]).await?;
     wire::commit(client, &name, 1).await?;
     Ok(())
@@ -261,14 +261,14 @@ async fn one_customer_has_the_batchs_numbers_and_the_future_changes_none() -> Re
     assert_eq!(batch["c1"]["spend"], Kind::DoubleValue(spend));
 
     // Rows of later, rows that become known later, attributes that are valid later.
-    append(&client, "sales", &sales(AS_OF + DAY, 30, 1e9)?).await?;
+    append(&client, "sales", "more", &sales(AS_OF + DAY, 30, 1e9)?).await?;
     let mut later = people("later ")?;
     let since = TimestampMicrosecondArray::from_iter_values((0..150).map(|_| AS_OF + 1))
         .with_timezone("UTC");
     let mut columns = later.columns().to_vec();
     columns[2] = Arc::new(since);
     later = RecordBatch::try_new(later.schema(), columns)?;
-    append(&client, "people", &later).await?;
+    append(&client, "people", "more", &later).await?;
     assert_eq!(by_customer(&compute(&client, &[AS_OF], &[]).await?), batch);
     let after = by_customer(&compute(&client, &[AS_OF, AS_OF + 20 * DAY], &[]).await?);
     assert_ne!(after["c1"], batch["c1"]);
@@ -297,7 +297,7 @@ async fn a_job_reads_a_view_as_it_was_and_repeats_to_the_byte() -> Result<()> {
     );
     assert!(pinned.iter().all(|input| input.as_of == Some(time(AS_OF))));
 
-    append(&client, "sales", &sales(AS_OF + DAY, 30, 1e9)?).await?;
+    append(&client, "sales", "more", &sales(AS_OF + DAY, 30, 1e9)?).await?;
     let second = work::run(&client, "second", spec.clone()).await?;
     let sums = |job: &v1::Job| -> Vec<String> {
         job.outputs
@@ -324,7 +324,13 @@ async fn a_job_reads_a_view_as_it_was_and_repeats_to_the_byte() -> Result<()> {
     assert_eq!(before[0].error, None);
     let unknown = before[1].error.as_ref().context("nobody is not there")?;
     assert_eq!(unknown.reason, "CUSTOMER_NOT_FOUND");
-    append(&client, "sales", &sales(AS_OF + 40 * DAY, 30, -1e9)?).await?;
+    append(
+        &client,
+        "sales",
+        "last",
+        &sales(AS_OF + 40 * DAY, 30, -1e9)?,
+    )
+    .await?;
     let after = client.score(score).await?.results;
     assert_ne!(before[0].score.to_bits(), after[0].score.to_bits());
     Ok(())

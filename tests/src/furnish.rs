@@ -22,7 +22,7 @@ use crate::work;
 
 /// Rows of `visits` in the sorted run that its first two loads and five small writes became.
 pub const PACKED: i64 = 505;
-/// Rows of `visits` in the plain part of its third load.
+/// Rows of `visits` in the part of its third load.
 pub const PLAIN: i64 = 100;
 /// Rows of `visits` that wait in sled, each of a version of its own.
 pub const WAITING: i64 = 3;

@@ -19,6 +19,9 @@ use lode_tests::Engine;
 use lode_tests::Setup;
 use lode_tests::settings;
 use lode_tests::work;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
 use tokio::task::JoinSet;
 use tonic::Code;
 
@@ -196,11 +199,13 @@ async fn greedy_queries_end_and_hurt_nobody() -> Result<()> {
         after < before + 64,
         "the engine grew from {before} to {after} MiB"
     );
-    assert_eq!(
-        files_below(&engine.data().join("scratch")),
-        0,
-        "spilled files are left"
-    );
+    // A worker is ended, and its files go, just after its query is answered.
+    let scratch = engine.data().join("scratch");
+    let begin = Instant::now();
+    while files_below(&scratch) > 0 && begin.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(files_below(&scratch), 0, "spilled files are left");
     let answer = ask(&client, request("select count(*) from buys")).await?;
     assert_eq!(answer.rows, ["2000"]);
     Ok(())
@@ -293,5 +298,64 @@ async fn a_line_that_is_full_says_when_to_come_back() -> Result<()> {
     settings::say(&format!(
         "sql: two at once and ten in line: of sixty {answered} answered, {refused} told to come back"
     ));
+    Ok(())
+}
+
+/// The engine's workers for SQL that run or wait.
+fn workers(engine: &Engine) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let pid = entry?.file_name().to_string_lossy().into_owned();
+        // Of a process that has ended meanwhile there is nothing to read.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let parent = rest.split_whitespace().nth(1);
+        let is_ours = parent == Some(engine.pid().to_string().as_str());
+        if is_ours && name.ends_with("(lode-sql") && !rest.starts_with(" Z") {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_wait_are_few_and_may_end() -> Result<()> {
+    let (engine, client) = shop(&[]).await?;
+    let sql = "select count(*), sum(qty) from buys";
+    let expected = ask(&client, request(sql)).await?.rows;
+    let mut tasks = JoinSet::new();
+    for _ in 0..6 {
+        let client = client.clone();
+        tasks.spawn(async move { ask(&client, request(sql)).await });
+    }
+    while let Some(answer) = tasks.join_next().await {
+        assert_eq!(answer??.rows, expected);
+    }
+    // Those that do not wait for another query end soon after their answer.
+    let begin = Instant::now();
+    let waiting = loop {
+        let waiting = workers(&engine)?;
+        if (1..=2).contains(&waiting.len()) || begin.elapsed() > Duration::from_secs(20) {
+            break waiting;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!((1..=2).contains(&waiting.len()), "{waiting:?}");
+    // One of them serves the next query.
+    assert_eq!(ask(&client, request(sql)).await?.rows, expected);
+    assert!(workers(&engine)?.iter().any(|pid| waiting.contains(pid)));
+    // Whoever ends them costs no query its answer.
+    for pid in workers(&engine)? {
+        let pid = Pid::from_raw(pid.parse()?).context("a process")?;
+        kill_process(pid, Signal::KILL)?;
+    }
+    assert_eq!(ask(&client, request(sql)).await?.rows, expected);
+    // What is left of a query that failed is not taken over by the next.
+    let failing = "select 1 / (qty - qty) from buys";
+    let refused = ask(&client, request(failing)).await;
+    assert!(refused.is_err_and(|error| error.has_reason("SQL_FAILED")));
+    assert_eq!(ask(&client, request(sql)).await?.rows, expected);
     Ok(())
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::Decimal128Array;
 use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::RecordBatch;
 use arrow_array::StringArray;
 use arrow_array::TimestampMicrosecondArray;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_cast::display::array_value_to_string;
 use lode_client::Client;
 use lode_client::Refusal;
@@ -222,14 +225,23 @@ pub(super) async fn ask(client: &Client, request: v1::QueryRequest) -> lode_clie
     }
     let mut rows = Vec::new();
     for batch in &batches {
+        let columns: Vec<ArrayRef> = batch.columns().iter().map(readable).collect();
         for row in 0..batch.num_rows() {
-            let cells = batch.columns().iter();
+            let cells = columns.iter();
             let cells = cells.map(|cells| array_value_to_string(cells, row).expect("it has text"));
             rows.push(cells.collect::<Vec<_>>().join("|"));
         }
     }
     let summary = summary.expect("an answer ends with its summary");
     Ok(Answer { rows, summary })
+}
+
+/// A column that is read without a table of time zones.
+fn readable(column: &ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<TimestampMicrosecondType>() {
+        Some(times) => Arc::new(times.clone().with_timezone_opt(Some("+00:00"))),
+        None => Arc::clone(column),
+    }
 }
 
 /// The rows of a statement alone.

@@ -93,6 +93,7 @@ async fn what_is_fixed_cannot_be_said_otherwise() {
         bytes: 0,
         version: 0,
         labels: BTreeMap::new(),
+        lost_parts: Vec::new(),
         create_time: None,
         update_time: None,
     };

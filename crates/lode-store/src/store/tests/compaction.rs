@@ -479,7 +479,7 @@ fn killed_at(bench: &mut Bench, failpoint: &str) {
         "{failpoint}"
     );
     assert_eq!(
-        of_number(&bench, &id),
+        of_number(bench, &id),
         bench.records(&key::all_run_parts()),
         "{failpoint}"
     );

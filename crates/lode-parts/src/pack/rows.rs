@@ -93,53 +93,93 @@ pub(super) fn within(offsets: &Offsets, rows: &Rows<'_>, range: &RangeInclusive<
     })
 }
 
-fn each<T: Copy + Into<u64>>(
+/// An offset of some width, compared in that width, so that loops become vectors.
+pub(super) trait Offset: ArrowNativeType {
+    /// The range in this width, as its start and its length; none when no offset lies in it.
+    fn within(range: &RangeInclusive<u64>) -> Option<(Self, Self)>;
+    /// Whether it lies in a range of that start and length.
+    fn fits(self, range: (Self, Self)) -> bool;
+}
+
+macro_rules! offset {
+    ($($width:ty),+) => {$(
+        impl Offset for $width {
+            fn within(range: &RangeInclusive<u64>) -> Option<(Self, Self)> {
+                let low = Self::try_from(*range.start()).ok()?;
+                let high = Self::try_from(*range.end()).unwrap_or(Self::MAX);
+                Some((low, high.checked_sub(low)?))
+            }
+
+            fn fits(self, (low, length): (Self, Self)) -> bool {
+                self.wrapping_sub(low) <= length
+            }
+        }
+    )+};
+}
+
+offset!(u8, u16, u32, u64);
+
+fn each<T: Offset>(
     raw: &[T],
     range: &RangeInclusive<u64>,
     number: impl Fn(usize) -> u32,
 ) -> Vec<u32> {
     let mut out = Vec::new();
+    let Some(range) = T::within(range) else {
+        return out;
+    };
     let mut found = [0; STRETCH];
     for (stretch, raw) in raw.chunks(STRETCH).enumerate() {
         // Each row is written, and kept if it fits: no branch that is hard to foresee.
         let mut n = 0;
         for (i, offset) in raw.iter().enumerate() {
             found[n] = number(stretch * STRETCH + i);
-            n += usize::from(fits(*offset, range));
+            n += usize::from(offset.fits(range));
         }
         out.extend_from_slice(&found[..n]);
     }
     out
 }
 
-fn fits<T: Into<u64>>(offset: T, range: &RangeInclusive<u64>) -> bool {
-    offset.into().wrapping_sub(*range.start()) <= range.end() - range.start()
-}
-
 /// The rows of a stretch that lie in runs whose offset lies in the range.
-pub(super) fn runs_within<T: ArrowNativeType + Into<u64>>(
+pub(super) fn runs_within<T: Offset>(
     ends: &[i16],
     values: &[T],
     rows: &Range<usize>,
     range: &RangeInclusive<u64>,
 ) -> Result<Vec<u32>> {
+    /// Runs of which first is asked whether any fits.
+    const BLOCK: usize = 8;
     let wrong = || Error::damaged("runs up to the last row", "others");
+    let last = ends.last().and_then(|end| usize::try_from(*end).ok());
+    if last.unwrap_or(0) < rows.end {
+        return Err(wrong());
+    }
     let mut out = Vec::new();
+    let Some(range) = T::within(range) else {
+        return Ok(out);
+    };
     let mut start = 0;
-    for (end, value) in std::iter::zip(ends, values) {
-        let end = usize::try_from(*end).ok().filter(|end| *end > start);
-        let end = end.ok_or_else(wrong)?;
-        if fits(*value, range) {
-            let from = start.max(rows.start);
-            out.extend(from as u32..end.min(rows.end).max(from) as u32);
+    for (ends, values) in std::iter::zip(ends.chunks(BLOCK), values.chunks(BLOCK)) {
+        let any = values
+            .iter()
+            .fold(false, |any, value| any | value.fits(range));
+        if any {
+            for (end, value) in std::iter::zip(ends, values) {
+                let end = usize::try_from(*end).ok().filter(|end| *end > start);
+                let end = end.ok_or_else(wrong)?;
+                if value.fits(range) {
+                    let from = start.max(rows.start);
+                    out.extend(from as u32..end.min(rows.end).max(from) as u32);
+                }
+                start = end;
+            }
+        } else if let Some(end) = ends.last() {
+            start = usize::try_from(*end).map_err(|_| wrong())?;
         }
-        start = end;
         if start >= rows.end {
-            return Ok(out);
+            break;
         }
     }
-    match rows.is_empty() {
-        true => Ok(out),
-        false => Err(wrong()),
-    }
+    Ok(out)
 }

@@ -22,6 +22,9 @@ const BLOCK_ROWS: usize = 2048;
 /// Bits a row of the two maps of hashes; with fewer, more rows are looked at twice.
 const BITS_A_ROW: usize = 8;
 
+/// What a place without a value counts as.
+const NULL: u64 = 0x6e75_6c6c_6e75_6c6c;
+
 /// How many rows equal an earlier one.
 pub(super) fn count(batch: &RecordBatch) -> u64 {
     // A secret start keeps a chunk from being made of rows that all collide.
@@ -111,60 +114,71 @@ fn mix(a: u64, b: u64) -> u64 {
     low ^ high
 }
 
-/// Adds what `bits` gives of each row to the rows' hashes.
-fn add(column: &ArrayRef, seed: u64, hashes: &mut [u64], bits: impl Fn(usize) -> u64) {
-    let nulls = column.nulls();
-    for (row, hash) in hashes.iter_mut().enumerate() {
-        let bits = match nulls {
-            Some(nulls) if nulls.is_null(row) => 0x6e75_6c6c_6e75_6c6c,
-            _ => bits(row),
-        };
-        *hash = mix(hash.rotate_left(5) ^ bits, seed);
+/// Adds the bits of each row's value to the rows' hashes.
+fn add(column: &ArrayRef, seed: u64, hashes: &mut [u64], bits: impl Iterator<Item = u64>) {
+    let rows = hashes.iter_mut().zip(bits);
+    match column.nulls() {
+        None => rows.for_each(|(hash, bits)| *hash = mix(hash.rotate_left(5) ^ bits, seed)),
+        Some(nulls) => {
+            for ((hash, bits), valid) in rows.zip(nulls) {
+                let bits = if valid { bits } else { NULL };
+                *hash = mix(hash.rotate_left(5) ^ bits, seed);
+            }
+        }
     }
 }
 
 fn hash_column(column: &ArrayRef, seed: u64, hashes: &mut [u64]) {
     match column.data_type() {
         DataType::Boolean => {
-            let values = column.as_boolean();
-            add(column, seed, hashes, |row| u64::from(values.value(row)));
+            let values = column.as_boolean().values().iter();
+            add(column, seed, hashes, values.map(u64::from));
         }
         DataType::Int64 => {
-            let values = column.as_primitive::<Int64Type>();
-            add(column, seed, hashes, |row| {
-                values.value(row).cast_unsigned()
-            });
+            let values = column.as_primitive::<Int64Type>().values().iter();
+            add(
+                column,
+                seed,
+                hashes,
+                values.map(|value| value.cast_unsigned()),
+            );
         }
         DataType::Float64 => {
-            let values = column.as_primitive::<Float64Type>();
-            add(column, seed, hashes, |row| {
-                (values.value(row) + 0.0).to_bits()
-            });
+            let values = column.as_primitive::<Float64Type>().values().iter();
+            add(
+                column,
+                seed,
+                hashes,
+                values.map(|value| (value + 0.0).to_bits()),
+            );
         }
         DataType::Timestamp(_, _) => {
             let values = column.as_primitive::<TimestampMicrosecondType>();
-            add(column, seed, hashes, |row| {
-                values.value(row).cast_unsigned()
-            });
+            let values = values.values().iter();
+            add(
+                column,
+                seed,
+                hashes,
+                values.map(|value| value.cast_unsigned()),
+            );
         }
         DataType::Date32 => {
-            let values = column.as_primitive::<Date32Type>();
-            add(column, seed, hashes, |row| {
-                u64::from(values.value(row).cast_unsigned())
-            });
+            let values = column.as_primitive::<Date32Type>().values().iter();
+            let bits = values.map(|value| u64::from(value.cast_unsigned()));
+            add(column, seed, hashes, bits);
         }
         DataType::Decimal128(_, _) => {
-            let values = column.as_primitive::<Decimal128Type>();
-            add(column, seed, hashes, |row| {
-                let digits = values.value(row).cast_unsigned();
+            let values = column.as_primitive::<Decimal128Type>().values().iter();
+            let bits = values.map(|value| {
+                let digits = value.cast_unsigned();
                 (digits as u64) ^ ((digits >> 64) as u64).rotate_left(32)
             });
+            add(column, seed, hashes, bits);
         }
         _ => {
             let values = column.as_string::<i32>();
-            add(column, seed, hashes, |row| {
-                hash_text(values.value(row).as_bytes(), seed)
-            });
+            let bits = (0..values.len()).map(|row| hash_text(values.value(row).as_bytes(), seed));
+            add(column, seed, hashes, bits);
         }
     }
 }

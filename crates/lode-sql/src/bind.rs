@@ -9,6 +9,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::Array;
 use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::ast::Query;
+use datafusion::sql::sqlparser::ast::SetExpr;
 use datafusion::sql::sqlparser::ast::UnaryOperator;
 use datafusion::sql::sqlparser::ast::Value as Literal;
 use datafusion::sql::sqlparser::ast::VisitMut;
@@ -99,12 +101,29 @@ impl<'a> Binder<'a> {
         if let Some(name) = placeholder(expr) {
             *expr = literal(name, self.value(name)?)?;
         }
+        if let Expr::Value(value) = &*expr
+            && let Literal::Number(digits, _) = &value.value
+            && is_float(digits)
+        {
+            *expr = float(digits)?;
+        }
         Ok(())
     }
 }
 
 impl VisitorMut for Binder<'_> {
     type Break = Failed;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Failed> {
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            for cell in values.rows.iter_mut().flat_map(|row| row.iter_mut()) {
+                if let Err(failed) = as_float(cell) {
+                    return ControlFlow::Break(failed);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Failed> {
         match self.replace(expr) {
@@ -133,7 +152,7 @@ fn literal(name: &str, value: &Value) -> Result<Expr, Failed> {
         Value::Float(value) if value.is_finite() => {
             signed(value.is_sign_negative(), format!("{:?}", value.abs()))
         }
-        Value::Float(value) => parsed(&format!("CAST('{value}' AS DOUBLE)"))?,
+        Value::Float(value) => float(&value.to_string())?,
         Value::Text(value) => plain(Literal::SingleQuotedString(value.clone())),
         Value::Time(value) => parsed(&format!(
             "arrow_cast(CAST({} AS BIGINT), 'Timestamp(Microsecond, Some(\"UTC\"))')",
@@ -167,6 +186,34 @@ fn signed(negative: bool, digits: String) -> Expr {
         },
         false => number,
     }
+}
+
+/// Most digits of a decimal.
+const MAX_DIGITS: usize = 38;
+
+/// Whether a number is written as a float, with an exponent, or has more digits than a decimal.
+fn is_float(digits: &str) -> bool {
+    let n = digits.bytes().filter(u8::is_ascii_digit).count();
+    digits.contains(['e', 'E']) || (digits.contains('.') && n > MAX_DIGITS)
+}
+
+/// Makes a float of a number with a point, in rows that are written out.
+fn as_float(cell: &mut Expr) -> Result<(), Failed> {
+    match cell {
+        Expr::UnaryOp { expr, .. } => as_float(expr),
+        Expr::Value(value) => match &value.value {
+            Literal::Number(digits, _) if digits.contains('.') => {
+                *cell = float(digits)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn float(digits: &str) -> Result<Expr, Failed> {
+    parsed(&format!("CAST('{}' AS DOUBLE)", digits.replace('_', "")))
 }
 
 fn parsed(text: &str) -> Result<Expr, Failed> {

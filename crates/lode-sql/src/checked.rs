@@ -6,6 +6,7 @@
 //! Invariant: whether a query overflows depends on its rows, not on threads or batches.
 
 mod arithmetic;
+mod literals;
 mod sum;
 mod totals;
 mod window;
@@ -30,6 +31,16 @@ use datafusion::optimizer::utils::NamePreserver;
 
 use self::arithmetic::Arithmetic;
 use self::arithmetic::Operation;
+
+/// The rules that give types to a statement, with ours before them.
+pub(crate) fn analyzer_rules(
+    rules: &[Arc<dyn AnalyzerRule + Send + Sync>],
+) -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let first: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(literals::Literals);
+    std::iter::once(first)
+        .chain(rules.iter().cloned())
+        .collect()
+}
 
 /// Makes the arithmetic of a session's statements checked.
 pub(crate) fn install(state: &mut SessionState) -> Result<()> {

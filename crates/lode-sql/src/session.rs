@@ -53,6 +53,8 @@ pub(crate) fn session(options: &RunOptions, memory_bytes: usize) -> Result<Sessi
     }
     let settings = config.options_mut();
     settings.sql_parser.collect_spans = false;
+    // What stays one is decided by `checked`.
+    settings.sql_parser.parse_float_as_decimal = true;
     settings.execution.sort_spill_reservation_bytes =
         (memory_bytes / SORT_RESERVE_SHARE).min(SORT_RESERVE_BYTES);
     let disk = match &options.scratch {
@@ -69,7 +71,9 @@ pub(crate) fn session(options: &RunOptions, memory_bytes: usize) -> Result<Sessi
     let state = SessionContext::new_with_config_rt(config, runtime).state();
     let logical = sorted::logical_rules(state.optimizers());
     let physical = sorted::physical_rules(state.physical_optimizers());
+    let analyzer = checked::analyzer_rules(&state.analyzer().rules);
     let mut state = SessionStateBuilder::new_from_existing(state)
+        .with_analyzer_rules(analyzer)
         .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)
         .build();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::ast::ObjectName;
@@ -129,6 +130,22 @@ fn titles(body: &SetExpr) -> Option<Vec<Option<String>>> {
         _ => None,
     };
     projection.iter().map(title).collect()
+}
+
+/// The left side of an IS [NOT] DISTINCT FROM for whose right side the parser took all that
+/// follows, which nobody means.
+fn swallows(expr: &Expr) -> Option<&Expr> {
+    let (Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right)) = expr else {
+        return None;
+    };
+    let Expr::BinaryOp { op, .. } = right.as_ref() else {
+        return None;
+    };
+    matches!(
+        op,
+        BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor
+    )
+    .then_some(left)
 }
 
 /// Refuses statements that begin as something else, by name, even when they do not parse.
@@ -362,11 +379,17 @@ impl Visitor for Names {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Failed> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Failed> {
         self.depth += 1;
-        match self.depth > MAX_EXPR_DEPTH {
-            true => ControlFlow::Break(Failed::too_deep()),
-            false => ControlFlow::Continue(()),
+        if self.depth > MAX_EXPR_DEPTH {
+            return ControlFlow::Break(Failed::too_deep());
+        }
+        match swallows(expr) {
+            Some(left) => ControlFlow::Break(Failed::invalid(format!(
+                "expected parentheses around the comparison of {left}, as in \
+                 (a IS DISTINCT FROM b) AND c, found none"
+            ))),
+            None => ControlFlow::Continue(()),
         }
     }
 

@@ -7,6 +7,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
+use arrow_schema::Field;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::catalog::TableProvider;
@@ -30,6 +32,8 @@ use crate::range;
 use crate::scan::Scan;
 use crate::scan::external;
 use crate::session::simplified;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The form in which strings are read.
 pub(crate) const STRINGS: Strings = Strings::View;
@@ -99,10 +103,18 @@ impl PartTable {
         let Some(bound) = &self.provided.bound else {
             return Vec::new();
         };
-        let at = ScalarValue::TimestampMicrosecond(Some(bound.at_micros), Some("UTC".into()));
+        let schema = self.provided.table.schema();
         let columns = bound.columns.iter();
+        let at = |column: &String| match schema.field_with_name(column).map(Field::data_type) {
+            // A date is its midnight.
+            Ok(DataType::Date32) => {
+                let day = bound.at_micros.div_euclid(MICROS_PER_DAY);
+                ScalarValue::Date32(i32::try_from(day).ok())
+            }
+            _ => ScalarValue::TimestampMicrosecond(Some(bound.at_micros), Some("UTC".into())),
+        };
         columns
-            .map(|column| ident(column).lt_eq(lit(at.clone())))
+            .map(|column| ident(column).lt_eq(lit(at(column))))
             .collect()
     }
 }

@@ -227,7 +227,7 @@ fn unquoted_names_find_their_spelling_in_every_clause() {
         &["-1", "0"],
     );
     check(
-        "select * exclude (quantity, unitprice, invoicedate, customer) from sales limit 1",
+        "select * exclude (quantity, unitprice, invoicedate, customer) from sales order by 1 desc limit 1",
         &["85123A"],
     );
     check(

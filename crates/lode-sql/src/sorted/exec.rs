@@ -118,7 +118,8 @@ impl ExecutionPlan for SortedAggregate {
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        // Else a sort of its groups would be tried on its rows, where it tears them apart.
+        vec![false]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {

@@ -217,6 +217,10 @@ const OTHERS: &[&str] = &[
     "select count(*) from lines where customer in (select customer from lines where qty = 6 \
      group by customer having count(*) > 1)",
     "select qty, price from lines where at >= timestamp '1970-01-20' and at < timestamp '1970-01-21'",
+    "select customer, count(*) from lines group by customer order by customer nulls first limit 5",
+    "select distinct customer from lines order by customer desc nulls last limit 7",
+    "select dense_rank() over (order by customer nulls first) r, customer from lines \
+     group by customer order by r limit 4",
     "select qty from lines where qty > 9223372036854775806 or qty < -9223372036854775807",
 ];
 

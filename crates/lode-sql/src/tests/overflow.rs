@@ -15,6 +15,7 @@ use lode_worker::sql::Scratch;
 use super::MEMORY;
 use super::check;
 use super::options;
+use super::refused;
 use super::run;
 use super::run_over;
 use crate::table::Provided;
@@ -343,4 +344,61 @@ fn sums_that_spill_stay_exact() {
     std::fs::remove_dir_all(&dir).unwrap();
     let rows = rows.unwrap();
     assert!(rows[0].ends_with(&format!("|{expected}")), "{rows:?}");
+}
+
+#[test]
+fn numbers_with_a_point_are_as_exact_as_what_they_stand_beside() {
+    let amounts = "(select cast(a as decimal(12,2)) amt, cast(a as decimal(30,2)) wide, b from \
+                   (values ('80000.01', 1), ('9999999999.99', 9007199254740993), ('-0.10', 3)) v(a, b))";
+    for (condition, expected) in [
+        ("amt = 80000.01", "1"),
+        ("amt in (80000.01, 9999999999.99, -0.1)", "3"),
+        ("amt between 80000.005 and 9999999999.99", "2"),
+        ("amt >= 9999999999.99", "1"),
+        ("9999999999.99 <= wide", "1"),
+        ("-0.1 = amt", "1"),
+        ("wide * 1.1 = 88000.011", "1"),
+        ("amt <> 80000.01", "2"),
+        // Beside an integer a comparison is exact too.
+        ("b = 9007199254740992.0", "0"),
+        ("b > 9007199254740992.5", "1"),
+        ("b * 0.5 = 1.5", "1"),
+    ] {
+        check(
+            &format!("select count(*) from {amounts} where {condition}"),
+            &[expected],
+        );
+    }
+    // Everywhere else they are floats.
+    check(
+        "select arrow_typeof(1.5), 1.5 + 2.25, 0.1 + 0.2",
+        &["Float64|3.75|0.30000000000000004"],
+    );
+    check(
+        "select arrow_typeof(max(unitprice * 1.1)) from sales",
+        &["Float64"],
+    );
+    check(
+        "select count(*) from sales where unitprice > 1.25 and unitprice < 1e308",
+        &["5"],
+    );
+    check("select x * 2 from (select 1.5 x)", &["3.0"]);
+    check(
+        "select round(2.567, 2), coalesce(null, 2.5), 123456789012345678901234567890123456789.5 > 1.0",
+        &["2.57|2.5|true"],
+    );
+}
+
+#[test]
+fn what_a_parser_would_misread_is_refused() {
+    for sql in [
+        "select count(*) from sales where quantity is not distinct from 1 and unitprice > 0",
+        "select count(*) from sales where quantity is distinct from 1 or unitprice > 0",
+    ] {
+        refused(sql, "SQL_INVALID", "expected parentheses around");
+    }
+    check(
+        "select count(*) from sales where (quantity is not distinct from 1) and unitprice > 0",
+        &["1"],
+    );
 }

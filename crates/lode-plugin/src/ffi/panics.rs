@@ -12,6 +12,7 @@ use std::panic::catch_unwind;
 use std::panic::set_hook;
 use std::panic::take_hook;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::Once;
 use std::sync::PoisonError;
 
@@ -20,8 +21,12 @@ thread_local! {
     static HERE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// The last panic on a thread that is not guarded.
-static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
+/// How many panics there were on threads that are not guarded, and what the last one said.
+static ELSEWHERE: Mutex<(u64, String)> = Mutex::new((0, String::new()));
+
+fn elsewhere() -> MutexGuard<'static, (u64, String)> {
+    ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A panic as text: `panicked at FILE:LINE: MESSAGE`.
 #[derive(Clone, Debug)]
@@ -37,23 +42,23 @@ pub(super) fn guard<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
             if DEPTH.with(Cell::get) > 0 {
                 HERE.set(Some(text_of(info)));
             } else {
-                *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = Some(text_of(info));
+                let text = text_of(info);
+                let mut elsewhere = elsewhere();
+                *elsewhere = (elsewhere.0 + 1, text);
+                drop(elsewhere);
                 previous(info);
             }
         }));
     });
-    if DEPTH.with(Cell::get) == 0 {
-        *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
+    // Other calls may be guarded at the same time, so what they see is left as it is.
+    let before = elsewhere().0;
     DEPTH.with(|depth| depth.set(depth.get() + 1));
     let result = catch_unwind(AssertUnwindSafe(call));
     DEPTH.with(|depth| depth.set(depth.get() - 1));
     result.map_err(|payload| {
         let here = HERE.take();
-        let elsewhere = ELSEWHERE
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let elsewhere = elsewhere().clone();
+        let elsewhere = (elsewhere.0 > before).then_some(elsewhere.1);
         let text = match (here, elsewhere) {
             (Some(here), None) => here,
             (Some(here), Some(other)) => format!("{here}; before it another thread {other}"),

@@ -132,7 +132,7 @@ fn titles(body: &SetExpr) -> Option<Vec<Option<String>>> {
     projection.iter().map(title).collect()
 }
 
-/// The left side of an IS [NOT] DISTINCT FROM for whose right side the parser took all that
+/// The left side of an IS (NOT) DISTINCT FROM for whose right side the parser took all that
 /// follows, which nobody means.
 fn swallows(expr: &Expr) -> Option<&Expr> {
     let (Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right)) = expr else {

@@ -1,4 +1,7 @@
-//! Tables as files: Arrow IPC, uncompressed, aligned to 64 bytes, read in place through a map.
+//! Tables as files: Arrow IPC, aligned to 64 bytes, read through a map.
+//!
+//! Columns stand in them as they are and are read in place, or, in parts of datasets, in the
+//! narrowest width that holds them (`pack`).
 //!
 //! A part of a dataset, a job's output, a query's result and a materialised customers dataset
 //! are all such files. Knows nothing of datasets' catalogs, of sled or of the wire.

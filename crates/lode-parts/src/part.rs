@@ -25,6 +25,7 @@ use crate::table::Footer;
 use crate::write::Written;
 use crate::write::describe;
 use crate::write::same_columns;
+use crate::write::to_json;
 
 /// Key of the Arrow schema metadata that holds a part's manifest, as JSON.
 pub const MANIFEST_KEY: &str = "lode.manifest";
@@ -250,8 +251,4 @@ fn with_manifest(schema: &Schema, manifest: &Manifest) -> Result<Schema> {
     let mut metadata: HashMap<String, String> = schema.metadata().clone();
     metadata.insert(MANIFEST_KEY.to_owned(), to_json(manifest)?);
     Ok(schema.clone().with_metadata(metadata))
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::io("write a part's metadata")(error.into()))
 }

@@ -1,4 +1,4 @@
-//! Reads tables: one or more Arrow IPC files of the same columns, mapped and read in place.
+//! Reads tables: one or more Arrow IPC files of the same columns, mapped; plain ones in place.
 //!
 //! A damaged file is an error, never a panic: the footer, every block and every buffer are
 //! checked against the file's length before Arrow sees them, Arrow validates what it reads,

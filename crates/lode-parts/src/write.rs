@@ -11,6 +11,7 @@ use arrow_ipc::writer::FileWriter;
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
+use serde::Serialize;
 
 use crate::Error;
 use crate::Result;
@@ -104,6 +105,12 @@ impl<'a> IpcFile<'a> {
         };
         Ok((written, out.crc32c))
     }
+}
+
+/// What a file notes of itself.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::io("write a table's metadata")(error.into()))
 }
 
 /// Whether two schemas have the same columns: names and types, in order.

@@ -2,7 +2,8 @@
 //!
 //! DataFusion lets integers and sums wrap around. Once its types are coerced, and before
 //! constants are folded, `+ - *` and unary minus over integers and `+ - * /` over decimals
-//! become functions that check, and `sum` is one of our own. Floats stay as they are.
+//! become functions that check, and `sum` is one of our own. Floats stay as they are; which
+//! of the numbers in a statement are floats is decided before (`literals`).
 //! Invariant: whether a query overflows depends on its rows, not on threads or batches.
 
 mod arithmetic;
@@ -70,21 +71,24 @@ impl AnalyzerRule for Checked {
 }
 
 fn checked_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    // For types alone, so the order of columns does not matter.
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        let source = scan.source.schema();
-        schema.merge(&DFSchema::try_from_qualified_schema(
-            scan.table_name.clone(),
-            &source,
-        )?);
-    }
+    let schema = columns_below(&plan)?;
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let expr = checked(expr, &schema)?;
         Ok(expr.update_data(|expr| name.restore(expr)))
     })
+}
+
+/// The columns that a plan's expressions name. They are there for their types alone, so their
+/// order does not matter.
+fn columns_below(plan: &LogicalPlan) -> Result<DFSchema> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = plan {
+        let (name, source) = (scan.table_name.clone(), scan.source.schema());
+        schema.merge(&DFSchema::try_from_qualified_schema(name, &source)?);
+    }
+    Ok(schema)
 }
 
 fn replaced(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

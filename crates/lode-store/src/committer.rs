@@ -127,9 +127,16 @@ impl Core {
             return synced;
         }
         self.durable.fetch_max(applied, Ordering::AcqRel);
-        if let Err(error) = self.put_mark() {
-            // The group is durable all the same; the next one asks the disk again.
-            tracing::warn!(%error, "could not write file MARK");
+        match self.put_mark() {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::warn!(%error, "could not write file MARK");
+            }
+            Err(error) => {
+                // A file system that gave up during the sync may have said that all was well.
+                self.poison(&format!("file MARK after a sync: {error}"));
+                return self.check();
+            }
         }
         synced
     }

@@ -38,6 +38,7 @@ use crate::Result;
 use crate::Zone;
 use crate::write::IpcFile;
 use crate::write::Written;
+use crate::write::to_json;
 use crate::zone::ZONES_KEY;
 
 /// Steps that times often have, in microseconds: a day, a second, a millisecond.
@@ -256,10 +257,6 @@ fn float_ends(floats: &PrimitiveArray<Float64Type>) -> Option<(f64, f64)> {
         Some(_) => floats.iter().flatten().for_each(take),
     }
     (min <= max && min.is_finite() && max.is_finite()).then_some((min, max))
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::io("write a part's metadata")(error.into()))
 }
 
 #[cfg(test)]

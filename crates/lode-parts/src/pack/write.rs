@@ -17,7 +17,6 @@ use super::PACKED_KEY;
 use super::encode::encode;
 use super::note::file_zones;
 use crate::Customer;
-use crate::Error;
 use crate::Order;
 use crate::Result;
 use crate::Zone;
@@ -26,6 +25,7 @@ use crate::cells::Values;
 use crate::filter;
 use crate::write::IpcFile;
 use crate::write::Written;
+use crate::write::to_json;
 use crate::zone::ZONES_KEY;
 
 /// Writes the rows into an empty file; does not sync it. Gives length, checksum and zones.
@@ -111,8 +111,4 @@ fn customers(cells: &Cells) -> Vec<u64> {
         }
     }
     hashes
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::io("write a part's metadata")(error.into()))
 }

@@ -18,9 +18,10 @@ use datafusion::logical_expr::ExprSchemable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::utils::NamePreserver;
+
+use super::columns_below;
 
 /// Decides of each number with a point what it is.
 #[derive(Debug)]
@@ -41,12 +42,7 @@ fn settled_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     if matches!(plan, LogicalPlan::Values(_)) {
         return Ok(Transformed::no(plan));
     }
-    let mut schema = merge_schema(&plan.inputs());
-    if let LogicalPlan::TableScan(scan) = &plan {
-        let source = scan.source.schema();
-        let name = scan.table_name.clone();
-        schema.merge(&DFSchema::try_from_qualified_schema(name, &source)?);
-    }
+    let schema = columns_below(&plan)?;
     let names = NamePreserver::new(&plan);
     let settled = plan.map_expressions(|expr| {
         let name = names.save(&expr);
@@ -58,7 +54,7 @@ fn settled_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 }
 
 /// An expression whose numbers with a point are decided.
-pub(crate) fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn settled(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::Literal(_, _) => Ok(Transformed::yes(as_float(expr))),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {

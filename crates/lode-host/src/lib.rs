@@ -39,6 +39,7 @@ pub use scorer::ScoreInput;
 pub use scorer::Scorer;
 pub use scorer::ScorerCall;
 pub use supervise::Event;
+pub use worker::problems;
 pub use worker::worker_main;
 
 #[cfg(test)]

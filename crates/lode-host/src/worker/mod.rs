@@ -9,6 +9,8 @@ mod inspect;
 mod run;
 mod tables;
 
+pub use inspect::problems;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -38,7 +40,7 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
         let Received { message, body, fds } = received;
         match message {
             Request::Inspect { path } => {
-                let inspection = inspect::inspect(channel, &path);
+                let inspection = inspect::inspect(Some(channel), &path);
                 channel.send(&Reply::Inspected(inspection), &[], &[])?;
             }
             Request::Fit {

@@ -24,6 +24,7 @@ pub(super) fn start(plugin_dir: &Path) -> Host {
         worker_program: std::env::current_exe().unwrap(),
         worker_args: worker_args.map(str::to_owned).to_vec(),
         spawner: Arc::clone(spawner),
+        containment_required: false,
     })
     .unwrap()
 }

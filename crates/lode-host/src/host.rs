@@ -138,7 +138,7 @@ impl Host {
             "find directory {}",
             config.cache_dir.display()
         )))?;
-        let confinement = probe::confinement(&launcher)?;
+        let confinement = probe::confinement(&launcher, &cache_dir)?;
         if config.containment_required && !confinement.is_sound() {
             return Err(Error::NotContained {
                 missing: confinement.missing.join(", "),

@@ -28,6 +28,8 @@ const MAX_LOG_LINES: u32 = 1000;
 const MAX_PROGRESS: u32 = 10_000;
 /// Lines of a dead worker's standard error that are passed on, the last ones.
 const MAX_LAST_LINES: usize = 200;
+/// Characters of one of these lines; the rest of it is another.
+const MAX_LAST_CHARS: usize = 500;
 /// Bytes of one line or stage name that are passed on.
 const MAX_TEXT_BYTES: usize = 4096;
 
@@ -222,11 +224,14 @@ fn last_words(stderr_tail: &str, on_event: &mut dyn FnMut(Event)) {
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect();
-    for text in &lines[lines.len().saturating_sub(MAX_LAST_LINES)..] {
-        on_event(Event::Log {
-            level: LogLevel::Error,
-            text: cut((*text).to_owned()),
-        });
+    for line in &lines[lines.len().saturating_sub(MAX_LAST_LINES)..] {
+        let words: Vec<char> = line.chars().filter(|letter| !letter.is_control()).collect();
+        for text in words.chunks(MAX_LAST_CHARS) {
+            on_event(Event::Log {
+                level: LogLevel::Error,
+                text: text.iter().collect(),
+            });
+        }
     }
 }
 

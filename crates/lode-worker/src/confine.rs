@@ -42,6 +42,12 @@ impl Confinement {
             .all(|layer| self.in_force.iter().any(|name| name == layer))
     }
 
+    /// Takes a layer back, since `why` makes it worth nothing.
+    pub fn void(&mut self, layer: &str, why: &str) {
+        self.in_force.retain(|name| name != layer);
+        self.missing.push(format!("{layer}: {why}"));
+    }
+
     fn add(&mut self, layer: &str, in_force: bool) {
         let list = if in_force {
             &mut self.in_force
@@ -85,6 +91,16 @@ pub fn confine(library: Option<&Path>) -> Result<Confinement> {
         Some(why) => confinement.missing.push(format!("{CALLS}: {why}")),
     }
     Ok(confinement)
+}
+
+/// The folder whose files every confined process reads, if `path` lies below one.
+pub fn readable_folder(path: &Path) -> Option<&'static str> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real(path);
+    let mut folders = files::LIBRARIES.iter().chain(&files::SYSTEM);
+    folders
+        .find(|folder| path.starts_with(real(Path::new(folder))))
+        .copied()
 }
 
 /// A worker of a root engine is no root, except that it still reaches the file that it loads

@@ -23,6 +23,7 @@ pub use confine::CALLS;
 pub use confine::Confinement;
 pub use confine::FILES;
 pub use confine::confine;
+pub use confine::readable_folder;
 pub use error::Error;
 pub use error::Result;
 pub use parent::Exit;

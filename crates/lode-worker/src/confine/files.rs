@@ -37,7 +37,7 @@ const LAYERS: [(&str, ABI); 5] = [
 ];
 
 /// Folders of libraries that a plugin may be linked with.
-const LIBRARIES: [&str; 7] = [
+pub(super) const LIBRARIES: [&str; 7] = [
     "/lib",
     "/lib64",
     "/usr/lib",
@@ -48,7 +48,7 @@ const LIBRARIES: [&str; 7] = [
 ];
 
 /// What the loader, the allocator, the clock and `available_parallelism` read.
-const SYSTEM: [&str; 13] = [
+pub(super) const SYSTEM: [&str; 13] = [
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/usr/share/zoneinfo",

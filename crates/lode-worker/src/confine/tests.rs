@@ -321,3 +321,25 @@ fn confining_takes_little_time() {
     // A tenth of that where nothing else runs.
     assert!(micros[10] < 20_000, "{micros:?}");
 }
+
+#[test]
+fn a_folder_among_the_libraries_is_found() {
+    use super::readable_folder;
+    for path in ["/usr/lib", "/lib", "/proc/self"] {
+        assert!(readable_folder(Path::new(path)).is_some(), "{path}");
+    }
+    let place = tempfile::tempdir().unwrap();
+    assert_eq!(readable_folder(place.path()), None);
+}
+
+#[test]
+fn a_layer_that_is_void_is_missing() {
+    let mut confinement = Confinement {
+        in_force: vec![super::FILES.to_owned(), super::CALLS.to_owned()],
+        missing: Vec::new(),
+    };
+    assert!(confinement.is_sound());
+    confinement.void(super::FILES, "it is worth nothing");
+    assert!(!confinement.is_sound());
+    assert_eq!(confinement.missing, ["landlock.files: it is worth nothing"]);
+}

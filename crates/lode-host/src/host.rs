@@ -46,7 +46,7 @@ pub struct HostConfig {
 /// The plugins of an engine.
 #[derive(Debug)]
 pub struct Host {
-    launcher: Launcher,
+    pub(crate) launcher: Launcher,
     confinement: Confinement,
     plugins: Vec<PluginInfo>,
     algorithms: BTreeMap<String, Arc<Loaded>>,

@@ -142,7 +142,7 @@ fn attempt(deed: &str, place: &Path) -> io::Result<()> {
         "rename_secret" => fs::rename(&secret, place.join("moved")),
         "chmod_secret" => {
             use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(secret, fs::Permissions::from_mode(0))
+            fs::set_permissions(secret, fs::Permissions::from_mode(0o000))
         }
         "touch_secret" => {
             let times = rustix::fs::Timestamps {
@@ -186,8 +186,11 @@ fn attempt(deed: &str, place: &Path) -> io::Result<()> {
         }
         "write_null" => fs::write("/dev/null", "x"),
         "threads" => {
-            let threads: Vec<_> = (0..4).map(|n| std::thread::spawn(move || n)).collect();
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            let named = || std::thread::Builder::new().name("more".to_owned());
+            let threads = (0..4).map(|n| named().spawn(move || n));
+            for thread in threads.collect::<io::Result<Vec<_>>>()? {
+                thread.join().unwrap();
+            }
             Ok(())
         }
         "count_processors" => std::thread::available_parallelism().map(drop),

@@ -42,7 +42,7 @@ pub(crate) fn attempt(params: &FaultyParams) -> Result<Option<String>> {
         Mode::WriteFile => fs::write(path, "by a plugin").map(|()| done()),
         Mode::RemoveFile => fs::remove_file(path).map(|()| done()),
         Mode::ChmodFile => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).map(|()| done())
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).map(|()| done())
         }
         // Comes back only when it did not work.
         Mode::Exec => Err(Command::new(path).exec()),

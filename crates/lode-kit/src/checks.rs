@@ -61,6 +61,9 @@ pub(crate) enum Run {
     Two(fn(&Case<'_>) -> Checked),
 }
 
+/// The check that reads files beside the library.
+pub(crate) const GOLDEN: &str = golden::GOLDEN.name;
+
 /// All of them.
 pub(crate) const ALL: &[Check] = &[
     library::MANIFEST,

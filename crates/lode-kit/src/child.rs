@@ -90,6 +90,15 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
         // When the parent is gone nobody listens.
         drop(channel.send(&Reply::Step(words.to_owned()), &[], &[]));
     };
+    // As in an engine's worker; golden models lie where a confined process does not read.
+    let golden = match &received.message.what {
+        What::List => false,
+        What::Check { name, .. } => name == checks::GOLDEN,
+        What::WriteGolden { .. } => true,
+    };
+    if !golden {
+        lode_worker::confine(Some(&received.message.path))?;
+    }
     let (reply, carry) = act(&received.message, &received.body, &step);
     channel.send(&reply, &carry, &[])
 }

@@ -194,6 +194,7 @@ impl Kit<'_> {
                 args: args.clone(),
                 limits: Limits {
                     memory_bytes: CHECK_MEMORY_BYTES,
+                    cpus: 0,
                 },
             })
             .map_err(Box::new)?;

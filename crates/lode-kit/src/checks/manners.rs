@@ -4,7 +4,6 @@
 use std::fs;
 use std::fs::File;
 use std::io::Read;
-use std::io::Seek;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -140,19 +139,19 @@ pub(super) const STDOUT: Check = Check {
 fn stdout(case: &Case<'_>) -> Checked {
     let subject = case.subject;
     let unable = |error: std::io::Error| failed(format!("the kit could not watch stdout: {error}"));
-    let memory = rustix::fs::memfd_create("stdout", rustix::fs::MemfdFlags::CLOEXEC)
-        .map_err(|error| unable(error.into()))?;
-    let mut memory = File::from(memory);
+    // What does not fit into the pipe is refused, which is as telling.
+    let flags = rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK;
+    let (out, to) = rustix::pipe::pipe_with(flags).map_err(|error| unable(error.into()))?;
     let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)
         .map_err(|error| unable(error.into()))?;
-    rustix::stdio::dup2_stdout(memory.as_fd()).map_err(|error| unable(error.into()))?;
+    rustix::stdio::dup2_stdout(to.as_fd()).map_err(|error| unable(error.into()))?;
     let called = every_call(case);
     flush_c();
     rustix::stdio::dup2_stdout(kept.as_fd()).map_err(|error| unable(error.into()))?;
+    drop(to);
     called?;
-    memory.rewind().map_err(unable)?;
     let mut said = Vec::new();
-    memory.read_to_end(&mut said).map_err(unable)?;
+    File::from(out).read_to_end(&mut said).map_err(unable)?;
     if said.is_empty() {
         return Ok(String::new());
     }

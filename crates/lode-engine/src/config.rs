@@ -43,6 +43,14 @@ pub struct Config {
     pub query_memory_bytes: u64,
     /// Threads of a job or query that says none.
     pub threads: u32,
+    /// Whether the plugin directory is watched for new, changed and vanished files.
+    pub watch_plugins: bool,
+    /// Crashes of a library within the window after which it is quarantined; 0 never does it.
+    pub quarantine_after: u32,
+    /// How long a crash of a library counts, in milliseconds.
+    pub quarantine_window_millis: u64,
+    /// Workers that one model in use may have.
+    pub serving_workers: usize,
     /// How long a stop waits for calls to end, in milliseconds.
     pub grace_millis: u64,
 }
@@ -69,6 +77,10 @@ impl Config {
             job_memory_bytes: 4 << 30,
             query_memory_bytes: 2 << 30,
             threads: u32::try_from(cores).unwrap_or(2),
+            watch_plugins: true,
+            quarantine_after: 3,
+            quarantine_window_millis: 600_000,
+            serving_workers: cores,
             grace_millis: 5_000,
         }
     }

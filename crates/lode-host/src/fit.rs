@@ -93,7 +93,7 @@ pub(crate) fn run(
     };
     let request = Request::Fit {
         target: Target {
-            path: loaded.path.clone(),
+            path: loaded.copy.path.clone(),
             algorithm: fit.algorithm.clone(),
             params_json: fit.params_json,
             seed: fit.seed,

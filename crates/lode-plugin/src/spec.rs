@@ -186,5 +186,6 @@ pub fn describe<A: Algorithm>() -> AlgorithmSpec {
         inputs: spec.inputs,
         outputs: spec.outputs,
         model_format: A::MODEL_FORMAT,
+        reads_formats: Vec::new(),
     }
 }

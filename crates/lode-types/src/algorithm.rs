@@ -31,6 +31,9 @@ pub struct AlgorithmSpec {
     pub outputs: Vec<OutputSpec>,
     /// Format number of its model bytes; none when it makes no model.
     pub model_format: Option<u32>,
+    /// Older formats that `open` still takes.
+    #[serde(default)]
+    pub reads_formats: Vec<u32>,
 }
 
 /// What an algorithm is for.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::Host;
 use crate::HostConfig;
+use crate::QuarantineRule;
 use lode_worker::Spawner;
 
 /// A host of the libraries in `plugin_dir`.
@@ -24,6 +25,11 @@ pub(super) fn start(plugin_dir: &Path) -> Host {
         worker_program: std::env::current_exe().unwrap(),
         worker_args: worker_args.map(str::to_owned).to_vec(),
         spawner: Arc::clone(spawner),
+        // The tests of calls crash on purpose.
+        quarantine: QuarantineRule {
+            after: 0,
+            ..QuarantineRule::default()
+        },
     })
     .unwrap()
 }

@@ -40,6 +40,7 @@ fn good() -> AlgorithmSpec {
             write_back: Vec::new(),
         }],
         model_format: None,
+        reads_formats: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use lode_tests::Answer;
 use lode_tests::Engine;
 use lode_tests::Setup;
 use lode_tests::answer::has_compiler;
+use lode_tests::settings;
 use lode_tests::work;
 use tempfile::TempDir;
 
@@ -22,7 +23,10 @@ fn engine(folder: &Path, watch: &str, args: &[&str]) -> Result<Engine> {
     let watch = ["--watch-plugins", watch].into_iter();
     Engine::with(Setup {
         plugins: Some(folder.to_owned()),
-        args: watch.chain(args.iter().copied()).map(str::to_owned).collect(),
+        args: watch
+            .chain(args.iter().copied())
+            .map(str::to_owned)
+            .collect(),
         ..Setup::default()
     })
 }
@@ -38,7 +42,11 @@ async fn load(client: &Client, file_name: &str) -> lode_client::Result<v1::Plugi
     let request = v1::LoadPluginRequest {
         file_name: file_name.to_owned(),
     };
-    Ok(client.load_plugin(request).await?.plugin.unwrap_or_default())
+    Ok(client
+        .load_plugin(request)
+        .await?
+        .plugin
+        .unwrap_or_default())
 }
 
 async fn unload(client: &Client, name: &str, version: &str) -> lode_client::Result<v1::Plugin> {
@@ -53,7 +61,10 @@ async fn unload(client: &Client, name: &str, version: &str) -> lode_client::Resu
 
 /// File, state and version of all that is listed.
 async fn listed(client: &Client) -> Result<Vec<(String, v1::PluginState, String)>> {
-    let plugins = client.plugins(v1::ListPluginsRequest::default()).all().await?;
+    let plugins = client
+        .plugins(v1::ListPluginsRequest::default())
+        .all()
+        .await?;
     let plugins = plugins.into_iter();
     Ok(plugins
         .map(|plugin| (plugin.file_name.clone(), plugin.state(), plugin.version))
@@ -61,7 +72,10 @@ async fn listed(client: &Client) -> Result<Vec<(String, v1::PluginState, String)
 }
 
 async fn plugin_of(client: &Client, file: &str, state: v1::PluginState) -> Result<v1::Plugin> {
-    let plugins = client.plugins(v1::ListPluginsRequest::default()).all().await?;
+    let plugins = client
+        .plugins(v1::ListPluginsRequest::default())
+        .all()
+        .await?;
     let found = plugins
         .iter()
         .find(|plugin| plugin.file_name == file && plugin.state() == state);
@@ -141,10 +155,16 @@ async fn a_file_is_loaded_and_swapped_and_a_bad_one_is_refused_with_every_reason
     let error = load(&client, "answer.so").await.expect_err("it is broken");
     assert_eq!(reason(&error), "PLUGIN_REFUSED");
     let refused = plugin_of(&client, "answer.so", v1::PluginState::Refused).await?;
-    for word in ["answer.one was killed by SIGABRT", "answer.two: two and two is five"] {
+    for word in [
+        "answer.one was killed by SIGABRT",
+        "answer.two: two and two is five",
+    ] {
         assert!(error.to_string().contains(word), "{error}");
         assert!(
-            refused.problems.iter().any(|problem| problem.contains(word)),
+            refused
+                .problems
+                .iter()
+                .any(|problem| problem.contains(word)),
             "{:?}",
             refused.problems
         );
@@ -215,7 +235,10 @@ async fn two_versions_stand_side_by_side_and_a_name_selects_one() -> Result<()> 
     // The same name and version with other bytes, and the same id in another plugin.
     Answer { answer: 4, ..new }.build(&folder.path().join("again.so"))?;
     let error = load(&client, "again.so").await.expect_err("it is taken");
-    assert!(error.to_string().contains("already loaded from new.so"), "{error}");
+    assert!(
+        error.to_string().contains("already loaded from new.so"),
+        "{error}"
+    );
     Answer {
         name: "thief",
         ..new
@@ -228,7 +251,9 @@ async fn two_versions_stand_side_by_side_and_a_name_selects_one() -> Result<()> 
     }
 
     // Which of the two goes has to be said; the models of the one that is left are unchanged.
-    let error = unload(&client, "answer", "").await.expect_err("there are two");
+    let error = unload(&client, "answer", "")
+        .await
+        .expect_err("there are two");
     assert_eq!(reason(&error), "PLUGIN_AMBIGUOUS");
     unload(&client, "answer", "0.10.0").await?;
     assert_eq!(score(&client, &models[1]).await?, 9.0);
@@ -300,10 +325,15 @@ async fn a_job_that_waited_over_a_restart_keeps_its_version_or_says_why_not() ->
             Some(answer) => {
                 assert_eq!(work::metric(&job, "answer")?, answer);
                 let active = plugin_of(&client, "answer.so", v1::PluginState::Active).await?;
-                assert_eq!(job.provenance.unwrap_or_default().plugin_sha256, active.sha256);
+                assert_eq!(
+                    job.provenance.unwrap_or_default().plugin_sha256,
+                    active.sha256
+                );
             }
             None => {
-                let error = job.error.expect("another version is not what was asked for");
+                let error = job
+                    .error
+                    .expect("another version is not what was asked for");
                 assert_eq!(error.reason, "CANNOT_RUN_AGAIN");
                 let words = "plugin answer 1.0, which the job was created for, is not loaded";
                 assert!(error.message.contains(words), "{}", error.message);
@@ -325,7 +355,8 @@ async fn a_watched_directory_is_followed() -> Result<()> {
     Answer::default().build(&file)?;
     let is = |state: v1::PluginState, version: &'static str| {
         move |all: &[(String, v1::PluginState, String)]| {
-            all.iter().any(|plugin| plugin.1 == state && plugin.2 == version)
+            all.iter()
+                .any(|plugin| plugin.1 == state && plugin.2 == version)
         }
     };
     wait_until(&client, is(v1::PluginState::Active, "1.0")).await?;
@@ -351,7 +382,10 @@ async fn a_watched_directory_is_followed() -> Result<()> {
 
     // One that is still being written is refused at most once it rests, and the old one stays.
     fs::write(folder.path().join("half.so"), "half of a")?;
-    wait_until(&client, |all| all.iter().any(|p| p.1 == v1::PluginState::Refused)).await?;
+    wait_until(&client, |all| {
+        all.iter().any(|p| p.1 == v1::PluginState::Refused)
+    })
+    .await?;
     // What was in the way is taken as soon as the place is free.
     Answer {
         version: "1.2",
@@ -360,13 +394,16 @@ async fn a_watched_directory_is_followed() -> Result<()> {
     }
     .build(&folder.path().join("other.so"))?;
     wait_until(&client, |all| {
-        all.iter().any(|p| p.0 == "other.so" && p.1 == v1::PluginState::Refused)
+        all.iter()
+            .any(|p| p.0 == "other.so" && p.1 == v1::PluginState::Refused)
     })
     .await?;
     fs::remove_file(&file)?;
     wait_until(&client, |all| {
         all.iter().all(|p| p.0 != "answer.so")
-            && all.iter().any(|p| p.0 == "other.so" && p.1 == v1::PluginState::Active)
+            && all
+                .iter()
+                .any(|p| p.0 == "other.so" && p.1 == v1::PluginState::Active)
     })
     .await?;
     fs::remove_file(folder.path().join("half.so"))?;
@@ -419,7 +456,10 @@ async fn a_library_that_keeps_crashing_is_quarantined_until_it_is_released() -> 
             assert!(plugin.problems[0].contains(words), "{:?}", plugin.problems);
         }
         let created = work::create(client, "no", spec("answer.one", "ok")).await;
-        assert_eq!(reason(&created.expect_err("quarantined")), "PLUGIN_QUARANTINED");
+        assert_eq!(
+            reason(&created.expect_err("quarantined")),
+            "PLUGIN_QUARANTINED"
+        );
         Ok(plugin)
     };
     check(&client).await?;
@@ -434,7 +474,10 @@ async fn a_library_that_keeps_crashing_is_quarantined_until_it_is_released() -> 
     let engine = engine.restart()?;
     work::run(&engine.client()?, "still-free", spec("answer.one", "ok")).await?;
     let unknown = engine.lode(["plugin", "release", "0123456789ab"])?;
-    assert!(unknown.failure()?.contains("which is none's"), "{unknown:?}");
+    assert!(
+        unknown.failure()?.contains("which is none's"),
+        "{unknown:?}"
+    );
     Ok(())
 }
 
@@ -474,11 +517,20 @@ async fn only_a_bare_name_of_the_directory_is_loaded() -> Result<()> {
     }
     let error = load(&client, "none.so").await.expect_err("not there");
     assert_eq!(reason(&error), "PLUGIN_NOT_FOUND");
-    assert!(client.algorithms(v1::ListAlgorithmsRequest::default()).all().await?.is_empty());
+    assert!(
+        client
+            .algorithms(v1::ListAlgorithmsRequest::default())
+            .all()
+            .await?
+            .is_empty()
+    );
     // A link within the directory is as good as a file.
     Answer::default().build(&folder.join("answer-1.0.so"))?;
     std::os::unix::fs::symlink("answer-1.0.so", folder.join("current.so"))?;
-    assert_eq!(load(&client, "current.so").await?.state(), v1::PluginState::Active);
+    assert_eq!(
+        load(&client, "current.so").await?.state(),
+        v1::PluginState::Active
+    );
     Ok(())
 }
 
@@ -518,7 +570,12 @@ async fn a_model_is_refused_by_a_library_that_does_not_read_it() -> Result<()> {
     load(&client, "answer.so").await?;
     let error = score(&client, &model).await.expect_err("of another format");
     assert_eq!(reason(&error), "MODEL_INCOMPATIBLE");
-    for words in ["format 1", "plugin answer 1.0", "plugin answer 3.0", "reads format 3"] {
+    for words in [
+        "format 1",
+        "plugin answer 1.0",
+        "plugin answer 3.0",
+        "reads format 3",
+    ] {
         assert!(error.to_string().contains(words), "{words}: {error}");
     }
     // As it says: the library that made it beside the new one mends it.
@@ -527,5 +584,70 @@ async fn a_model_is_refused_by_a_library_that_does_not_read_it() -> Result<()> {
     assert_eq!(score(&client, &model).await?, 1.0);
     let job = work::run(&client, "new", spec("answer.one", "ok")).await?;
     assert_eq!(score(&client, &job.models[0]).await?, 3.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_shipped_plugins_pass_the_trial() -> Result<()> {
+    let folder = TempDir::new()?;
+    let engine = engine(folder.path(), "off", &[])?;
+    let client = engine.client()?;
+    for entry in fs::read_dir(settings::plugins())? {
+        let path = entry?.path();
+        let name = path.file_name().expect("a file has a name");
+        fs::copy(&path, folder.path().join(name))?;
+        let loaded = load(&client, &name.to_string_lossy()).await?;
+        assert_eq!(loaded.state(), v1::PluginState::Active, "{loaded:?}");
+        assert!(!loaded.algorithms.is_empty());
+    }
+    assert_eq!(listed(&client).await?.len(), 3);
+    Ok(())
+}
+
+/// The workers of an engine.
+fn workers(engine: &Engine) -> Result<usize> {
+    let pid = engine.pid();
+    let mut n = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may have ended since.
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        n += children.split_whitespace().count();
+    }
+    Ok(n)
+}
+
+#[tokio::test]
+async fn calls_on_one_model_run_side_by_side_in_warm_workers() -> Result<()> {
+    if !has_compiler("plugins: serving workers") {
+        return Ok(());
+    }
+    let folder = TempDir::new()?;
+    Answer::default().build(&folder.path().join("answer.so"))?;
+    let engine = engine(folder.path(), "off", &["--serving-workers", "3"])?;
+    let client = engine.client()?;
+    let job = work::run(&client, "slow", spec("answer.one", "slow_score")).await?;
+    let model = job.models[0].clone();
+    assert_eq!(workers(&engine)?, 0);
+    score(&client, &model).await?;
+    assert_eq!(workers(&engine)?, 1);
+    // Each takes 0.4 s: six on three workers take two turns.
+    let start = Instant::now();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (client, model) = (client.clone(), model.clone());
+        calls.spawn(async move { score(&client, &model).await });
+    }
+    while let Some(call) = calls.join_next().await {
+        assert_eq!(call??, 1.0);
+    }
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(800), "{took:?}");
+    assert!(took < Duration::from_millis(1_900), "{took:?}");
+    assert_eq!(workers(&engine)?, 3);
+    if settings::slow() {
+        // What is idle for half a minute goes, but for one.
+        tokio::time::sleep(Duration::from_secs(42)).await;
+        assert_eq!(workers(&engine)?, 1);
+    }
     Ok(())
 }

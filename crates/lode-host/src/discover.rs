@@ -111,7 +111,8 @@ fn name_problem(name: &str) -> Option<&'static str> {
     (!name.ends_with(".so")).then_some("it does not end in .so")
 }
 
-/// A library that was looked at: its description, and the library itself unless it has problems.
+/// A library that was looked at: its description with the problems that were found, and the
+/// library itself when there are none.
 pub(crate) type Looked = (PluginInfo, Option<Arc<Library>>);
 
 /// Copies a file and has it inspected, unless `known` is the checksum of what it holds.
@@ -144,7 +145,7 @@ pub(crate) fn look(
     let copy = match copied {
         Ok(copy) => copy,
         Err(error) => {
-            refuse(&mut info, vec![format!("could not be read: {error}")]);
+            info.problems.push(format!("could not be read: {error}"));
             return Ok(Some((info, None)));
         }
     };
@@ -159,20 +160,13 @@ pub(crate) fn look(
     info.version.clone_from(&inspection.version);
     info.abi.clone_from(&inspection.abi);
     info.build.clone_from(&inspection.build);
+    info.algorithms = inspection.specs.iter().map(|s| s.id.clone()).collect();
     if !inspection.problems.is_empty() {
-        refuse(&mut info, inspection.problems);
+        info.problems = inspection.problems;
         return Ok(Some((info, None)));
     }
-    info.algorithms = inspection.specs.iter().map(|s| s.id.clone()).collect();
     let library = library(info.clone(), inspection, copy);
     Ok(Some((info, Some(Arc::new(library)))))
-}
-
-/// Makes the description that of a refused library.
-pub(crate) fn refuse(info: &mut PluginInfo, problems: Vec<String>) {
-    info.state = PluginState::Refused;
-    info.algorithms.clear();
-    info.problems = problems;
 }
 
 fn library(info: PluginInfo, inspection: Inspection, copy: Arc<Copy>) -> Library {

@@ -416,8 +416,11 @@ impl Host {
             &self.copies,
             &self.launcher,
             known,
-        )?;
-        let Some((info, library)) = looked else {
+        );
+        let looked = looked.inspect_err(|_| {
+            changing.taken.remove(file_name);
+        })?;
+        let Some((mut info, library)) = looked else {
             // The file holds what is loaded.
             self.write().refused.remove(file_name);
             let info = now.map(|library| library.info.clone());
@@ -425,27 +428,28 @@ impl Host {
                 .map(|info| self.with_crashes(info))
                 .ok_or_else(|| Error::PluginNotFound(format!("{file_name:?} is not loaded")));
         };
-        let Some(library) = library else {
-            return Err(self.refuse(info, Vec::new()));
-        };
-        let conflicts = self.read().conflicts(&library);
+        let conflicts = self.read().conflicts(&info);
         if !conflicts.is_empty() {
             changing.conflicted.insert(file_name.to_owned());
         }
-        let mut problems = conflicts;
-        if try_it {
-            problems.extend(trial::problems(&self.launcher, &self.copies, &library));
-            if problems.is_empty()
+        info.problems.extend(conflicts);
+        if let Some(library) = library.as_ref().filter(|_| try_it) {
+            let tried = trial::problems(&self.launcher, &self.copies, library);
+            // What the machine cannot do now is tried again, and is no fault of the file.
+            info.problems.extend(tried.inspect_err(|_| {
+                changing.taken.remove(file_name);
+            })?);
+            if info.problems.is_empty()
                 && let Some(switching) = self.switching()
             {
-                let next = self.read().with(&library);
-                problems.extend(switching.before(&next));
+                let next = self.read().with(library);
+                info.problems.extend(switching.before(&next));
             }
         }
-        if !problems.is_empty() {
-            return Err(self.refuse(info, problems));
+        match library {
+            Some(library) if info.problems.is_empty() => self.write().switch(library),
+            _ => return Err(self.refuse(info)),
         }
-        self.write().switch(library);
         report(&info);
         if try_it {
             self.made_room(changing);
@@ -453,10 +457,9 @@ impl Host {
         Ok(self.with_crashes(info))
     }
 
-    fn refuse(&self, mut info: PluginInfo, problems: Vec<String>) -> Error {
-        if !problems.is_empty() {
-            discover::refuse(&mut info, problems);
-        }
+    fn refuse(&self, mut info: PluginInfo) -> Error {
+        info.state = PluginState::Refused;
+        info.algorithms.clear();
         report(&info);
         let error = Error::Refused {
             file_name: info.file_name.clone(),

@@ -171,15 +171,19 @@ impl Registry {
         picture(others.map(|(_, other)| other).chain([library]))
     }
 
-    /// Why `library` cannot stand beside what other files brought.
-    pub(crate) fn conflicts(&self, library: &Library) -> Vec<String> {
+    /// Why a library cannot stand beside what other files brought.
+    pub(crate) fn conflicts(&self, mine: &PluginInfo) -> Vec<String> {
         let mut problems = Vec::new();
         for (file_name, other) in &self.active {
-            if *file_name == library.info.file_name {
+            if *file_name == mine.file_name {
                 continue;
             }
-            let (mine, its) = (&library.info, &other.info);
-            if mine.name != its.name {
+            let its = &other.info;
+            if mine.sha256 == its.sha256 {
+                problems.push(format!(
+                    "the same library is already loaded from {file_name}"
+                ));
+            } else if mine.name != its.name {
                 for id in mine
                     .algorithms
                     .iter()

@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use lode_sample::trial;
+use lode_types::Class;
+use lode_types::Failure;
 use lode_types::role_of;
 
 use crate::Binding;
@@ -36,15 +38,26 @@ const CALL_TIME: Duration = Duration::from_secs(20);
 const MEMORY_BYTES: u64 = 2 << 30;
 
 /// What is wrong with the algorithms of a library, one line each.
-pub(crate) fn problems(launcher: &Launcher, copies: &Copies, library: &Library) -> Vec<String> {
-    let algorithms = library.algorithms.iter();
-    algorithms
-        .filter_map(|loaded| match one(launcher, copies, loaded) {
-            Ok(()) => None,
-            Err(error) if is_answer(&error) => None,
-            Err(error) => Some(format!("tried on made rows: {}", lode_types::chain(&error))),
-        })
-        .collect()
+///
+/// # Errors
+/// When this machine cannot try them now.
+pub(crate) fn problems(
+    launcher: &Launcher,
+    copies: &Copies,
+    library: &Library,
+) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for loaded in &library.algorithms {
+        match one(launcher, copies, loaded) {
+            Ok(()) => {}
+            Err(error) if is_answer(&error) => {}
+            Err(error) if error.class() == Class::Unavailable => return Err(error),
+            Err(error) => {
+                problems.push(format!("tried on made rows: {}", lode_types::chain(&error)));
+            }
+        }
+    }
+    Ok(problems)
 }
 
 fn one(launcher: &Launcher, copies: &Copies, loaded: &Loaded) -> Result<()> {

@@ -11,7 +11,9 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod plugins;
 mod put_rows;
+mod reload;
 mod serving;
 mod sql;
 

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Algorithms(commands::algorithms::Args),
     /// List plugins, loaded or refused
     Plugins,
+    /// Load, unload or release a plugin
+    Plugin(commands::plugin::Args),
     /// Run an algorithm
     Run(commands::run::Args),
     /// List jobs, newest first

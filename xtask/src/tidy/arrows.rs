@@ -18,14 +18,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     // layer 1: one job each, no storage, no network
     ("lode-numeric", &[]),
     ("lode-worker", &["lode-types"]),
-    ("lode-sample", &["lode-numeric"]),
+    ("lode-sample", &["lode-numeric", "lode-types"]),
     ("lode-parts", &["lode-types"]),
     ("lode-proto", &["lode-types"]),
     // layer 2: plugins, rows
     ("lode-plugin", &["lode-abi", "lode-types"]),
     (
         "lode-host",
-        &["lode-abi", "lode-parts", "lode-types", "lode-worker"],
+        &[
+            "lode-abi",
+            "lode-parts",
+            "lode-sample",
+            "lode-types",
+            "lode-worker",
+        ],
     ),
     ("lode-store", &["lode-parts", "lode-types"]),
     ("lode-features", &["lode-parts", "lode-types"]),

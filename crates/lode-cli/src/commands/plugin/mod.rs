@@ -1,0 +1,44 @@
+//! `lode plugin`: what is done with one plugin; each command has its file.
+
+pub(crate) mod load;
+pub(crate) mod release;
+pub(crate) mod unload;
+
+use std::process::ExitCode;
+
+use lode_sdk::PluginInfo;
+
+use crate::commands::Context;
+use crate::commands::plugins;
+use crate::failure::Result;
+
+/// Arguments of `lode plugin`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Load a file of the engine's plugin directory, in the place of what it brought before
+    Load(load::Args),
+    /// Unload a plugin; what runs ends with it
+    Unload(unload::Args),
+    /// Let a quarantined plugin run again
+    Release(release::Args),
+}
+
+pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    match args.action {
+        Action::Load(args) => load::run(cx, args).await,
+        Action::Unload(args) => unload::run(cx, args).await,
+        Action::Release(args) => release::run(cx, args).await,
+    }
+}
+
+/// Prints one plugin as `lode plugins` does.
+fn show(cx: &Context, plugin: PluginInfo) -> Result<ExitCode> {
+    plugins::print(cx.format, &[plugin])?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Algorithms(commands::algorithms::Args),
     /// List plugins, loaded or refused
     Plugins,
+    /// Write a plugin of your own
+    Plugin(commands::plugin::Args),
     /// Run an algorithm
     Run(commands::run::Args),
     /// List jobs, newest first

@@ -14,6 +14,7 @@ pub(crate) mod jobs;
 pub(crate) mod model;
 pub(crate) mod models;
 pub(crate) mod output;
+pub(crate) mod plugin;
 pub(crate) mod plugins;
 pub(crate) mod put;
 pub(crate) mod query;
@@ -60,6 +61,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Query(args) => query::run(&cx, args).await,
         Command::Algorithms(args) => algorithms::run(&cx, args).await,
         Command::Plugins => plugins::run(&cx).await,
+        Command::Plugin(args) => plugin::run(args).await,
         Command::Run(args) => run::run(&cx, args).await,
         Command::Jobs(args) => jobs::run(&cx, args).await,
         Command::Job(args) => job::run(&cx, args).await,

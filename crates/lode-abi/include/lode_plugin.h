@@ -1,4 +1,4 @@
-/* The C ABI between a Lode host and a plugin, major version 1.
+/* The C ABI between a Lode host and a plugin, version 0.2.
  *
  * A plugin is a shared library that exports one function, lode_plugin_v1. Everything else is
  * reached through the tables that it returns. docs/plugin-abi.md says who owns what, in which
@@ -64,8 +64,8 @@ struct ArrowArrayStream {
 
 /* First field of lode_plugin: these eight bytes, as they lie in memory. */
 #define LODE_MAGIC_BYTES "LODEPLUG"
-#define LODE_MAJOR 1u
-#define LODE_MINOR 0u
+#define LODE_MAJOR 0u
+#define LODE_MINOR 2u
 
 /* Return codes of every function. */
 #define LODE_OK 0
@@ -85,8 +85,9 @@ struct ArrowArrayStream {
 
 /* Slots of lode_host.put. */
 #define LODE_SLOT_SPEC 1u    /* from describe: the description, JSON */
-#define LODE_SLOT_MODEL 2u   /* from fit, at most once: the model's bytes */
-#define LODE_SLOT_METRICS 3u /* from fit: a JSON object of numbers, later keys win */
+#define LODE_SLOT_MODEL 2u   /* from fit and finish, at most once: the model's bytes */
+#define LODE_SLOT_METRICS 3u /* from fit and finish: a JSON object of numbers, later keys win */
+#define LODE_SLOT_STATE 4u   /* from partial and merge, once: the state of some rows */
 
 /* Bytes of the side that passes them, valid for the time of the call; text is UTF-8. */
 typedef struct lode_bytes {
@@ -115,7 +116,17 @@ typedef struct lode_host {
   uint64_t seed;    /* of every random choice */
   uint32_t threads; /* at least 1; the result must not depend on it */
   uint32_t pad;
+  /* Since 0.2: look whether struct_size covers them, LODE_HAS(host, get). */
+  int32_t (*get)(void *ctx, uint32_t slot, lode_bytes name, lode_bytes *out);
+  int32_t (*put_named)(void *ctx, uint32_t slot, lode_bytes name, lode_bytes bytes);
+  uint64_t memory_bytes; /* private memory that the process may have; 0: no bound */
+  uint64_t time_millis;  /* until the call is ended; 0: no bound */
 } lode_host;
+
+/* Whether a table that starts with its struct_size has a field. */
+#define LODE_HAS(table, field)                                                                     \
+  ((size_t)(table)->struct_size >=                                                                 \
+   (size_t)((const char *)&(table)->field - (const char *)(table)) + sizeof((table)->field))
 
 /* One algorithm; a function that it does not have is NULL. */
 typedef struct lode_algorithm {
@@ -128,6 +139,11 @@ typedef struct lode_algorithm {
   int32_t (*score)(const lode_host *host, void *scorer, lode_input *inputs, size_t n_inputs,
                    struct ArrowArrayStream *out);
   void (*close)(void *scorer);
+  /* Since 0.2: all three, or none. */
+  int32_t (*partial)(const lode_host *host, lode_bytes params, lode_input *inputs, size_t n_inputs);
+  int32_t (*merge)(const lode_host *host, lode_bytes params, const lode_bytes *states,
+                   size_t n_states);
+  int32_t (*finish)(const lode_host *host, lode_bytes params, lode_bytes state);
 } lode_algorithm;
 
 /* A plugin. Everything that it points at lives as long as the library. */
@@ -141,7 +157,28 @@ typedef struct lode_plugin {
   lode_bytes name;
   lode_bytes version;
   lode_bytes build; /* compiler and target, for people */
+  /* Since 0.2. */
+  lode_bytes manifest; /* LODE_MANIFEST_BYTES, or empty */
 } lode_plugin;
+
+/* What a plugin is, as text in a section that can be read without running its code:
+ *
+ *     LODE_MANIFEST("outlier", "1.0.0", "example.outlier example.other");
+ *
+ * once, at file scope; and .manifest = LODE_MANIFEST_BYTES in the lode_plugin. */
+#if defined(__x86_64__)
+#define LODE_TARGET "x86_64-linux"
+#elif defined(__aarch64__)
+#define LODE_TARGET "aarch64-linux"
+#else
+#define LODE_TARGET "unknown"
+#endif
+#define LODE_MANIFEST(name, version, algorithms)                                                   \
+  static const char lode_manifest[]                                                                \
+      __attribute__((section(".lode.manifest"), used, aligned(1))) =                               \
+          "lode-plugin 1\nname=" name "\nversion=" version "\nabi=0.2\ntarget=" LODE_TARGET         \
+          "\nalgorithms=" algorithms "\n"
+#define LODE_MANIFEST_BYTES {(const uint8_t *)lode_manifest, sizeof(lode_manifest) - 1}
 
 /* The one symbol that a plugin exports; NULL refuses this host. */
 const lode_plugin *lode_plugin_v1(uint32_t host_minor);

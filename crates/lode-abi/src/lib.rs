@@ -2,9 +2,12 @@
 //!
 //! A plugin is a shared library with one exported symbol, [`ENTRY_SYMBOL`]. It returns a
 //! [`LodePlugin`] that lives as long as the library. Tables only ever grow at the end, and
-//! each starts with its own size: a reader takes a field only when `struct_size` covers it.
-//! A new major version is a new symbol. Every call comes from a worker process that runs
+//! each starts with its own size: a reader takes a field only when `struct_size` covers it,
+//! which [`grown`] does for a whole table. Every call comes from a worker process that runs
 //! one call at a time; the tables and what they point at are immutable.
+//!
+//! The version is 0.x until the families of algorithms that Lode ships have used the ABI; its
+//! rules are those of 1.0 all the same. `docs/plugin-abi.md` has them, and the history.
 //!
 //! Ownership: bytes cross in one direction for the time of one call and the receiver
 //! copies what it keeps. Tables cross as Arrow C streams and are freed through their own
@@ -16,14 +19,24 @@ use std::ffi::c_void;
 /// The bytes `LODEPLUG` as they lie in memory: the first field of every [`LodePlugin`].
 pub const MAGIC: u64 = u64::from_ne_bytes(*b"LODEPLUG");
 
-/// Major version; another major is another symbol.
-pub const MAJOR: u32 = 1;
+/// Major version; after 1 another major is another symbol.
+pub const MAJOR: u32 = 0;
 
 /// Minor version: what has been appended so far.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 2;
 
 /// The one symbol a plugin exports.
 pub const ENTRY_SYMBOL: &str = "lode_plugin_v1";
+
+/// The ELF section that says in text what a plugin is, without running its code.
+pub const MANIFEST_SECTION: &str = ".lode.manifest";
+
+/// Size of [`LodePlugin`] in version 0.1: the least that there is.
+pub const PLUGIN_BYTES_0_1: usize = 80;
+/// Size of [`LodeAlgorithm`] in version 0.1.
+pub const ALGORITHM_BYTES_0_1: usize = 64;
+/// Size of [`LodeHost`] in version 0.1.
+pub const HOST_BYTES_0_1: usize = 80;
 
 /// Type of [`ENTRY_SYMBOL`]: takes the host's minor version, returns the plugin's table or null.
 pub type EntryFn = unsafe extern "C" fn(host_minor: u32) -> *const LodePlugin;
@@ -53,10 +66,14 @@ pub const LOG_WARN: u32 = 2;
 
 /// Slot of [`LodeHost::put`]: the description, JSON of `AlgorithmSpec`. From `describe`.
 pub const SLOT_SPEC: u32 = 1;
-/// Slot of [`LodeHost::put`]: the model's bytes. From `fit`, at most once.
+/// Slot of [`LodeHost::put`]: the model's bytes. From `fit` and `finish`, at most once; with a
+/// name through [`LodeHost::put_named`]. Of [`LodeHost::get`]: the model to start from.
 pub const SLOT_MODEL: u32 = 2;
-/// Slot of [`LodeHost::put`]: metrics, a JSON object of numbers. From `fit`, later keys win.
+/// Slot of [`LodeHost::put`]: metrics, a JSON object of numbers. From `fit` and `finish`, later
+/// keys win.
 pub const SLOT_METRICS: u32 = 3;
+/// Slot of [`LodeHost::put`]: the state of some rows. From `partial` and `merge`, once.
+pub const SLOT_STATE: u32 = 4;
 
 /// Bytes of the side that passes them, valid for the time of the call (those inside a
 /// [`LodePlugin`]: as long as the library). Text is UTF-8.
@@ -101,7 +118,7 @@ pub struct LodeInput {
 /// `cancelled` may be called from any thread that the call started; the others only from
 /// the thread of the call.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LodeHost {
     /// Size of this table as the host knows it.
     pub struct_size: u32,
@@ -132,9 +149,52 @@ pub struct LodeHost {
     pub threads: u32,
     /// Zero.
     pub pad: u32,
+    /// Since 0.2. Asks for bytes of the host, which live until the call returns: [`SLOT_MODEL`]
+    /// without a name in `fit` and `finish`, the model to start from. [`FAILED`] when there are
+    /// none; `out` is then untouched.
+    pub get: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            slot: u32,
+            name: LodeBytes,
+            out: *mut LodeBytes,
+        ) -> i32,
+    >,
+    /// Since 0.2. Hands over bytes that have a name: [`SLOT_MODEL`], a model beside the main one.
+    pub put_named: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, slot: u32, name: LodeBytes, bytes: LodeBytes) -> i32,
+    >,
+    /// Since 0.2. Bytes of private memory that the process may have; 0 when there is no bound.
+    pub memory_bytes: u64,
+    /// Since 0.2. Milliseconds until the call is ended; 0 when there is no bound.
+    pub time_millis: u64,
+}
+
+/// A copy of a table as this build knows it: what the other side's `struct_size` does not cover
+/// is zero, which is null for a function.
+///
+/// # Safety
+/// `table` points at a live table of at least `struct_size` bytes, and all of `T` that lies
+/// beyond them may be zero.
+#[expect(
+    unsafe_code,
+    reason = "the one place that reads a table of another length"
+)]
+pub unsafe fn grown<T>(table: *const T, struct_size: usize) -> T {
+    let mut copy = std::mem::MaybeUninit::<T>::zeroed();
+    let bytes = struct_size.min(size_of::<T>());
+    // SAFETY: both sides have that many bytes and do not overlap.
+    unsafe {
+        std::ptr::copy_nonoverlapping(table.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), bytes);
+    }
+    // SAFETY: the covered part is the other side's, and the rest may be zero.
+    unsafe { copy.assume_init() }
 }
 
 impl LodeBytes {
+    /// No bytes.
+    pub const EMPTY: Self = Self::new(&[]);
+
     /// Points at `bytes`.
     pub const fn new(bytes: &[u8]) -> Self {
         Self {
@@ -146,7 +206,7 @@ impl LodeBytes {
 
 /// One algorithm of a plugin. Functions return [`OK`] or [`FAILED`]; an absent one is null.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LodeAlgorithm {
     /// Size of this table as the plugin knows it.
     pub struct_size: u32,
@@ -187,11 +247,34 @@ pub struct LodeAlgorithm {
     >,
     /// Frees a scorer.
     pub close: Option<unsafe extern "C" fn(scorer: *mut c_void)>,
+    /// Since 0.2. Learns from some of the rows: puts a state into [`SLOT_STATE`].
+    pub partial: Option<
+        unsafe extern "C" fn(
+            host: *const LodeHost,
+            params: LodeBytes,
+            inputs: *mut LodeInput,
+            n_inputs: usize,
+        ) -> i32,
+    >,
+    /// Since 0.2. Makes one state of `n`; of none, the state of no rows. Any order and any
+    /// grouping give the same result, within the tolerance of the description.
+    pub merge: Option<
+        unsafe extern "C" fn(
+            host: *const LodeHost,
+            params: LodeBytes,
+            states: *const LodeBytes,
+            n_states: usize,
+        ) -> i32,
+    >,
+    /// Since 0.2. Ends what `partial` began: emits and puts what `fit` over all rows would.
+    pub finish: Option<
+        unsafe extern "C" fn(host: *const LodeHost, params: LodeBytes, state: LodeBytes) -> i32,
+    >,
 }
 
 /// A plugin: what [`ENTRY_SYMBOL`] returns.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LodePlugin {
     /// [`MAGIC`].
     pub magic: u64,
@@ -211,6 +294,9 @@ pub struct LodePlugin {
     pub version: LodeBytes,
     /// Compiler and target, for people.
     pub build: LodeBytes,
+    /// Since 0.2. The text of [`MANIFEST_SECTION`]; empty when there is none. That it is pointed
+    /// at keeps it from being dropped by a linker.
+    pub manifest: LodeBytes,
 }
 
 // SAFETY: the tables are immutable and live as long as the library.

@@ -28,6 +28,7 @@ use crate::OK;
 use crate::SLOT_METRICS;
 use crate::SLOT_MODEL;
 use crate::SLOT_SPEC;
+use crate::SLOT_STATE;
 
 macro_rules! layout {
     ($lines:ident, $c:literal, $rust:ty { $($field:ident),+ $(,)? }) => {
@@ -96,6 +97,10 @@ fn assertions() -> Vec<String> {
             seed,
             threads,
             pad,
+            get,
+            put_named,
+            memory_bytes,
+            time_millis,
         }
     );
     layout!(
@@ -110,6 +115,9 @@ fn assertions() -> Vec<String> {
             open,
             score,
             close,
+            partial,
+            merge,
+            finish,
         }
     );
     layout!(
@@ -125,6 +133,7 @@ fn assertions() -> Vec<String> {
             name,
             version,
             build,
+            manifest,
         }
     );
     for (c, rust) in [
@@ -141,6 +150,7 @@ fn assertions() -> Vec<String> {
         ("LODE_SLOT_SPEC", SLOT_SPEC),
         ("LODE_SLOT_MODEL", SLOT_MODEL),
         ("LODE_SLOT_METRICS", SLOT_METRICS),
+        ("LODE_SLOT_STATE", SLOT_STATE),
     ] {
         assert_that(&mut lines, c, rust as usize);
     }

@@ -13,6 +13,7 @@ use crate::Loaded;
 use crate::Result;
 use crate::host::Launcher;
 use crate::protocol::Binding;
+use crate::protocol::CallBudget;
 use crate::protocol::InputFiles;
 use crate::protocol::Reply;
 use crate::protocol::Request;
@@ -40,8 +41,11 @@ pub struct FitCall {
     /// Outputs by name, each an empty file to write; declared outputs that are not here are
     /// dropped.
     pub outputs: Vec<(String, File)>,
-    /// An empty file for the model; none when it is not wanted.
-    pub model: Option<File>,
+    /// Models by name, each an empty file to write; the main one has no name. Models that the
+    /// description has and that are not here are dropped.
+    pub models: Vec<(String, File)>,
+    /// The model to start from.
+    pub base_model: Option<File>,
 }
 
 /// An input: files and what of them the plugin gets.
@@ -62,8 +66,8 @@ pub struct FitReport {
     pub metrics: BTreeMap<String, f64>,
     /// The outputs that were written.
     pub outputs: Vec<OutputReport>,
-    /// Length of the model; none when it gave none or none was wanted.
-    pub model_bytes: Option<u64>,
+    /// Length of each model that was wanted and given, by name.
+    pub models: BTreeMap<String, u64>,
 }
 
 /// An output that was written.
@@ -91,6 +95,7 @@ pub(crate) fn run(
         deadline: fit.deadline,
         cancel: Some(cancel),
     };
+    let left = fit.deadline.saturating_duration_since(Instant::now());
     let request = Request::Fit {
         target: Target {
             path: loaded.path.clone(),
@@ -110,14 +115,21 @@ pub(crate) fn run(
             .collect(),
         outputs: fit.outputs.iter().map(|(name, _)| name.clone()).collect(),
         declared: loaded.spec.outputs.iter().map(|o| o.name.clone()).collect(),
-        keep_model: fit.model.is_some(),
+        models: fit.models.iter().map(|(name, _)| name.clone()).collect(),
+        declared_models: loaded.spec.models.iter().map(|m| m.name.clone()).collect(),
+        warm_start: fit.base_model.is_some(),
+        budget: CallBudget {
+            memory_bytes: fit.memory_bytes,
+            time_millis: left.as_millis().try_into().unwrap_or(u64::MAX),
+        },
     };
     let fds: Vec<BorrowedFd<'_>> = fit
         .inputs
         .iter()
         .flat_map(|input| &input.files)
         .chain(fit.outputs.iter().map(|(_, file)| file))
-        .chain(&fit.model)
+        .chain(fit.models.iter().map(|(_, file)| file))
+        .chain(&fit.base_model)
         .map(AsFd::as_fd)
         .collect();
     if cancel.is_cancelled() {
@@ -137,14 +149,14 @@ pub(crate) fn run(
         Reply::Fitted {
             metrics,
             outputs,
-            model_bytes,
+            models,
         } => Ok(FitReport {
             metrics,
             outputs: outputs
                 .into_iter()
                 .map(|(name, rows, bytes)| OutputReport { name, rows, bytes })
                 .collect(),
-            model_bytes,
+            models,
         }),
         other => Err(refusal(&fit.algorithm, "fit", other)),
     }

@@ -5,12 +5,14 @@
 //! no wire. Invariant: every call ends, by an answer, a death, a cancel or the deadline.
 //!
 //! Reading order: [`Host`] finds and checks libraries; [`FitCall`] and [`Scorer`] are the
-//! calls; `supervise` is the parent's side of one call and `worker` the child's.
+//! calls; `supervise` is the parent's side of one call and `worker` the child's; [`foreign`]
+//! is a library in a process that may be lost.
 
 mod cancel;
 mod discover;
 mod error;
 mod fit;
+pub mod foreign;
 mod host;
 mod ipc;
 mod protocol;

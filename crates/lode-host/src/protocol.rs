@@ -16,7 +16,8 @@ use serde::Serialize;
 pub(crate) enum Request {
     /// Loads the library and reports what it is and what is wrong with it.
     Inspect { path: PathBuf },
-    /// Fits. Files: those of each input, then one an output, then the model's if wanted.
+    /// Fits. Files: those of each input, then one an output, then one a model, then the model
+    /// to start from.
     Fit {
         target: Target,
         inputs: Vec<InputFiles>,
@@ -24,7 +25,13 @@ pub(crate) enum Request {
         outputs: Vec<String>,
         /// Outputs that the description has; others are an error, unwanted ones are dropped.
         declared: Vec<String>,
-        keep_model: bool,
+        /// Models to write, by name; the main one has no name.
+        models: Vec<String>,
+        /// Models that the description has beside the main one.
+        declared_models: Vec<String>,
+        /// Whether there is a model to start from.
+        warm_start: bool,
+        budget: CallBudget,
     },
     /// Opens a model for scoring. One file: the model.
     Open { target: Target },
@@ -42,6 +49,13 @@ pub(crate) struct Target {
     pub(crate) params_json: String,
     pub(crate) seed: u64,
     pub(crate) threads: u32,
+}
+
+/// What the call may use beside its threads; 0 when there is no bound.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CallBudget {
+    pub(crate) memory_bytes: u64,
+    pub(crate) time_millis: u64,
 }
 
 /// An input: how many of the files are its own, and what of them the plugin gets.
@@ -84,7 +98,8 @@ pub(crate) enum Reply {
     Fitted {
         metrics: BTreeMap<String, f64>,
         outputs: Vec<(String, u64, u64)>,
-        model_bytes: Option<u64>,
+        /// Length of each model, by name.
+        models: BTreeMap<String, u64>,
     },
     Opened,
     /// Body: the result as an Arrow IPC stream.

@@ -181,7 +181,7 @@ fn learn_and_score(
         Fit {
             inputs: vec![input::table(&bound.name, vec![file], &bound.columns)],
             outputs: Vec::new(),
-            model: Some(copy),
+            models: vec![(String::new(), copy)],
             stage: stage.name,
             progress: stage.progress,
         },

@@ -134,7 +134,10 @@ impl Bench<'_> {
             Fit {
                 inputs,
                 outputs: written,
-                model: model_copy,
+                models: model_copy
+                    .map(|file| (String::new(), file))
+                    .into_iter()
+                    .collect(),
                 stage: "fit",
                 progress: fit_start..FIT_END,
             },
@@ -163,7 +166,7 @@ impl Bench<'_> {
             .into_iter()
             .map(|(name, value)| Metric { name, value })
             .collect();
-        let model = match (model_file, fitted.model_bytes) {
+        let model = match (model_file, fitted.models.get("")) {
             (Some(file), Some(_)) => {
                 let (bytes, sha256) = digest(file)?;
                 self.store.adopt_file(Area::Models, &model_name)?;
@@ -236,7 +239,8 @@ impl Bench<'_> {
             deadline: bounds.deadline,
             inputs: fit.inputs,
             outputs: fit.outputs,
-            model: fit.model,
+            models: fit.models,
+            base_model: None,
         };
         let (start, end) = (fit.progress.start, fit.progress.end);
         let mut last = Instant::now();
@@ -341,7 +345,8 @@ impl Bench<'_> {
 pub(crate) struct Fit<'a> {
     pub(crate) inputs: Vec<InputTable>,
     pub(crate) outputs: Vec<(String, File)>,
-    pub(crate) model: Option<File>,
+    /// By name; the main one has none.
+    pub(crate) models: Vec<(String, File)>,
     /// What the watcher sees; a stage other than "fit" hides the plugin's own words.
     pub(crate) stage: &'a str,
     /// The part of the job's progress that this call is.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::Context;
 use crate::Error;
 use crate::Inputs;
+use crate::Model;
 use crate::Result;
 use crate::Spec;
 
@@ -25,6 +26,10 @@ pub trait Algorithm: 'static {
     /// Format of the model's bytes; grows when an older build could not read them. `None`:
     /// the algorithm makes no model, and `open` and `score` are never called.
     const MODEL_FORMAT: Option<u32>;
+
+    /// Older formats that [`Self::open`] still takes; [`Model::format`] says which one it has.
+    /// Models of any other format are refused before they reach it, with words that say so.
+    const READS_FORMATS: &'static [u32] = &[];
 
     /// The parameters. Their JSON Schema is what users see and what is checked before a job
     /// starts: doc comments become descriptions, `#[serde(default)]` values become defaults,
@@ -45,6 +50,7 @@ pub trait Algorithm: 'static {
     fn fit(params: Self::Params, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted>;
 
     /// Reads a model for scoring; the header (algorithm, format, checksum) is checked already.
+    /// A model beside the main one has its [`Model::name`].
     ///
     /// # Errors
     /// [`Error::Model`] when the bytes cannot be used.
@@ -64,28 +70,59 @@ pub trait Algorithm: 'static {
     }
 }
 
-/// The bytes that a fit gave as its model.
-#[derive(Clone, Copy, Debug)]
-pub struct Model<'a> {
-    bytes: &'a [u8],
+/// An algorithm that can learn from parts of the rows and put together what it learned, so
+/// that the rows may be on several machines, or come one day at a time.
+///
+/// `finish(merge(partial(a), partial(b)))` gives what `fit(a and b)` gives, within
+/// [`Self::TOLERANCE`]; merging is associative and commutative, and the default state is its
+/// identity. An algorithm that is written this way writes `fit` as
+/// `Self::finish(&params, Self::partial(&params, inputs, cx)?, cx)`.
+pub trait Mergeable: Algorithm {
+    /// What some of the rows have taught; the default is that of no rows. Keep it small: it
+    /// travels.
+    type State: Default;
+
+    /// Format of the state's bytes; states of other formats are refused.
+    const STATE_FORMAT: u32 = 1;
+
+    /// Largest relative difference of a number of an output or a metric between merged parts
+    /// and one fit; 0.0 means the same bytes, and floats added in another order need more.
+    const TOLERANCE: f64 = 0.0;
+
+    /// Learns from some of the rows.
+    ///
+    /// # Errors
+    /// What the author finds wrong; it becomes the error of the job.
+    fn partial(params: &Self::Params, inputs: Inputs, cx: &Context<'_>) -> Result<Self::State>;
+
+    /// Puts two states together.
+    ///
+    /// # Errors
+    /// When they do not belong together, such as states of other columns.
+    fn merge(params: &Self::Params, left: Self::State, right: Self::State) -> Result<Self::State>;
+
+    /// Ends what `partial` began: outputs, model and metrics.
+    ///
+    /// # Errors
+    /// What the author finds wrong; it becomes the error of the job.
+    fn finish(params: &Self::Params, state: Self::State, cx: &Context<'_>) -> Result<Fitted>;
+
+    /// The state's bytes; Lode puts a header with algorithm, format and checksum before them.
+    fn encode(state: &Self::State) -> Vec<u8>;
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the bytes cannot be used.
+    fn decode(bytes: &[u8]) -> Result<Self::State>;
 }
 
-impl<'a> Model<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
-    }
-
-    /// The bytes, as the fit gave them.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-}
-
-/// What a fit gives: tables, at most one model, numbers about the run.
+/// What a fit gives: tables, a model and models beside it, numbers about the run.
 #[derive(Debug, Default)]
 pub struct Fitted {
     pub(crate) tables: Vec<(String, Output)>,
-    pub(crate) model: Option<Vec<u8>>,
+    /// By name; the main one has none.
+    pub(crate) models: Vec<(String, Vec<u8>)>,
     pub(crate) metrics: BTreeMap<String, f64>,
 }
 
@@ -134,10 +171,17 @@ impl Fitted {
         self
     }
 
-    /// Gives the model's bytes; Lode puts a header with algorithm, format and checksum before them.
+    /// Gives the model's bytes; Lode puts a header with algorithm, format, the fingerprint of
+    /// the columns and a checksum before them.
     #[must_use]
-    pub fn model(mut self, bytes: Vec<u8>) -> Self {
-        self.model = Some(bytes);
+    pub fn model(self, bytes: Vec<u8>) -> Self {
+        self.model_named("", bytes)
+    }
+
+    /// Gives a model beside the main one, which the spec declares under this name.
+    #[must_use]
+    pub fn model_named(mut self, name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        self.models.push((name.into(), bytes));
         self
     }
 

@@ -86,24 +86,28 @@ mod export;
 #[doc(hidden)]
 pub mod ffi;
 mod inputs;
-mod model;
+#[doc(hidden)]
+pub mod model;
 mod spec;
 mod table;
 pub mod testing;
 
 pub use algorithm::Algorithm;
 pub use algorithm::Fitted;
-pub use algorithm::Model;
+pub use algorithm::Mergeable;
 pub use context::Context;
 pub use context::Level;
 pub use error::Error;
 pub use error::Result;
+pub use inputs::Batches;
 pub use inputs::Inputs;
+pub use model::Model;
 pub use spec::Chart;
 pub use spec::Input;
 pub use spec::Output;
 pub use spec::Spec;
 pub use spec::describe;
+pub use spec::describe_mergeable;
 pub use table::Column;
 pub use table::Csr;
 pub use table::Feature;

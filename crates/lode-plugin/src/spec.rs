@@ -7,6 +7,9 @@ use lode_types::ColumnType;
 use lode_types::Features;
 use lode_types::InputColumn;
 use lode_types::InputSpec;
+use lode_types::MemorySpec;
+use lode_types::MergeSpec;
+use lode_types::ModelSpec;
 use lode_types::OutputSpec;
 use lode_types::Role;
 use lode_types::TagKind;
@@ -15,6 +18,7 @@ use lode_types::WriteBack;
 use schemars::generate::SchemaSettings;
 
 use crate::Algorithm;
+use crate::Mergeable;
 
 /// An algorithm's description, less what its types say already (id, parameters, model format).
 #[derive(Clone, Debug)]
@@ -25,6 +29,9 @@ pub struct Spec {
     version: String,
     inputs: Vec<InputSpec>,
     outputs: Vec<OutputSpec>,
+    models: Vec<ModelSpec>,
+    warm_start: bool,
+    memory: MemorySpec,
 }
 
 impl Spec {
@@ -37,6 +44,9 @@ impl Spec {
             version: "1.0".to_owned(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            models: Vec::new(),
+            warm_start: false,
+            memory: MemorySpec::default(),
         }
     }
 
@@ -58,6 +68,34 @@ impl Spec {
     #[must_use]
     pub fn output(mut self, output: impl Into<OutputSpec>) -> Self {
         self.outputs.push(output.into());
+        self
+    }
+
+    /// A model that a fit gives beside its main one; see [`crate::Fitted::model_named`].
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.models.push(ModelSpec {
+            name: name.into(),
+            description: description.into(),
+        });
+        self
+    }
+
+    /// A fit can start from an earlier model; see [`crate::Context::base_model`].
+    #[must_use]
+    pub fn warm_start(mut self) -> Self {
+        self.warm_start = true;
+        self
+    }
+
+    /// The private memory that a fit needs at most: so much, and so much for each row of its
+    /// inputs. 128 MiB and 1 KiB unless said; the conformance kit holds it to that.
+    #[must_use]
+    pub fn memory(mut self, base_bytes: u64, bytes_per_row: u64) -> Self {
+        self.memory = MemorySpec {
+            base_bytes,
+            bytes_per_row,
+        };
         self
     }
 }
@@ -216,5 +254,20 @@ pub fn describe<A: Algorithm>() -> AlgorithmSpec {
         inputs: spec.inputs,
         outputs: spec.outputs,
         model_format: A::MODEL_FORMAT,
+        reads_formats: A::READS_FORMATS.to_vec(),
+        models: spec.models,
+        warm_start: spec.warm_start,
+        merge: None,
+        memory: spec.memory,
+    }
+}
+
+/// The whole description of `A`, which can be merged.
+pub fn describe_mergeable<A: Mergeable>() -> AlgorithmSpec {
+    AlgorithmSpec {
+        merge: Some(MergeSpec {
+            tolerance: A::TOLERANCE,
+        }),
+        ..describe::<A>()
     }
 }

@@ -21,16 +21,17 @@ use lode_types::Role;
 
 use crate::Algorithm;
 use crate::Context;
-use crate::Error;
+use crate::Fitted;
 use crate::Inputs;
 use crate::Level;
-use crate::Model;
+use crate::Mergeable;
 use crate::Result;
 use crate::Table;
 use crate::algorithm::Output;
+use crate::call;
+use crate::call::formats;
 use crate::call::no_batch;
 use crate::call::parse;
-use crate::call::unexpected_model;
 use crate::context::Sink;
 use crate::model;
 use crate::role_field;
@@ -42,6 +43,8 @@ pub struct Fit {
     pub tables: BTreeMap<String, RecordBatch>,
     /// The model with its header, as [`score`] and the engine take it.
     pub model: Option<Vec<u8>>,
+    /// The models beside it, by name, each with its header.
+    pub models: BTreeMap<String, Vec<u8>>,
     /// The numbers about the run.
     pub metrics: BTreeMap<String, f64>,
     /// The log.
@@ -74,7 +77,67 @@ pub fn fit<A: Algorithm>(
     threads: usize,
 ) -> Result<Fit> {
     let recorder = Recorder::default();
-    fit_with::<A>(params_json, inputs, seed, threads, &recorder)
+    let cx = Context::new(seed, threads, &recorder);
+    fit_with::<A>(params_json, inputs, &cx, &recorder)
+}
+
+/// Fits `A` from a model that [`fit`] gave.
+///
+/// # Errors
+/// What the fit says.
+pub fn fit_from<A: Algorithm>(
+    params_json: &str,
+    inputs: Inputs,
+    base_model: &[u8],
+    seed: u64,
+    threads: usize,
+) -> Result<Fit> {
+    let recorder = Recorder::default();
+    let cx = Context::new(seed, threads, &recorder).starting_from(Some(base_model));
+    fit_with::<A>(params_json, inputs, &cx, &recorder)
+}
+
+/// The state of some of the rows, with its header.
+///
+/// # Errors
+/// What the algorithm says.
+pub fn partial<A: Mergeable>(
+    params_json: &str,
+    inputs: Inputs,
+    seed: u64,
+    threads: usize,
+) -> Result<Vec<u8>> {
+    let params = parse::<A>(params_json.as_bytes())?;
+    let recorder = Recorder::default();
+    let fingerprint = inputs.fingerprint();
+    let state = A::partial(&params, inputs, &Context::new(seed, threads, &recorder))?;
+    Ok(call::state::<A>(&state, fingerprint))
+}
+
+/// One state of several; of none, the state of no rows.
+///
+/// # Errors
+/// What the algorithm says, or the check of a state's header.
+pub fn merge<A: Mergeable>(params_json: &str, states: &[&[u8]]) -> Result<Vec<u8>> {
+    let params = parse::<A>(params_json.as_bytes())?;
+    call::merge::<A>(&params, states)
+}
+
+/// Ends what [`partial`] and [`merge`] began.
+///
+/// # Errors
+/// What the algorithm says, or the check of the state's header.
+pub fn finish<A: Mergeable>(
+    params_json: &str,
+    state: &[u8],
+    seed: u64,
+    threads: usize,
+) -> Result<Fit> {
+    let params = parse::<A>(params_json.as_bytes())?;
+    let (state, fingerprint) = call::read_state::<A>(state)?;
+    let recorder = Recorder::default();
+    let fitted = A::finish(&params, state, &Context::new(seed, threads, &recorder))?;
+    gather::<A>(fitted, fingerprint, &recorder)
 }
 
 /// Fits `A` in a call that is cancelled from the start.
@@ -84,7 +147,8 @@ pub fn fit<A: Algorithm>(
 pub fn fit_cancelled<A: Algorithm>(params_json: &str, inputs: Inputs) -> Result<Fit> {
     let recorder = Recorder::default();
     recorder.cancelled.store(true, Ordering::Relaxed);
-    fit_with::<A>(params_json, inputs, 1, 1, &recorder)
+    let cx = Context::new(1, 1, &recorder);
+    fit_with::<A>(params_json, inputs, &cx, &recorder)
 }
 
 /// Opens a model that [`fit`] gave and scores `inputs` with it.
@@ -108,10 +172,8 @@ pub fn score<A: Algorithm>(
 /// # Errors
 /// What the algorithm says, or the check of the model's header.
 pub fn open<A: Algorithm>(params_json: &str, model: &[u8]) -> Result<A::Scorer> {
-    let format =
-        A::MODEL_FORMAT.ok_or_else(|| Error::model(format!("{} makes no model", A::ID)))?;
     let params = parse::<A>(params_json.as_bytes())?;
-    A::open(params, Model::new(model::unwrap(A::ID, format, model)?))
+    A::open(params, model::model(A::ID, &formats::<A>()?, model)?)
 }
 
 /// A batch of these columns, with their roles.
@@ -185,12 +247,18 @@ pub fn check_spec<A: Algorithm>() -> Vec<String> {
 fn fit_with<A: Algorithm>(
     params_json: &str,
     inputs: Inputs,
-    seed: u64,
-    threads: usize,
+    cx: &Context<'_>,
     recorder: &Recorder,
 ) -> Result<Fit> {
     let params = parse::<A>(params_json.as_bytes())?;
-    let fitted = A::fit(params, inputs, &Context::new(seed, threads, recorder))?;
+    let fingerprint = inputs.fingerprint();
+    let fitted = A::fit(params, inputs, cx)?;
+    gather::<A>(fitted, fingerprint, recorder)
+}
+
+fn gather<A: Algorithm>(mut fitted: Fitted, fingerprint: u64, recorder: &Recorder) -> Result<Fit> {
+    let models = call::models::<A>(&mut fitted, fingerprint)?;
+    let mut models: BTreeMap<String, Vec<u8>> = models.into_iter().collect();
     let mut tables = BTreeMap::new();
     for (name, output) in fitted.tables {
         let (schema, batches) = match output {
@@ -202,16 +270,13 @@ fn fit_with<A: Algorithm>(
         };
         tables.insert(name, concat_batches(&schema, &batches)?);
     }
-    let model = match (A::MODEL_FORMAT, fitted.model) {
-        (Some(format), Some(payload)) => Some(model::wrap(A::ID, format, &payload)),
-        (None, Some(_)) => return Err(unexpected_model(A::ID)),
-        (_, None) => None,
-    };
+    let told = |lines: &Mutex<Vec<_>>| lines.lock().expect("pushing does not panic").clone();
     Ok(Fit {
         tables,
-        model,
+        model: models.remove(""),
+        models,
         metrics: fitted.metrics,
-        log: recorder.log.lock().expect("pushing does not panic").clone(),
+        log: told(&recorder.log),
         progress: recorder
             .progress
             .lock()

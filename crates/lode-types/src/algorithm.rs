@@ -31,6 +31,63 @@ pub struct AlgorithmSpec {
     pub outputs: Vec<OutputSpec>,
     /// Format number of its model bytes; none when it makes no model.
     pub model_format: Option<u32>,
+    /// Older formats that it still opens; see [`AlgorithmSpec::reads`].
+    #[serde(default)]
+    pub reads_formats: Vec<u32>,
+    /// Models that a fit gives beside its main one, each under its name.
+    #[serde(default)]
+    pub models: Vec<ModelSpec>,
+    /// Whether a fit can start from a model of an earlier one.
+    #[serde(default)]
+    pub warm_start: bool,
+    /// How near merged parts come to one fit over all rows; none when it cannot be merged.
+    #[serde(default)]
+    pub merge: Option<MergeSpec>,
+    /// The private memory that it says it needs.
+    #[serde(default)]
+    pub memory: MemorySpec,
+}
+
+impl AlgorithmSpec {
+    /// Whether `open` takes a model of this format.
+    pub fn reads(&self, format: u32) -> bool {
+        self.model_format == Some(format)
+            || (self.model_format.is_some() && self.reads_formats.contains(&format))
+    }
+}
+
+/// A model beside the main one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// 1 to 32 of a-z, 0-9 and -, starting with a letter.
+    pub name: String,
+    /// For people.
+    pub description: String,
+}
+
+/// How merged parts compare with one fit over all rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergeSpec {
+    /// Largest relative difference of a number of an output or a metric; 0 means the same bytes.
+    pub tolerance: f64,
+}
+
+/// Private memory of a fit: `base_bytes + bytes_per_row` times the rows of all its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemorySpec {
+    /// Whatever the inputs are.
+    pub base_bytes: u64,
+    /// For each row.
+    pub bytes_per_row: u64,
+}
+
+impl Default for MemorySpec {
+    fn default() -> Self {
+        Self {
+            base_bytes: 128 << 20,
+            bytes_per_row: 1 << 10,
+        }
+    }
 }
 
 /// What an algorithm is for.
@@ -43,6 +100,9 @@ pub enum Task {
     Recommendation,
     /// Who will leave: a binary outcome.
     Churn,
+    /// Anything else, also what a newer plugin calls by a word that this build does not know.
+    #[serde(other)]
+    Other,
 }
 
 impl Task {
@@ -52,6 +112,7 @@ impl Task {
             Self::Segmentation => "segmentation",
             Self::Recommendation => "recommendation",
             Self::Churn => "churn",
+            Self::Other => "other",
         }
     }
 

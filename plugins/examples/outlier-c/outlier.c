@@ -28,7 +28,7 @@ static const char SPEC[] =
     "{\"id\":\"example.outlier\",\"version\":\"1.0\",\"title\":\"Outliers\","
     "\"description\":\"Which customers are unlike the others: the root of the mean squared "
     "z-score over all columns of numbers, with what each column adds.\","
-    "\"task\":\"segmentation\","
+    "\"task\":\"other\","
     "\"params_schema\":\"{"
     "\\\"$schema\\\":\\\"https://json-schema.org/draft/2020-12/schema\\\","
     "\\\"type\\\":\\\"object\\\",\\\"additionalProperties\\\":false,\\\"properties\\\":{"
@@ -40,7 +40,9 @@ static const char SPEC[] =
     "\"columns\":[{\"role\":\"customer_id\",\"optional\":true,\"types\":[\"string\",\"int64\"],"
     "\"description\":\"Who\"}],\"features\":\"numeric\"}],"
     "\"outputs\":[{\"name\":\"features\",\"description\":\"What was learned of each column\","
-    "\"chart_hint\":\"bar\",\"write_back\":[]}],\"model_format\":1}";
+    "\"chart_hint\":\"bar\",\"write_back\":[]}],\"model_format\":1,"
+    "\"merge\":{\"tolerance\":1e-9},"
+    "\"memory\":{\"base_bytes\":33554432,\"bytes_per_row\":0}}";
 
 static int32_t describe(const lode_host *host) {
   return host->put(host->ctx, LODE_SLOT_SPEC, text(SPEC));
@@ -552,6 +554,7 @@ const lode_plugin *lode_plugin_v1(uint32_t host_minor) {
       .name = BYTES("outlier-c"),
       .version = BYTES("1.0.0"),
       .build = BYTES("C11, " __VERSION__),
+      .manifest = LODE_MANIFEST_BYTES,
   };
   (void)host_minor; /* every host of this major version will do */
   memcpy(&plugin.magic, LODE_MAGIC_BYTES, sizeof plugin.magic);

@@ -112,7 +112,8 @@ fn call(params_json: &str) -> (FitCall, File, File) {
         deadline: Instant::now() + Duration::from_secs(30),
         inputs: vec![table(vec![memfd(rows(3)), memfd(rows(4))])],
         outputs: vec![("count".to_owned(), output.try_clone().unwrap())],
-        model: Some(model.try_clone().unwrap()),
+        models: vec![(String::new(), model.try_clone().unwrap())],
+        base_model: None,
     };
     (call, output, model)
 }
@@ -174,10 +175,7 @@ fn a_good_fit_gives_outputs_model_metrics_and_events() {
     );
     let length = ran.output.metadata().unwrap().len();
     assert_eq!(report.outputs[0].bytes, length);
-    assert_eq!(
-        report.model_bytes,
-        Some(ran.model.metadata().unwrap().len())
-    );
+    assert_eq!(report.models[""], ran.model.metadata().unwrap().len());
     let table = lode_parts::Table::open(vec![ran.output]).unwrap();
     let batch = table.batch(0, None).unwrap();
     let values: Vec<i64> = (0..3)
@@ -200,12 +198,12 @@ fn a_fit_without_wanted_results_still_runs() {
         "{}",
         |call| {
             call.outputs.clear();
-            call.model = None;
+            call.models.clear();
         },
         &CancelFlag::new(),
     );
     let report = ran.result.unwrap();
-    assert_eq!((report.outputs.len(), report.model_bytes), (0, None));
+    assert_eq!((report.outputs.len(), report.models.len()), (0, 0));
 }
 
 #[test]
@@ -490,7 +488,7 @@ fn bad_libraries_are_refused_and_the_good_one_stays() {
     assert_eq!(plugins[0].state, PluginState::Active);
     assert_eq!(
         (plugins[0].name.as_str(), plugins[0].abi.as_str()),
-        ("lode-faulty-plugin", "1.0")
+        ("lode-faulty-plugin", "0.2")
     );
     assert_eq!(plugins[0].algorithms, [ID]);
     assert_eq!(plugins[0].sha256.len(), 64);

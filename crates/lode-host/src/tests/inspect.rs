@@ -58,7 +58,7 @@ fn a_plugin_in_c_runs() {
         (plugin.name.as_str(), plugin.version.as_str()),
         ("plain", "1.2.3")
     );
-    assert_eq!((plugin.abi.as_str(), plugin.build.as_str()), ("1.0", "c11"));
+    assert_eq!((plugin.abi.as_str(), plugin.build.as_str()), ("0.2", "c11"));
 
     let schema = Schema::new(vec![Field::new("x", DataType::Int64, false)]);
     let column = Arc::new(Int64Array::from_iter_values(0..123));
@@ -77,7 +77,8 @@ fn a_plugin_in_c_runs() {
             columns: Vec::new(),
         }],
         outputs: Vec::new(),
-        model: None,
+        models: Vec::new(),
+        base_model: None,
     };
     let report = host.fit(call, &mut |_| {}, &CancelFlag::new()).unwrap();
     assert_eq!(report.metrics, BTreeMap::from([("rows".to_owned(), 246.0)]));
@@ -87,7 +88,7 @@ fn a_plugin_in_c_runs() {
 fn every_way_of_being_wrong_has_its_words() {
     let expected = [
         ("MAGIC", "in the plugin's table, found"),
-        ("MAJOR", "expected ABI major version 1, found 9.0"),
+        ("MAJOR", "expected ABI major version 0, found 9.2"),
         (
             "NULL_TABLE",
             "lode_plugin_v1 gave no table; it may need a newer host",

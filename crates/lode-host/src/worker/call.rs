@@ -1,16 +1,8 @@
-//! The host's table for one call, and its callbacks: what a plugin says and gives.
-//!
-//! Unsafe is here because C calls us back. Invariant: nothing of the plugin is kept after
-//! its callback returned, and no panic leaves a callback.
-#![expect(unsafe_code, reason = "callbacks of the C ABI")]
+//! What a plugin says and gives in one call, on its way to the engine and into its files.
 
 use std::collections::BTreeMap;
-use std::ffi::c_void;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -22,28 +14,22 @@ use std::time::Instant;
 use arrow_array::RecordBatchReader;
 use arrow_array::ffi_stream::ArrowArrayStreamReader;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use lode_abi::ArrowArrayStream;
 use lode_abi::FAIL_CANCELLED;
 use lode_abi::FAIL_INVALID;
 use lode_abi::FAIL_MODEL;
 use lode_abi::FAIL_NUMERIC;
 use lode_abi::FAIL_PANIC;
-use lode_abi::FAILED;
 use lode_abi::LOG_WARN;
-use lode_abi::LodeBytes;
-use lode_abi::LodeHost;
-use lode_abi::MINOR;
-use lode_abi::OK;
 use lode_abi::SLOT_METRICS;
 use lode_abi::SLOT_MODEL;
 use lode_abi::SLOT_SPEC;
 use lode_worker::Channel;
 
-use super::library::slice;
 use super::tables::Own;
 use super::tables::keep;
 use crate::FailKind;
 use crate::LogLevel;
+use crate::foreign::Receiver;
 use crate::protocol::Reply;
 
 /// Progress within one stage is told no more often than this.
@@ -83,7 +69,11 @@ pub(super) struct Call<'a> {
     pub(super) own: Own,
     pub(super) outputs: Mutex<Vec<Wanted>>,
     pub(super) declared: Vec<String>,
-    pub(super) model: Option<File>,
+    pub(super) declared_models: Vec<String>,
+    /// Models that are wanted, by name, each with its file; the main one has no name.
+    pub(super) models: Vec<(String, File)>,
+    /// The model to start from.
+    pub(super) base_model: Option<Vec<u8>>,
     given: Mutex<Given>,
 }
 
@@ -101,7 +91,7 @@ struct Given {
     hint: Option<String>,
     spec: Option<Vec<u8>>,
     metrics: BTreeMap<String, f64>,
-    model_bytes: Option<u64>,
+    models: BTreeMap<String, u64>,
     progress: Option<(Instant, String)>,
 }
 
@@ -114,26 +104,10 @@ impl<'a> Call<'a> {
             own: Own::default(),
             outputs: Mutex::default(),
             declared: Vec::new(),
-            model: None,
+            declared_models: Vec::new(),
+            models: Vec::new(),
+            base_model: None,
             given: Mutex::default(),
-        }
-    }
-
-    /// The table that the plugin gets. It points at this call: keep it in place meanwhile.
-    pub(super) fn table(&self, seed: u64, threads: u32) -> LodeHost {
-        LodeHost {
-            struct_size: size_of::<LodeHost>() as u32,
-            minor: MINOR,
-            ctx: std::ptr::from_ref(self).cast_mut().cast(),
-            log,
-            progress,
-            cancelled,
-            fail,
-            put,
-            emit,
-            seed,
-            threads: threads.max(1),
-            pad: 0,
         }
     }
 
@@ -155,10 +129,14 @@ impl<'a> Call<'a> {
         self.given().spec.take()
     }
 
-    /// The metrics and the length of the model.
-    pub(super) fn results(&self) -> (BTreeMap<String, f64>, Option<u64>) {
+    /// The metrics, and the length of each model that was wanted and given.
+    pub(super) fn results(&self) -> (BTreeMap<String, f64>, BTreeMap<String, u64>) {
         let mut given = self.given();
-        (std::mem::take(&mut given.metrics), given.model_bytes)
+        let given = &mut *given;
+        (
+            std::mem::take(&mut given.metrics),
+            std::mem::take(&mut given.models),
+        )
     }
 
     fn given(&self) -> MutexGuard<'_, Given> {
@@ -186,7 +164,7 @@ impl<'a> Call<'a> {
         !old
     }
 
-    fn take(&self, slot: u32, bytes: &[u8]) -> Result<(), Told> {
+    fn take(&self, slot: u32, name: String, bytes: &[u8]) -> Result<(), Told> {
         match slot {
             SLOT_SPEC => self.given().spec = Some(bytes.to_vec()),
             SLOT_METRICS => {
@@ -194,21 +172,34 @@ impl<'a> Call<'a> {
                     .map_err(|error| Told::bug(format!("metrics are no JSON numbers: {error}")))?;
                 self.given().metrics.extend(metrics);
             }
-            SLOT_MODEL => {
-                if self.given().model_bytes.is_some() {
-                    return Err(Told::bug("fit gave two models"));
-                }
-                if let Some(file) = &self.model {
-                    file.write_all_at(bytes, 0).map_err(|error| Told {
-                        kind: FailKind::Output,
-                        field: String::new(),
-                        message: format!("could not write the model: {error}"),
-                    })?;
-                    self.given().model_bytes = Some(bytes.len() as u64);
-                }
-            }
+            SLOT_MODEL => self.take_model(name, bytes)?,
             other => return Err(Told::bug(format!("expected a known slot, found {other}"))),
         }
+        Ok(())
+    }
+
+    fn take_model(&self, name: String, bytes: &[u8]) -> Result<(), Told> {
+        if self.given().models.contains_key(&name) {
+            return Err(Told::bug(match name.as_str() {
+                "" => "fit gave two models".to_owned(),
+                name => format!("fit gave two models named {name:?}"),
+            }));
+        }
+        if !name.is_empty() && !self.declared_models.contains(&name) {
+            return Err(Told::bug(format!(
+                "expected a model that the description has ({}), found {name:?}",
+                self.declared_models.join(", ")
+            )));
+        }
+        let Some((_, file)) = self.models.iter().find(|(wanted, _)| *wanted == name) else {
+            return Ok(());
+        };
+        file.write_all_at(bytes, 0).map_err(|error| Told {
+            kind: FailKind::Output,
+            field: String::new(),
+            message: format!("could not write the model: {error}"),
+        })?;
+        self.given().models.insert(name, bytes.len() as u64);
         Ok(())
     }
 
@@ -266,35 +257,26 @@ impl<'a> Call<'a> {
     }
 }
 
-unsafe extern "C" fn log(ctx: *mut c_void, level: u32, text: LodeBytes) {
-    with(ctx, |call| {
-        let level = if level == LOG_WARN {
-            LogLevel::Warn
-        } else {
-            LogLevel::Info
+impl Receiver for Call<'_> {
+    fn log(&self, level: u32, text: String) {
+        let level = match level {
+            LOG_WARN => LogLevel::Warn,
+            _ => LogLevel::Info,
         };
-        let text = words(text);
-        call.tell(&Reply::Log { level, text });
-    });
-}
+        self.tell(&Reply::Log { level, text });
+    }
 
-unsafe extern "C" fn progress(ctx: *mut c_void, fraction: f64, stage: LodeBytes) {
-    with(ctx, |call| {
-        let stage = words(stage);
-        if call.is_news(fraction, &stage) {
-            call.tell(&Reply::Progress { fraction, stage });
+    fn progress(&self, fraction: f64, stage: String) {
+        if self.is_news(fraction, &stage) {
+            self.tell(&Reply::Progress { fraction, stage });
         }
-    });
-}
+    }
 
-unsafe extern "C" fn cancelled(ctx: *mut c_void) -> i32 {
-    let asked = with(ctx, |call| call.cancelled.load(Ordering::Acquire));
-    i32::from(asked.unwrap_or(false))
-}
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
 
-unsafe extern "C" fn fail(ctx: *mut c_void, code: u32, field: LodeBytes, text: LodeBytes) {
-    with(ctx, |call| {
-        let field = words(field);
+    fn fail(&self, code: u32, field: String, message: String) {
         let kind = match code {
             FAIL_INVALID if field.starts_with("params") => FailKind::Params,
             FAIL_INVALID => FailKind::Input,
@@ -304,63 +286,47 @@ unsafe extern "C" fn fail(ctx: *mut c_void, code: u32, field: LodeBytes, text: L
             FAIL_PANIC => FailKind::Panic,
             _ => FailKind::Bug,
         };
-        let message = words(text);
-        call.given().fail = Some(Told {
+        self.given().fail = Some(Told {
             kind,
             field,
             message,
         });
-    });
-}
+    }
 
-unsafe extern "C" fn put(ctx: *mut c_void, slot: u32, bytes: LodeBytes) -> i32 {
-    let taken = with(ctx, |call| {
-        // SAFETY: the plugin's bytes live for the time of the callback.
-        let bytes = unsafe { slice(bytes) };
-        call.take(slot, bytes).map_err(|told| keep(&call.own, told))
-    });
-    if taken == Some(Ok(())) { OK } else { FAILED }
-}
+    fn put(&self, slot: u32, name: String, bytes: &[u8]) -> bool {
+        let taken = self.take(slot, name, bytes);
+        taken.map_err(|told| keep(&self.own, told)).is_ok()
+    }
 
-unsafe extern "C" fn emit(ctx: *mut c_void, name: LodeBytes, stream: *mut ArrowArrayStream) -> i32 {
-    let taken = with(ctx, |call| {
-        let name = words(name);
-        if stream.is_null() {
-            let told = Told::bug(format!("output {name:?}: expected a stream, found null"));
-            keep(&call.own, told);
-            return Err(());
-        }
-        // SAFETY: a live stream of the same layout; it is moved out and marked released.
-        let stream = unsafe { FFI_ArrowArrayStream::from_raw(stream.cast()) };
-        call.write(&name, stream).map_err(|told| {
+    fn emit(&self, name: String, stream: Option<FFI_ArrowArrayStream>) -> bool {
+        let taken = match stream {
+            Some(stream) => self.write(&name, stream),
+            None => Err(Told::bug(format!(
+                "output {name:?}: expected a stream, found null"
+            ))),
+        };
+        match taken {
+            Ok(()) => true,
             // A stream that broke is the plugin's to explain.
-            if told.kind != FailKind::Cancelled {
-                keep(&call.own, told);
+            Err(told) if told.kind == FailKind::Cancelled => false,
+            Err(told) => {
+                keep(&self.own, told);
+                false
             }
-        })
-    });
-    if taken == Some(Ok(())) { OK } else { FAILED }
-}
-
-/// Runs a callback's body; a panic in it is ours and is kept as such.
-fn with<T>(ctx: *mut c_void, body: impl FnOnce(&Call<'_>) -> T) -> Option<T> {
-    if ctx.is_null() {
-        return None;
-    }
-    // SAFETY: the plugin passes back the pointer that `table` gave, within the call.
-    let call = unsafe { &*ctx.cast::<Call<'_>>() };
-    match catch_unwind(AssertUnwindSafe(|| body(call))) {
-        Ok(value) => Some(value),
-        Err(_) => {
-            let own = Arc::clone(&call.own);
-            keep(&own, Told::bug("what the plugin gave could not be read"));
-            None
         }
     }
-}
 
-fn words(text: LodeBytes) -> String {
-    // SAFETY: the plugin's text lives for the time of the callback.
-    let text = unsafe { slice(text) };
-    String::from_utf8_lossy(text).into_owned()
+    fn get(&self, slot: u32, name: String) -> Option<&[u8]> {
+        match slot {
+            SLOT_MODEL if name.is_empty() => self.base_model.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn broke(&self) {
+        keep(
+            &self.own,
+            Told::bug("what the plugin gave could not be read"),
+        );
+    }
 }

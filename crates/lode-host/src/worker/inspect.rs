@@ -8,9 +8,13 @@ use lode_types::AlgorithmSpec;
 use lode_worker::Channel;
 
 use super::call::Call;
-use super::library::Algorithm;
-use super::library::Plugin;
-use super::library::load;
+use crate::foreign::Algorithm;
+use crate::foreign::Budget;
+use crate::foreign::Front;
+use crate::foreign::Manifest;
+use crate::foreign::Plugin;
+use crate::foreign::load;
+use crate::foreign::manifest;
 use crate::protocol::Inspection;
 use crate::protocol::Reply;
 
@@ -18,6 +22,20 @@ use crate::protocol::Reply;
 /// step before it is done, so that it knows which one killed this process.
 pub(super) fn inspect(channel: &Channel, path: &Path) -> Inspection {
     let mut inspection = Inspection::default();
+    step(channel, "reading its manifest");
+    let manifest = match manifest::of_file(path) {
+        Ok(manifest) => manifest,
+        Err(problem) => {
+            inspection.problems.push(problem);
+            return inspection;
+        }
+    };
+    if let Some(manifest) = &manifest {
+        // Known even if the library then cannot be loaded.
+        inspection.name.clone_from(&manifest.name);
+        inspection.version.clone_from(&manifest.version);
+        inspection.abi = format!("{}.{}", manifest.abi.0, manifest.abi.1);
+    }
     step(channel, "loading");
     let plugin = match load(path) {
         Ok(plugin) => plugin,
@@ -35,7 +53,37 @@ pub(super) fn inspect(channel: &Channel, path: &Path) -> Inspection {
             Err(problem) => inspection.problems.push(problem),
         }
     }
+    if let Some(manifest) = manifest {
+        let problems = disagreements(&manifest, plugin, &inspection, &ids);
+        inspection.problems.extend(problems);
+    }
     inspection
+}
+
+/// Where a manifest says something else than the library's table.
+fn disagreements(
+    manifest: &Manifest,
+    plugin: Plugin,
+    inspection: &Inspection,
+    ids: &BTreeSet<String>,
+) -> Vec<String> {
+    let said: BTreeSet<String> = manifest.algorithms.iter().cloned().collect();
+    let abi = format!("{}.{}", manifest.abi.0, manifest.abi.1);
+    let list = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>().join(" ");
+    let pairs = [
+        ("name", &manifest.name, &inspection.name),
+        ("version", &manifest.version, &inspection.version),
+        ("abi", &abi, &plugin.abi()),
+        ("algorithms", &list(&said), &list(ids)),
+    ];
+    let differ = pairs.into_iter().filter(|(_, said, found)| said != found);
+    differ
+        .map(|(key, said, found)| {
+            format!(
+                "manifest: expected {key}={found} as in the library's table, found {key}={said}"
+            )
+        })
+        .collect()
 }
 
 fn head(plugin: Plugin, inspection: &mut Inspection) {
@@ -75,12 +123,17 @@ fn describe(
     step(channel, &format!("describing {id}"));
     let cancelled = AtomicBool::new(false);
     let call = Call::new(channel, &cancelled);
-    let told = algorithm.describe(&call);
-    let mut makes_models = false;
+    let front = Front::new(&call);
+    let told = algorithm.describe(&front.table(Budget::default()));
+    let (mut makes_models, mut merges) = (false, algorithm.merges());
     match call.spec() {
         Some(json) if told => match serde_json::from_slice::<AlgorithmSpec>(&json) {
             Ok(spec) => {
                 makes_models = spec.model_format.is_some();
+                if merges && spec.merge.is_none() {
+                    problem("expected \"merge\" in the description of an algorithm that has partial, merge and finish, found none".to_owned());
+                }
+                merges |= spec.merge.is_some();
                 for text in check(&id, &spec) {
                     problem(text);
                 }
@@ -93,7 +146,7 @@ fn describe(
         None => problem(call.failure("describe").message),
     }
     let mut problem = |text: String| inspection.problems.push(format!("{id}: {text}"));
-    for function in algorithm.missing(makes_models) {
+    for function in algorithm.missing(makes_models, merges) {
         problem(format!("expected a function {function}, found null"));
     }
 }
@@ -119,6 +172,7 @@ pub(super) fn check(id: &str, spec: &AlgorithmSpec) -> Vec<String> {
     problems.extend(repeated("input", inputs));
     let outputs = spec.outputs.iter().map(|output| output.name.as_str());
     problems.extend(repeated("output", outputs));
+    problems.extend(models(spec));
     for input in &spec.inputs {
         let mut roles = BTreeSet::new();
         for column in &input.columns {
@@ -135,6 +189,39 @@ pub(super) fn check(id: &str, spec: &AlgorithmSpec) -> Vec<String> {
                 ));
             }
         }
+    }
+    problems
+}
+
+/// What is wrong with what it says of its models and its merging.
+fn models(spec: &AlgorithmSpec) -> Vec<String> {
+    let names = spec.models.iter().map(|model| model.name.as_str());
+    let mut problems = repeated("model", names);
+    for model in &spec.models {
+        if !is_word(&model.name) || model.name.len() > 32 {
+            problems.push(format!(
+                "expected a model's name of 1 to 32 of a-z, 0-9 and -, found {:?}",
+                model.name
+            ));
+        }
+    }
+    if spec.model_format.is_none() {
+        let says = [
+            (!spec.models.is_empty(), "models"),
+            (!spec.reads_formats.is_empty(), "reads_formats"),
+            (spec.warm_start, "warm_start"),
+        ];
+        for (_, word) in says.into_iter().filter(|(says, _)| *says) {
+            problems.push(format!("expected a model_format beside {word}, found none"));
+        }
+    }
+    if let Some(merge) = spec.merge
+        && !(merge.tolerance >= 0.0 && merge.tolerance < 1.0)
+    {
+        problems.push(format!(
+            "expected a merge tolerance of 0 to 1, found {}",
+            merge.tolerance
+        ));
     }
     problems
 }
@@ -156,14 +243,15 @@ fn repeated<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Vec<String>
 
 /// `family.name`: two words of a-z, 0-9 and -, each starting with a letter.
 pub(super) fn is_id(id: &str) -> bool {
-    let word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    };
     let parts: Vec<&str> = id.split('.').collect();
-    id.len() <= 64 && parts.len() == 2 && parts.into_iter().all(word)
+    id.len() <= 64 && parts.len() == 2 && parts.into_iter().all(is_word)
+}
+
+fn is_word(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn step(channel: &Channel, stage: &str) {

@@ -6,7 +6,6 @@
 
 mod call;
 mod inspect;
-mod library;
 mod run;
 mod tables;
 
@@ -47,7 +46,10 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
                 inputs,
                 outputs,
                 declared,
-                keep_model,
+                models,
+                declared_models,
+                warm_start,
+                budget,
             } => {
                 let cancelled = listen(channel)?;
                 let plan = run::Plan {
@@ -55,7 +57,10 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
                     inputs,
                     outputs,
                     declared,
-                    keep_model,
+                    models,
+                    declared_models,
+                    warm_start,
+                    budget,
                 };
                 let reply = run::fit(channel, &cancelled, plan, fds);
                 channel.send(&reply, &[], &[])?;

@@ -1,4 +1,7 @@
 //! Fit, open and score: from a request's files to a plugin's functions and back.
+//!
+//! Unsafe is here because a scorer is a pointer of the plugin's.
+#![expect(unsafe_code, reason = "a scorer goes back to the library that gave it")]
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -16,12 +19,15 @@ use lode_worker::Channel;
 use super::call::Call;
 use super::call::Told;
 use super::call::Wanted;
-use super::library::Algorithm;
-use super::library::load;
 use super::tables::of_batches;
 use super::tables::of_files;
 use crate::FailKind;
+use crate::foreign::Algorithm;
+use crate::foreign::Budget;
+use crate::foreign::Front;
+use crate::foreign::load;
 use crate::ipc;
+use crate::protocol::CallBudget;
 use crate::protocol::InputFiles;
 use crate::protocol::Reply;
 use crate::protocol::ScoreTable;
@@ -34,7 +40,10 @@ pub(super) struct Plan {
     pub(super) inputs: Vec<InputFiles>,
     pub(super) outputs: Vec<String>,
     pub(super) declared: Vec<String>,
-    pub(super) keep_model: bool,
+    pub(super) models: Vec<String>,
+    pub(super) declared_models: Vec<String>,
+    pub(super) warm_start: bool,
+    pub(super) budget: CallBudget,
 }
 
 /// Runs a fit; the reply says how it ended.
@@ -75,16 +84,28 @@ fn try_fit(
     }
     call.outputs = Mutex::new(outputs);
     call.declared = plan.declared;
-    if plan.keep_model {
-        call.model = Some(File::from(fds.next().ok_or_else(too_few)?));
+    call.declared_models = plan.declared_models;
+    for name in plan.models {
+        let file = File::from(fds.next().ok_or_else(too_few)?);
+        call.models.push((name, file));
+    }
+    if plan.warm_start {
+        let file = File::from(fds.next().ok_or_else(too_few)?);
+        call.base_model = Some(read_model(&file)?);
     }
     let target = plan.target;
     let algorithm = find(&target)?;
-    let budget = (target.seed, target.threads);
-    if !algorithm.fit(&call, budget, &target.params_json, inputs) {
+    let budget = Budget {
+        seed: target.seed,
+        threads: target.threads,
+        memory_bytes: plan.budget.memory_bytes,
+        time_millis: plan.budget.time_millis,
+    };
+    let front = Front::new(&call);
+    if !algorithm.fit(&front.table(budget), &target.params_json, inputs) {
         return Err(call.failure("fit"));
     }
-    let (metrics, model_bytes) = call.results();
+    let (metrics, models) = call.results();
     let outputs = call.outputs.into_inner();
     let outputs = outputs.unwrap_or_else(PoisonError::into_inner);
     let mut reports = Vec::with_capacity(outputs.len());
@@ -96,7 +117,7 @@ fn try_fit(
     Ok(Reply::Fitted {
         metrics,
         outputs: reports,
-        model_bytes,
+        models,
     })
 }
 
@@ -112,16 +133,14 @@ pub(super) struct OpenScorer {
 impl OpenScorer {
     pub(super) fn open(channel: &Channel, target: Target, fds: Vec<OwnedFd>) -> Result<Self, Told> {
         let file = fds.into_iter().next().ok_or_else(too_few)?;
-        let model = read(&File::from(file)).map_err(|error| Told {
-            kind: FailKind::Model,
-            field: String::new(),
-            message: format!("the model could not be read: {error}"),
-        })?;
+        let model = read_model(&File::from(file))?;
         let algorithm = find(&target)?;
         let cancelled = AtomicBool::new(false);
         let call = Call::new(channel, &cancelled);
+        let host = Front::new(&call);
+        let host = host.table(Budget::default());
         let scorer = algorithm
-            .open(&call, &target.params_json, &model)
+            .open(&host, &target.params_json, &model)
             .ok_or_else(|| call.failure("open"))?;
         Ok(Self {
             algorithm,
@@ -160,11 +179,15 @@ impl OpenScorer {
             })?;
             inputs.push(of_batches(&table.name, schema, batches));
         }
-        let budget = (self.seed, self.threads);
-        let stream = self
-            .algorithm
-            .score(&call, budget, self.scorer, inputs)
-            .ok_or_else(|| call.failure("score"))?;
+        let front = Front::new(&call);
+        let host = front.table(Budget {
+            seed: self.seed,
+            threads: self.threads,
+            ..Budget::default()
+        });
+        // SAFETY: `open` of the same algorithm gave the scorer, and it is never closed.
+        let stream = unsafe { self.algorithm.score(&host, self.scorer, inputs) };
+        let stream = stream.ok_or_else(|| call.failure("score"))?;
         let broken = |error| Told::bug(format!("the scores cannot be read: {error}"));
         let reader = ArrowArrayStreamReader::try_new(stream).map_err(broken)?;
         let schema = reader.schema();
@@ -173,6 +196,14 @@ impl OpenScorer {
         ipc::encode(&mut bytes, &schema, &batches).map_err(broken)?;
         Ok(bytes)
     }
+}
+
+fn read_model(file: &File) -> Result<Vec<u8>, Told> {
+    read(file).map_err(|error| Told {
+        kind: FailKind::Model,
+        field: String::new(),
+        message: format!("the model could not be read: {error}"),
+    })
 }
 
 /// The whole file, whatever its position is: that is shared with who opened it.

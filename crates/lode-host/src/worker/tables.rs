@@ -25,6 +25,7 @@ use lode_types::ROLE_KEY;
 use super::call::Told;
 use crate::Binding;
 use crate::FailKind;
+use crate::foreign::Input;
 
 /// Where the worker's own failures are kept: the first counts.
 pub(super) type Own = Arc<Mutex<Option<Told>>>;
@@ -33,13 +34,6 @@ pub(super) type Own = Arc<Mutex<Option<Told>>>;
 pub(super) fn keep(own: &Own, told: Told) {
     let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
     own.get_or_insert(told);
-}
-
-/// A named input.
-#[derive(Debug)]
-pub(super) struct Input {
-    pub(super) name: String,
-    pub(super) stream: FFI_ArrowArrayStream,
 }
 
 /// Maps the files of an input; its batches are views of the map. With `columns` the plugin

@@ -18,6 +18,7 @@ use lode_abi::OK;
 use lode_abi::SLOT_METRICS;
 use lode_abi::SLOT_MODEL;
 use lode_abi::SLOT_SPEC;
+use lode_abi::SLOT_STATE;
 use lode_types::Failure;
 use lode_types::chain;
 
@@ -29,14 +30,17 @@ use super::stream::Guarded;
 use super::stream::as_abi;
 use super::stream::export;
 use crate::Algorithm;
+use crate::AlgorithmSpec;
 use crate::Error;
+use crate::Fitted;
 use crate::Inputs;
-use crate::Model;
+use crate::Mergeable;
 use crate::Result;
 use crate::algorithm::Output;
+use crate::call;
+use crate::call::formats;
 use crate::call::no_batch;
 use crate::call::parse;
-use crate::call::unexpected_model;
 use crate::model;
 
 /// Why an entry fails: the author said so, or something panicked.
@@ -80,30 +84,77 @@ pub(super) unsafe fn call(
 }
 
 /// `describe`: the spec as JSON.
-pub(super) fn describe<A: Algorithm>(host: &Host<'_>) -> Result<(), Stop> {
-    let spec = serde_json::to_vec(&crate::describe::<A>())
+pub(super) fn describe(host: &Host<'_>, spec: &AlgorithmSpec) -> Result<(), Stop> {
+    let spec = serde_json::to_vec(spec)
         .map_err(|error| refused(format!("the description has no JSON form: {error}")))?;
     put(host, SLOT_SPEC, &spec, "description")
 }
 
-/// `fit`: outputs, then model and metrics.
+/// `fit`: outputs, then models and metrics.
 pub(super) fn fit<A: Algorithm>(
     host: &Host<'_>,
     params: &[u8],
     inputs: Inputs,
 ) -> Result<(), Stop> {
     let params = parse::<A>(params)?;
+    let fingerprint = inputs.fingerprint();
     let fitted = A::fit(params, inputs, &host.context())?;
+    give::<A>(host, fitted, fingerprint)
+}
+
+/// `partial`: a state.
+pub(super) fn partial<A: Mergeable>(
+    host: &Host<'_>,
+    params: &[u8],
+    inputs: Inputs,
+) -> Result<(), Stop> {
+    let params = parse::<A>(params)?;
+    let fingerprint = inputs.fingerprint();
+    let state = A::partial(&params, inputs, &host.context())?;
+    put(
+        host,
+        SLOT_STATE,
+        &call::state::<A>(&state, fingerprint),
+        "state",
+    )
+}
+
+/// `merge`: one state of several.
+pub(super) fn merge<A: Mergeable>(
+    host: &Host<'_>,
+    params: &[u8],
+    states: &[&[u8]],
+) -> Result<(), Stop> {
+    let params = parse::<A>(params)?;
+    put(
+        host,
+        SLOT_STATE,
+        &call::merge::<A>(&params, states)?,
+        "state",
+    )
+}
+
+/// `finish`: what `fit` gives.
+pub(super) fn finish<A: Mergeable>(
+    host: &Host<'_>,
+    params: &[u8],
+    state: &[u8],
+) -> Result<(), Stop> {
+    let params = parse::<A>(params)?;
+    let (state, fingerprint) = call::read_state::<A>(state)?;
+    let fitted = A::finish(&params, state, &host.context())?;
+    give::<A>(host, fitted, fingerprint)
+}
+
+fn give<A: Algorithm>(host: &Host<'_>, mut fitted: Fitted, fingerprint: u64) -> Result<(), Stop> {
+    let models = call::models::<A>(&mut fitted, fingerprint)?;
     for (name, output) in fitted.tables {
         emit(host, &name, reader_of(&name, output)?)?;
     }
-    match (A::MODEL_FORMAT, fitted.model) {
-        (Some(format), Some(payload)) => {
-            let bytes = model::wrap(A::ID, format, &payload);
-            put(host, SLOT_MODEL, &bytes, "model")?;
+    for (name, bytes) in models {
+        if !host.put_named(SLOT_MODEL, &name, &bytes) {
+            return Err(refused(format!("the host refused the model {name:?}")).into());
         }
-        (None, Some(_)) => return Err(unexpected_model(A::ID).into()),
-        (_, None) => {}
     }
     let metrics = serde_json::to_vec(&fitted.metrics)
         .map_err(|error| refused(format!("the metrics have no JSON form: {error}")))?;
@@ -112,11 +163,9 @@ pub(super) fn fit<A: Algorithm>(
 
 /// `open`: the header is checked, the author reads the payload.
 pub(super) fn open<A: Algorithm>(params: &[u8], bytes: &[u8]) -> Result<*mut c_void, Stop> {
-    let format =
-        A::MODEL_FORMAT.ok_or_else(|| Error::model(format!("{} makes no model", A::ID)))?;
-    let payload = model::unwrap(A::ID, format, bytes)?;
+    let model = model::model(A::ID, &formats::<A>()?, bytes)?;
     let params = parse::<A>(params)?;
-    let scorer = Box::new(A::open(params, Model::new(payload))?);
+    let scorer = Box::new(A::open(params, model)?);
     Ok(Box::into_raw(scorer).cast())
 }
 

@@ -9,6 +9,7 @@
 
 mod entry;
 mod host;
+mod manifest;
 mod panics;
 mod stream;
 mod table;
@@ -16,7 +17,10 @@ mod table;
 pub use lode_abi::LodeAlgorithm;
 pub use lode_abi::LodePlugin;
 
+pub use manifest::manifest;
+pub use manifest::manifest_length;
 pub use table::algorithm;
+pub use table::mergeable;
 pub use table::plugin;
 
 #[cfg(test)]

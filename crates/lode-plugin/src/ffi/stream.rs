@@ -23,7 +23,6 @@ use super::panics::guard;
 use crate::Error;
 use crate::Inputs;
 use crate::Result;
-use crate::Table;
 
 /// Why a stream broke while the host drained it.
 #[derive(Clone, Debug)]
@@ -151,7 +150,8 @@ pub(super) fn as_abi(stream: &mut FFI_ArrowArrayStream) -> *mut ArrowArrayStream
     std::ptr::from_mut(stream).cast()
 }
 
-/// Takes the input tables of a call; each stream is released, also when another is bad.
+/// Takes the input tables of a call; each stream is released, also when another is bad or
+/// nobody reads it.
 ///
 /// # Safety
 /// `inputs` points at `n` inputs as the ABI describes them, or `n` is 0.
@@ -171,10 +171,11 @@ pub(super) unsafe fn import(inputs: *mut LodeInput, n: usize) -> Result<Inputs> 
     }
     let mut tables = Inputs::new();
     for (name, stream) in taken {
-        let reader = ArrowArrayStreamReader::try_new(stream)?;
-        let schema = reader.schema();
-        let batches = reader.collect::<Result<Vec<_>, _>>()?;
-        tables = tables.with(name, Table::new(schema, batches)?);
+        let reader = ArrowArrayStreamReader::try_new(stream).map_err(|error| {
+            let field = format!("inputs.{name}");
+            Error::invalid(field, format!("its columns could not be read: {error}"))
+        })?;
+        tables = tables.with_stream(name, Box::new(reader));
     }
     Ok(tables)
 }

@@ -15,14 +15,21 @@ use lode_abi::MAJOR;
 use lode_abi::MINOR;
 
 use super::entry;
+use super::host::Host;
 use super::panics::guard;
 use super::stream::import;
 use super::stream::slice;
 use crate::Algorithm;
+use crate::Mergeable;
 
 /// The table of one algorithm.
 pub const fn algorithm<A: Algorithm>() -> &'static LodeAlgorithm {
     Of::<A>::TABLE
+}
+
+/// The table of one algorithm that can be merged.
+pub const fn mergeable<A: Mergeable>() -> &'static LodeAlgorithm {
+    OfMergeable::<A>::TABLE
 }
 
 /// The table of a plugin.
@@ -30,6 +37,7 @@ pub const fn plugin(
     algorithms: &'static [&'static LodeAlgorithm],
     name: &'static str,
     version: &'static str,
+    manifest: &'static [u8],
 ) -> LodePlugin {
     LodePlugin {
         magic: MAGIC,
@@ -41,6 +49,7 @@ pub const fn plugin(
         name: LodeBytes::new(name.as_bytes()),
         version: LodeBytes::new(version.as_bytes()),
         build: LodeBytes::new(BUILD.as_bytes()),
+        manifest: LodeBytes::new(manifest),
     }
 }
 
@@ -54,7 +63,8 @@ const BUILD: &str = match (cfg!(debug_assertions), cfg!(target_arch = "x86_64"))
 struct Of<A>(A);
 
 impl<A: Algorithm> Of<A> {
-    const TABLE: &'static LodeAlgorithm = &LodeAlgorithm {
+    const TABLE: &'static LodeAlgorithm = &Self::PLAIN;
+    const PLAIN: LodeAlgorithm = LodeAlgorithm {
         struct_size: size_of::<LodeAlgorithm>() as u32,
         capabilities: 0,
         id: LodeBytes::new(A::ID.as_bytes()),
@@ -72,12 +82,88 @@ impl<A: Algorithm> Of<A> {
             Some(_) => Some(close::<A>),
             None => None,
         },
+        partial: None,
+        merge: None,
+        finish: None,
     };
 }
 
-unsafe extern "C" fn describe<A: Algorithm>(host: *const LodeHost) -> i32 {
+struct OfMergeable<A>(A);
+
+impl<A: Mergeable> OfMergeable<A> {
+    const TABLE: &'static LodeAlgorithm = &LodeAlgorithm {
+        describe: Some(describe_mergeable::<A>),
+        partial: Some(partial::<A>),
+        merge: Some(merge::<A>),
+        finish: Some(finish::<A>),
+        ..Of::<A>::PLAIN
+    };
+}
+
+unsafe extern "C" fn describe_mergeable<A: Mergeable>(host: *const LodeHost) -> i32 {
+    let run = |host: &Host<'_>| entry::describe(host, &crate::describe_mergeable::<A>());
     // SAFETY: the host passes its own table.
-    unsafe { entry::call(host, |host| entry::describe::<A>(host)) }
+    unsafe { entry::call(host, run) }
+}
+
+unsafe extern "C" fn partial<A: Mergeable>(
+    host: *const LodeHost,
+    params: LodeBytes,
+    inputs: *mut LodeInput,
+    n_inputs: usize,
+) -> i32 {
+    let run = |host: &Host<'_>| {
+        // SAFETY: the host passes n inputs with live streams.
+        let inputs = unsafe { import(inputs, n_inputs) }?;
+        // SAFETY: the host's bytes live for the call.
+        entry::partial::<A>(host, unsafe { slice(params) }, inputs)
+    };
+    // SAFETY: the host passes its own table.
+    unsafe { entry::call(host, run) }
+}
+
+unsafe extern "C" fn merge<A: Mergeable>(
+    host: *const LodeHost,
+    params: LodeBytes,
+    states: *const LodeBytes,
+    n_states: usize,
+) -> i32 {
+    let run = |host: &Host<'_>| {
+        let mut all: Vec<&[u8]> = Vec::with_capacity(n_states);
+        for index in 0..n_states {
+            // SAFETY: the host passes n states.
+            let state = unsafe { states.add(index) };
+            // SAFETY: as above.
+            let state = unsafe { state.read() };
+            // SAFETY: the host's bytes live for the call.
+            all.push(unsafe { slice(state) });
+        }
+        // SAFETY: as above.
+        entry::merge::<A>(host, unsafe { slice(params) }, &all)
+    };
+    // SAFETY: the host passes its own table.
+    unsafe { entry::call(host, run) }
+}
+
+unsafe extern "C" fn finish<A: Mergeable>(
+    host: *const LodeHost,
+    params: LodeBytes,
+    state: LodeBytes,
+) -> i32 {
+    let run = |host: &Host<'_>| {
+        // SAFETY: the host's bytes live for the call.
+        let params = unsafe { slice(params) };
+        // SAFETY: as above.
+        entry::finish::<A>(host, params, unsafe { slice(state) })
+    };
+    // SAFETY: the host passes its own table.
+    unsafe { entry::call(host, run) }
+}
+
+unsafe extern "C" fn describe<A: Algorithm>(host: *const LodeHost) -> i32 {
+    let run = |host: &Host<'_>| entry::describe(host, &crate::describe::<A>());
+    // SAFETY: the host passes its own table.
+    unsafe { entry::call(host, run) }
 }
 
 unsafe extern "C" fn fit<A: Algorithm>(
@@ -86,7 +172,7 @@ unsafe extern "C" fn fit<A: Algorithm>(
     inputs: *mut LodeInput,
     n_inputs: usize,
 ) -> i32 {
-    let run = |host: &super::host::Host<'_>| {
+    let run = |host: &Host<'_>| {
         // SAFETY: the host passes n inputs with live streams.
         let inputs = unsafe { import(inputs, n_inputs) }?;
         // SAFETY: the host's bytes live for the call.
@@ -102,7 +188,7 @@ unsafe extern "C" fn open<A: Algorithm>(
     model: LodeBytes,
     scorer: *mut *mut c_void,
 ) -> i32 {
-    let run = |_: &super::host::Host<'_>| {
+    let run = |_: &Host<'_>| {
         // SAFETY: the host's bytes live for the call.
         let params = unsafe { slice(params) };
         // SAFETY: as above.
@@ -126,7 +212,7 @@ unsafe extern "C" fn score<A: Algorithm>(
     if scorer.is_null() || out.is_null() {
         return FAILED;
     }
-    let run = |host: &super::host::Host<'_>| {
+    let run = |host: &Host<'_>| {
         // SAFETY: the host passes n inputs with live streams.
         let inputs = unsafe { import(inputs, n_inputs) }?;
         // SAFETY: `open` of the same algorithm made it, and `close` was not called yet.

@@ -38,7 +38,11 @@ use crate::Model;
 use crate::Output;
 use crate::Result;
 use crate::Spec;
+use crate::model::Header;
+use crate::model::Kind;
 use crate::testing;
+
+mod merging;
 
 /// Adds numbers up and shifts by the sum; misbehaves on request.
 struct Adder;
@@ -267,6 +271,10 @@ fn host(ear: &Ear, seed: u64, threads: u32) -> abi::LodeHost {
         seed,
         threads,
         pad: 0,
+        get: None,
+        put_named: None,
+        memory_bytes: 0,
+        time_millis: 0,
     }
 }
 
@@ -499,12 +507,21 @@ fn a_cancelled_call_says_so() {
 
 #[test]
 fn models_of_others_and_damaged_ones_are_refused() {
-    let mut model = crate::model::wrap("probe.adder", 7, &1.0_f64.to_le_bytes());
+    let wrap = |id, payload: &[u8]| {
+        let header = Header {
+            id,
+            name: "",
+            format: 7,
+            fingerprint: 0,
+        };
+        crate::model::wrap(Kind::Model, header, payload)
+    };
+    let mut model = wrap("probe.adder", &1.0_f64.to_le_bytes());
     let last = model.len() - 1;
     model[last] ^= 1;
     let ear = Ear::default();
     assert_eq!(open(&ear, &model), Err(abi::FAILED));
-    let other = crate::model::wrap("probe.other", 7, b"12345678");
+    let other = wrap("probe.other", b"12345678");
     assert_eq!(open(&ear, &other), Err(abi::FAILED));
     let fails = ear.fails.lock().unwrap();
     assert!(fails.iter().all(|f| f.0 == abi::FAIL_MODEL));

@@ -127,7 +127,7 @@ impl Algorithm for Faulty {
         cx.info(&format!("doing {:?}", params.mode));
         cx.progress(0.25, "working");
         let n_rows = inputs
-            .optional("rows")
+            .optional("rows")?
             .map_or(0, lode_plugin::Table::n_rows);
         if params.stage == Stage::Fit {
             match params.mode {

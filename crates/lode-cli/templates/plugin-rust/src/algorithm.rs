@@ -5,9 +5,11 @@ use std::sync::Arc;
 use lode_plugin::Algorithm;
 use lode_plugin::Chart;
 use lode_plugin::Context;
+use lode_plugin::Error;
 use lode_plugin::Fitted;
 use lode_plugin::Input;
 use lode_plugin::Inputs;
+use lode_plugin::Mergeable;
 use lode_plugin::Model;
 use lode_plugin::Output;
 use lode_plugin::Result;
@@ -25,6 +27,7 @@ use lode_plugin::arrow_schema::DataType;
 use lode_plugin::arrow_schema::Field;
 use lode_plugin::arrow_schema::Schema;
 use lode_plugin::role_field;
+use lode_plugin::serde_json;
 
 use crate::Params;
 use crate::days::Days;
@@ -56,12 +59,14 @@ impl Algorithm for Overdue {
 
     fn spec() -> Spec {
         Spec::new(
-            Task::Segmentation,
+            Task::Other,
             "Overdue customers",
             "How many of a customer's usual days between purchases have passed since the last one.",
         )
-        // The raise of this number tells users that results have changed.
+        // Raise it when results change: users see it with each model.
         .version("0.1")
+        // What a fit may take, at most: so much, and so much a row.
+        .memory(64 << 20, 256)
         .input(
             // Columns are found by role, never by name: every shop names them otherwise.
             Input::new("events", "One row a purchase, or a line of one")
@@ -78,9 +83,8 @@ impl Algorithm for Overdue {
     }
 
     fn fit(params: Params, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
-        let params = params.check()?;
-        let days = Days::read(inputs.table("events")?, cx)?;
-        finish(params, &days, cx)
+        let days = Self::partial(&params, inputs, cx)?;
+        Self::finish(&params, days, cx)
     }
 
     fn open(params: Params, model: Model<'_>) -> Result<Self::Scorer> {
@@ -120,18 +124,46 @@ impl Algorithm for Overdue {
     }
 }
 
-/// From the days to the results.
-fn finish(params: Params, days: &Days, cx: &Context<'_>) -> Result<Fitted> {
-    cx.check_cancelled()?;
-    cx.progress(0.8, "measuring habits");
-    let habits = Habits::learn(days, params.prior)?;
-    cx.info(&format!("{} customers", habits.customers.len()));
-    let table = table(&habits, &params)?;
-    Ok(Fitted::new()
-        .metric("customers", habits.customers.len() as f64)
-        .metric("usual_gap_days", habits.usual_gap)
-        .model(habits.to_bytes()?)
-        .table("habits", table))
+/// Days can be put together, so that the rows may be on several machines, or come one month
+/// at a time. Leave this out, and `: mergeable` in `lib.rs`, when what yours learns cannot.
+impl Mergeable for Overdue {
+    type State = Days;
+
+    fn partial(params: &Params, inputs: Inputs, cx: &Context<'_>) -> Result<Days> {
+        params.check()?;
+        Days::read(inputs.table("events")?, cx)
+    }
+
+    fn merge(_params: &Params, mut left: Days, right: Days) -> Result<Days> {
+        left.merge(right);
+        Ok(left)
+    }
+
+    fn finish(params: &Params, days: Days, cx: &Context<'_>) -> Result<Fitted> {
+        cx.check_cancelled()?;
+        cx.progress(0.8, "measuring habits");
+        let habits = Habits::learn(&days, params.check()?.prior)?;
+        cx.info(&format!("{} customers", habits.customers.len()));
+        let table = table(&habits, params)?;
+        Ok(Fitted::new()
+            .metric("customers", habits.customers.len() as f64)
+            .metric("usual_gap_days", habits.usual_gap)
+            .model(habits.to_bytes()?)
+            .table("habits", table))
+    }
+
+    fn encode(state: &Days) -> Vec<u8> {
+        serde_json::to_vec(state).expect("text keys and numbers are JSON")
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Days> {
+        let days: Days = serde_json::from_slice(bytes)
+            .map_err(|error| Error::model(format!("expected days of customers, found {error}")))?;
+        match days.is_sound() {
+            true => Ok(days),
+            false => Err(Error::model("expected rising days, found others")),
+        }
+    }
 }
 
 /// The output `habits`.

@@ -67,6 +67,12 @@ impl Days {
         }
     }
 
+    /// Whether the invariant holds, in a state that was read from bytes.
+    pub(crate) fn is_sound(&self) -> bool {
+        let rising = |days: &Vec<i32>| !days.is_empty() && days.is_sorted_by(|a, b| a < b);
+        self.of.values().all(rising)
+    }
+
     /// The last day on which anybody bought.
     pub(crate) fn last(&self) -> Option<i32> {
         self.of.values().filter_map(|days| days.last()).max().copied()

@@ -13,7 +13,7 @@ pub use algorithm::Overdue;
 pub use params::Params;
 
 // Another algorithm of the same library is another name here.
-lode_plugin::export_plugin!(Overdue);
+lode_plugin::export_plugin!(Overdue: mergeable);
 
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ impl Habits {
     /// in, so that somebody who came twice is not judged by one gap alone.
     pub(crate) fn learn(days: &Days, prior: f64) -> Result<Self> {
         let span = |days: &[i32]| match days {
-            [first, .., last] => f64::from(last - first),
+            [first, .., last] => f64::from(*last) - f64::from(*first),
             _ => 0.0,
         };
         let gaps = |days: &[i32]| days.len().saturating_sub(1) as f64;

@@ -122,6 +122,29 @@ fn batches_threads_and_order_do_not_matter() {
 }
 
 #[test]
+fn parts_make_the_whole() {
+    let whole = testing::fit::<Overdue>("{}", inputs(batch(&EVENTS)), 1, 1).unwrap();
+    let part = |rows: std::ops::Range<usize>| {
+        testing::partial::<Overdue>("{}", inputs(batch(&EVENTS[rows])), 1, 1).unwrap()
+    };
+    let (a, b, c) = (part(0..2), part(2..7), part(7..11));
+    let merge = |states: &[&[u8]]| testing::merge::<Overdue>("{}", states).unwrap();
+    let nothing = merge(&[]);
+    let orders = [
+        merge(&[&a, &b, &c]),
+        merge(&[&c, &a, &nothing, &b]),
+        merge(&[&merge(&[&a, &b]), &c]),
+        merge(&[&a, &merge(&[&b, &c])]),
+    ];
+    for state in &orders {
+        let fit = testing::finish::<Overdue>("{}", state, 1, 1).unwrap();
+        assert_eq!(fit.table("habits"), whole.table("habits"));
+        assert_eq!(fit.metrics, whole.metrics);
+        assert_eq!(fit.model, whole.model);
+    }
+}
+
+#[test]
 fn what_cannot_work_is_told() {
     let refused = |params: &str, rows: RecordBatch| {
         let error = testing::fit::<Overdue>(params, inputs(rows), 1, 1).unwrap_err();

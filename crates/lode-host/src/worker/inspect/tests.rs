@@ -5,6 +5,7 @@ use lode_types::ColumnType;
 use lode_types::Features;
 use lode_types::InputColumn;
 use lode_types::InputSpec;
+use lode_types::MemorySpec;
 use lode_types::OutputSpec;
 use lode_types::Role;
 use lode_types::Task;
@@ -40,6 +41,11 @@ fn good() -> AlgorithmSpec {
             write_back: Vec::new(),
         }],
         model_format: None,
+        reads_formats: Vec::new(),
+        models: Vec::new(),
+        warm_start: false,
+        merge: None,
+        memory: MemorySpec::default(),
     }
 }
 

@@ -1,47 +1,74 @@
 //! Loads a plugin's library and calls the functions of its tables.
 //!
 //! Unsafe is here because the library is foreign code. Invariant: a library is never closed,
-//! so its tables are `'static`.
+//! so its tables are `'static`; a table of another length is read as far as both sides know it.
 #![expect(unsafe_code, reason = "dlopen and calls of foreign functions")]
 
 use std::ffi::c_void;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use libloading::os::unix::Library;
 use libloading::os::unix::RTLD_LOCAL;
 use libloading::os::unix::RTLD_NOW;
+use lode_abi::ALGORITHM_BYTES_0_1;
 use lode_abi::ENTRY_SYMBOL;
 use lode_abi::EntryFn;
 use lode_abi::LodeAlgorithm;
 use lode_abi::LodeBytes;
+use lode_abi::LodeHost;
 use lode_abi::LodeInput;
 use lode_abi::LodePlugin;
 use lode_abi::MAGIC;
 use lode_abi::MAJOR;
 use lode_abi::MINOR;
 use lode_abi::OK;
+use lode_abi::PLUGIN_BYTES_0_1;
+use lode_abi::grown;
 
-use super::call::Call;
-use super::tables::Input;
+use super::manifest;
 
 /// A loaded plugin whose table has the right magic, major version and size.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plugin {
-    table: &'static LodePlugin,
+pub struct Plugin {
+    table: LodePlugin,
 }
 
 /// An algorithm of a loaded plugin, its table of the right size.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Algorithm {
-    table: &'static LodeAlgorithm,
+pub struct Algorithm {
+    table: LodeAlgorithm,
 }
 
-/// Loads a library and shakes hands; every problem in words.
-pub(super) fn load(path: &Path) -> Result<Plugin, String> {
-    check_elf(path)?;
+/// A named input of a call.
+#[derive(Debug)]
+pub struct Input {
+    /// As the algorithm declares it.
+    pub name: String,
+    /// Its rows; a callee that takes them leaves a released stream.
+    pub stream: FFI_ArrowArrayStream,
+}
+
+/// Loads a library and shakes hands, as a host of this build.
+///
+/// # Errors
+/// Every problem in words; those that the file's manifest shows, before any of its code runs.
+pub fn load(path: &Path) -> Result<Plugin, String> {
+    load_as(path, MINOR)
+}
+
+/// Loads a library as a host of another minor version would.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_as(path: &Path, host_minor: u32) -> Result<Plugin, String> {
+    let manifest = manifest::of_file(path)?;
+    if let Some(manifest) = &manifest {
+        let problems = manifest.problems();
+        if !problems.is_empty() {
+            return Err(problems.join("; "));
+        }
+    }
     // SAFETY: loading runs foreign code; that is what this process is for.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
         .map_err(|error| format!("could not be loaded: {}", without_path(&error, path)))?;
@@ -50,7 +77,7 @@ pub(super) fn load(path: &Path) -> Result<Plugin, String> {
     let entry = unsafe { library.get::<EntryFn>(ENTRY_SYMBOL.as_bytes()) }
         .map_err(|_| format!("expected the entry symbol {ENTRY_SYMBOL}, found none"))?;
     // SAFETY: the entry function of the ABI; it may be called at any time.
-    let table = unsafe { entry(MINOR) };
+    let table = unsafe { entry(host_minor) };
     if table.is_null() {
         return Err(format!(
             "{ENTRY_SYMBOL} gave no table; it may need a newer host"
@@ -66,43 +93,63 @@ pub(super) fn load(path: &Path) -> Result<Plugin, String> {
             "expected magic number {MAGIC:016x} in the plugin's table, found {magic:016x}"
         ));
     }
-    // SAFETY: a table with this magic number lives as long as the library and has at least
-    // the fixed head; the longer fields are read only when the size covers them.
-    let table = unsafe { &*table };
-    if table.major != MAJOR {
+    // SAFETY: with this magic number it has at least the head: magic, major, minor, size.
+    let head = unsafe { grown(table, 24) };
+    if head.major != MAJOR {
         return Err(format!(
             "expected ABI major version {MAJOR}, found {}.{}",
-            table.major, table.minor
+            head.major, head.minor
         ));
     }
-    let (expected, found) = (size_of::<LodePlugin>(), table.struct_size as usize);
+    let (expected, found) = (PLUGIN_BYTES_0_1, head.struct_size as usize);
     if found < expected {
         return Err(format!(
             "expected a plugin table of at least {expected} bytes, found {found}"
         ));
     }
+    // SAFETY: as long as it says, and what was appended since 0.1 may be zero.
+    let table = unsafe { grown(table, found) };
     Ok(Plugin { table })
 }
 
 impl Plugin {
-    pub(super) fn abi(self) -> String {
+    /// Version of the ABI that it was built for.
+    pub fn abi(self) -> String {
         format!("{}.{}", self.table.major, self.table.minor)
     }
 
-    pub(super) fn name(self) -> Result<String, String> {
+    /// Its name.
+    ///
+    /// # Errors
+    /// In words, when it is no text of 1 to 256 bytes.
+    pub fn name(self) -> Result<String, String> {
         text(self.table.name, "the plugin's name")
     }
 
-    pub(super) fn version(self) -> Result<String, String> {
+    /// Its version.
+    ///
+    /// # Errors
+    /// As of [`Self::name`].
+    pub fn version(self) -> Result<String, String> {
         text(self.table.version, "the plugin's version")
     }
 
-    pub(super) fn build(self) -> Result<String, String> {
+    /// Compiler and target, for people.
+    ///
+    /// # Errors
+    /// As of [`Self::name`].
+    pub fn build(self) -> Result<String, String> {
         text(self.table.build, "the plugin's build")
     }
 
+    /// The text that its table says is its manifest; empty when it names none.
+    pub fn manifest(self) -> &'static [u8] {
+        // SAFETY: what the tables point at lives as long as the library.
+        unsafe { slice(self.table.manifest) }
+    }
+
     /// Its algorithms, a problem in the place of each that cannot be read.
-    pub(super) fn algorithms(self) -> Vec<Result<Algorithm, String>> {
+    pub fn algorithms(self) -> Vec<Result<Algorithm, String>> {
         const MOST: usize = 1024;
         let count = self.table.count as usize;
         if count == 0 || count > MOST {
@@ -122,7 +169,10 @@ impl Plugin {
     }
 
     /// The algorithm of that id.
-    pub(super) fn algorithm(self, id: &str) -> Result<Algorithm, String> {
+    ///
+    /// # Errors
+    /// In words, when there is none.
+    pub fn algorithm(self, id: &str) -> Result<Algorithm, String> {
         let all = self.algorithms().into_iter().flatten();
         all.into_iter()
             .find(|algorithm| algorithm.id().is_ok_and(|found| found == id))
@@ -136,109 +186,140 @@ fn algorithm(index: usize, table: *const LodeAlgorithm) -> Result<Algorithm, Str
     }
     // SAFETY: not null; the size is the first field of any version.
     let found = unsafe { table.cast::<u32>().read() } as usize;
-    let expected = size_of::<LodeAlgorithm>();
+    let expected = ALGORITHM_BYTES_0_1;
     if found < expected {
         return Err(format!(
             "algorithm {index}: expected a table of at least {expected} bytes, found {found}"
         ));
     }
-    // SAFETY: long enough, and it lives as long as the library.
-    let table = unsafe { &*table };
+    // SAFETY: as long as it says, and what was appended since 0.1 may be null.
+    let table = unsafe { grown(table, found) };
     Ok(Algorithm { table })
 }
 
 impl Algorithm {
-    pub(super) fn id(self) -> Result<String, String> {
+    /// Its id.
+    ///
+    /// # Errors
+    /// In words, when it is no text of 1 to 256 bytes.
+    pub fn id(self) -> Result<String, String> {
         text(self.table.id, "the algorithm's id")
     }
 
-    /// What is missing, given whether it says that it makes models.
-    pub(super) fn missing(self, makes_models: bool) -> Vec<&'static str> {
+    /// What is missing, given whether it says that it makes models and that it can be merged.
+    pub fn missing(self, makes_models: bool, merges: bool) -> Vec<&'static str> {
         let table = self.table;
-        let mut missing = Vec::new();
-        if table.describe.is_none() {
-            missing.push("describe");
-        }
-        if table.fit.is_none() {
-            missing.push("fit");
-        }
-        if makes_models {
-            if table.open.is_none() {
-                missing.push("open");
-            }
-            if table.score.is_none() {
-                missing.push("score");
-            }
-            if table.close.is_none() {
-                missing.push("close");
-            }
-        }
-        missing
+        let needed = [
+            (table.describe.is_none(), "describe", true),
+            (table.fit.is_none(), "fit", true),
+            (table.open.is_none(), "open", makes_models),
+            (table.score.is_none(), "score", makes_models),
+            (table.close.is_none(), "close", makes_models),
+            (table.partial.is_none(), "partial", merges),
+            (table.merge.is_none(), "merge", merges),
+            (table.finish.is_none(), "finish", merges),
+        ];
+        let missing = needed
+            .into_iter()
+            .filter(|(null, _, needed)| *null && *needed);
+        missing.map(|(_, name, _)| name).collect()
+    }
+
+    /// Whether it has the functions of a mergeable algorithm.
+    pub fn merges(self) -> bool {
+        self.table.partial.is_some() && self.table.merge.is_some() && self.table.finish.is_some()
     }
 
     /// Whether `describe` said that all is well.
-    pub(super) fn describe(self, call: &Call<'_>) -> bool {
-        let host = call.table(0, 1);
+    pub fn describe(self, host: &LodeHost) -> bool {
         let Some(describe) = self.table.describe else {
             return false;
         };
-        // SAFETY: the host's table and its call outlive the function.
-        unsafe { describe(&raw const host) == OK }
+        // SAFETY: the host's table and what it points at outlive the function.
+        unsafe { describe(host) == OK }
     }
 
     /// Whether `fit` said that all is well. Streams that it did not take are freed.
-    pub(super) fn fit(
-        self,
-        call: &Call<'_>,
-        (seed, threads): (u64, u32),
-        params: &str,
-        mut inputs: Vec<Input>,
-    ) -> bool {
-        let host = call.table(seed, threads);
+    pub fn fit(self, host: &LodeHost, params: &str, mut inputs: Vec<Input>) -> bool {
         let mut table = table_of(&mut inputs);
         let Some(fit) = self.table.fit else {
             return false;
         };
         let params = LodeBytes::new(params.as_bytes());
         // SAFETY: everything that is passed outlives the function.
-        unsafe { fit(&raw const host, params, table.as_mut_ptr(), table.len()) == OK }
+        unsafe { fit(host, params, table.as_mut_ptr(), table.len()) == OK }
+    }
+
+    /// Whether `partial` said that all is well; as [`Self::fit`].
+    pub fn partial(self, host: &LodeHost, params: &str, mut inputs: Vec<Input>) -> bool {
+        let mut table = table_of(&mut inputs);
+        let Some(partial) = self.table.partial else {
+            return false;
+        };
+        let params = LodeBytes::new(params.as_bytes());
+        // SAFETY: everything that is passed outlives the function.
+        unsafe { partial(host, params, table.as_mut_ptr(), table.len()) == OK }
+    }
+
+    /// Whether `merge` said that all is well.
+    pub fn merge(self, host: &LodeHost, params: &str, states: &[&[u8]]) -> bool {
+        let Some(merge) = self.table.merge else {
+            return false;
+        };
+        let params = LodeBytes::new(params.as_bytes());
+        let states: Vec<LodeBytes> = states.iter().map(|state| LodeBytes::new(state)).collect();
+        // SAFETY: everything that is passed outlives the function.
+        unsafe { merge(host, params, states.as_ptr(), states.len()) == OK }
+    }
+
+    /// Whether `finish` said that all is well.
+    pub fn finish(self, host: &LodeHost, params: &str, state: &[u8]) -> bool {
+        let Some(finish) = self.table.finish else {
+            return false;
+        };
+        let (params, state) = (LodeBytes::new(params.as_bytes()), LodeBytes::new(state));
+        // SAFETY: everything that is passed outlives the function.
+        unsafe { finish(host, params, state) == OK }
     }
 
     /// A scorer, unless `open` failed.
-    pub(super) fn open(self, call: &Call<'_>, params: &str, model: &[u8]) -> Option<*mut c_void> {
-        let host = call.table(0, 1);
+    pub fn open(self, host: &LodeHost, params: &str, model: &[u8]) -> Option<*mut c_void> {
         let open = self.table.open?;
         let mut scorer = std::ptr::null_mut();
         let (params, model) = (LodeBytes::new(params.as_bytes()), LodeBytes::new(model));
         // SAFETY: everything that is passed outlives the function.
-        let code = unsafe { open(&raw const host, params, model, &raw mut scorer) };
+        let code = unsafe { open(host, params, model, &raw mut scorer) };
         (code == OK).then_some(scorer)
     }
 
-    /// The result, unless `score` failed. `scorer` is one that `open` of the same gave.
-    pub(super) fn score(
+    /// The result, unless `score` failed.
+    ///
+    /// # Safety
+    /// `scorer` is one that `open` of the same algorithm gave and that is not closed.
+    pub unsafe fn score(
         self,
-        call: &Call<'_>,
-        (seed, threads): (u64, u32),
+        host: &LodeHost,
         scorer: *mut c_void,
         mut inputs: Vec<Input>,
     ) -> Option<FFI_ArrowArrayStream> {
-        let host = call.table(seed, threads);
         let score = self.table.score?;
         let mut table = table_of(&mut inputs);
         let mut out = FFI_ArrowArrayStream::empty();
         let place = std::ptr::from_mut(&mut out).cast();
         // SAFETY: everything that is passed outlives the function; the scorer is live.
-        let code = unsafe {
-            score(
-                &raw const host,
-                scorer,
-                table.as_mut_ptr(),
-                table.len(),
-                place,
-            )
-        };
+        let code = unsafe { score(host, scorer, table.as_mut_ptr(), table.len(), place) };
         (code == OK).then_some(out)
+    }
+
+    /// Frees a scorer.
+    ///
+    /// # Safety
+    /// As of [`Self::score`]; it is not used again.
+    pub unsafe fn close(self, scorer: *mut c_void) {
+        if let Some(close) = self.table.close {
+            // SAFETY: the caller's promise.
+            unsafe { close(scorer) };
+        }
     }
 }
 
@@ -256,7 +337,7 @@ fn table_of(inputs: &mut [Input]) -> Vec<LodeInput> {
 ///
 /// # Safety
 /// They live as long as `'a`; null is taken as empty.
-pub(super) unsafe fn slice<'a>(bytes: LodeBytes) -> &'a [u8] {
+pub unsafe fn slice<'a>(bytes: LodeBytes) -> &'a [u8] {
     if bytes.data.is_null() || bytes.len == 0 {
         return &[];
     }
@@ -278,42 +359,6 @@ fn text(bytes: LodeBytes, what: &str) -> Result<String, String> {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => Err(format!("{what}: expected UTF-8 text, found other bytes")),
     }
-}
-
-/// Whether the file is an ELF library that is all there: mapping a shorter one is a SIGBUS.
-fn check_elf(path: &Path) -> Result<(), String> {
-    let read = |error| format!("could not be read: {error}");
-    let mut file = File::open(path).map_err(read)?;
-    let found = file.metadata().map_err(read)?.len();
-    let mut head = [0_u8; 64];
-    let mut n = 0;
-    while n < head.len() {
-        match file.read(&mut head[n..]).map_err(read)? {
-            0 => break,
-            more => n += more,
-        }
-    }
-    if !head.starts_with(b"\x7fELF") {
-        let start = String::from_utf8_lossy(&head[..n.min(8)]).into_owned();
-        return Err(format!(
-            "not a shared library: expected an ELF file, found {found} bytes that start with {start:?}"
-        ));
-    }
-    // ELF64, little-endian: the table of sections is the last thing that a linker writes.
-    if n == head.len() && head[4] == 2 && head[5] == 1 {
-        let word = |at: usize| u64::from(u16::from_le_bytes([head[at], head[at + 1]]));
-        let at = head[40..48].try_into().map_or(0, u64::from_le_bytes);
-        let expected = at.saturating_add(word(58) * word(60));
-        if found >= expected {
-            return Ok(());
-        }
-        return Err(format!(
-            "the file is truncated or damaged: expected at least {expected} bytes, found {found}"
-        ));
-    }
-    Err(format!(
-        "not a shared library of this machine: expected a 64-bit ELF file, found {found} bytes of another kind"
-    ))
 }
 
 fn without_path(error: &libloading::Error, path: &Path) -> String {

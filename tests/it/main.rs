@@ -9,6 +9,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod plugin_new;
 mod put_rows;
 mod serving;
 mod sql;

@@ -64,9 +64,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let scratch = workspace::target().join(format!("plugin-new-{}", std::process::id()));
     let template = workspace::root().join(TEMPLATE);
-    let written = copy(&template, &scratch, name, &algorithm).and_then(|()| {
-        fs::rename(&scratch, &folder).with_context(|| folder.display().to_string())
-    });
+    let written = copy(&template, &scratch, name, &algorithm)
+        .and_then(|()| fs::rename(&scratch, &folder).with_context(|| folder.display().to_string()));
     if written.is_err() {
         // What was begun is of no use; the first error is the one to see.
         fs::remove_dir_all(&scratch).ok();

@@ -89,7 +89,9 @@ static inline void feature_merge(feature *into, const feature *other) {
   double n_other = (double)other->count;
   double n = n_into + n_other;
   double apart = into->mean - other->mean;
-  into->mean = (n_into * into->mean + n_other * other->mean) / n;
+  if (apart != 0) { /* equal means stay as they are, so that a constant stays constant */
+    into->mean = (n_into * into->mean + n_other * other->mean) / n;
+  }
   into->m2 = (into->m2 + other->m2) + apart * apart * (n_into * n_other / n);
   into->count += other->count;
 }

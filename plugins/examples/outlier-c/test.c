@@ -336,6 +336,21 @@ static void test_parts_make_the_whole(void) {
   }
 }
 
+static void test_a_constant_stays_constant(void) {
+  static const double constant[10] = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1};
+  source_column column[] = {{"x", "g", NULL, constant, NULL, false}};
+  told few, many, both;
+  CHECK(call(partial, &few, (source){column, 1, 0, 3, 3, -1, 0, NULL}, "{}") == LODE_OK);
+  CHECK(call(partial, &many, (source){column, 1, 3, 7, 2, -1, 0, NULL}, "{}") == LODE_OK);
+  merged(&both, 2, (lode_bytes[]){slot(&few, LODE_SLOT_STATE), slot(&many, LODE_SLOT_STATE)});
+  moments found = {0};
+  CHECK(moments_read(&found, slot(&both, LODE_SLOT_STATE)) == NULL);
+  CHECK(found.features[0].count == 10 && found.features[0].mean == 0.1);
+  CHECK(feature_deviation(&found.features[0]) == 0);
+  moments_free(&found);
+  told_free(&few), told_free(&many), told_free(&both);
+}
+
 static void test_every_number_type(void) {
   static const int8_t int8[8] = {0, 0, 0, 1, 2, 3, 4, 5};
   static const uint8_t uint8[8] = {0, 0, 0, 1, 2, 3, 4, 5};
@@ -493,6 +508,7 @@ int main(void) {
   test_moments_by_hand();
   test_batches_do_not_matter();
   test_parts_make_the_whole();
+  test_a_constant_stays_constant();
   test_every_number_type();
   test_scores_by_hand();
   test_misuse_is_told();

@@ -156,8 +156,11 @@ fn c_files(name: &str, algorithm: &str) -> Vec<File> {
             "outlier.c" => format!("{name}.c"),
             other => other.to_owned(),
         };
-        let text = text.replace("example.outlier", algorithm);
-        files.push((path, text.replace("\"outlier-c\"", &format!("\"{name}\""))));
+        let text = text
+            .replace("example.outlier", algorithm)
+            .replace("\"outlier-c\"", &format!("\"{name}\""))
+            .replace("\"outlier.c\"", &format!("\"{name}.c\""));
+        files.push((path, text));
     }
     files
 }

@@ -1,4 +1,6 @@
-//! Plugins that misbehave: the job fails and says how; the engine and another job are unharmed.
+//! Plugins that misbehave while they serve, that are no plugins, or that change on the disk.
+//!
+//! What misbehaves in a job, and who is unharmed meanwhile, is in `fault_table`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,22 +19,6 @@ use tempfile::TempDir;
 /// Memory that a job of these tests may take.
 const MEMORY: u64 = 256 << 20;
 
-/// What each misdeed is called when its job has failed, and a word of the message.
-const MISDEEDS: [(&str, &str, &str); 12] = [
-    ("panic", "PLUGIN_PANICKED", "panic"),
-    ("panic_in_stream", "PLUGIN_PANICKED", "panic"),
-    ("segfault", "PLUGIN_CRASHED", "SIGSEGV"),
-    ("abort", "PLUGIN_CRASHED", "SIGABRT"),
-    ("stack_overflow", "PLUGIN_CRASHED", "SIG"),
-    ("exit0", "PLUGIN_EXITED", "0"),
-    ("eat_memory", "PLUGIN_OUT_OF_MEMORY", "256"),
-    ("loop", "JOB_DEADLINE_EXCEEDED", ""),
-    ("ignore_cancel", "JOB_DEADLINE_EXCEEDED", ""),
-    ("fail", "PLUGIN_FAILED", ""),
-    ("fail_params", "PARAMS_INVALID", ""),
-    ("wrong_output", "", "surprise"),
-];
-
 fn spec(mode: &str, seconds: i64) -> v1::JobSpec {
     let mut spec = work::spec("faulty.fit", "rows", "none");
     spec.inputs = BTreeMap::new();
@@ -47,53 +33,20 @@ fn spec(mode: &str, seconds: i64) -> v1::JobSpec {
 }
 
 #[tokio::test]
-async fn a_misdeed_fails_its_job_and_nothing_else() -> Result<()> {
-    let engine = Engine::with(Setup {
-        plugins: Some(settings::faulty_plugins()),
-        ..Setup::default()
-    })?;
-    let client = engine.client()?;
-    // Runs beside all the others and has to come through.
-    let mut bystander = spec("sleep", 120);
-    bystander.params.insert("ms".to_owned(), work::int(8_000));
-    work::create(&client, "bystander", bystander).await?;
-
-    let mut table = String::new();
-    for (mode, reason, word) in MISDEEDS {
-        let job = work::run_to_end(&client, mode, spec(mode, 2)).await?;
-        assert_eq!(job.state(), v1::JobState::Failed, "{mode}");
-        let error = job.error.expect("a failed job says why");
-        if !reason.is_empty() {
-            assert_eq!(error.reason, reason, "{mode}: {}", error.message);
-        }
-        assert!(error.message.contains(word), "{mode}: {}", error.message);
-        table.push_str(&format!(
-            "\n  {mode:16} {:22} {}",
-            error.reason, error.message
-        ));
-    }
-    settings::say(&format!("misdeeds and what their jobs say:{table}"));
-    for mode in ["print_stdout", "panic_in_thread", "ok"] {
-        let job = work::run_to_end(&client, mode, spec(mode, 2)).await?;
-        assert!(work::is_finished(&job), "{mode}");
-    }
-    // Without descriptors the worker cannot answer; how it ends is its own affair.
-    work::run_to_end(&client, "close_fds", spec("close_fds", 2)).await?;
-
-    let (job, _) = work::watch(&client, "bystander").await?;
-    assert_eq!(job.state(), v1::JobState::Succeeded, "{:?}", job.error);
-    assert_eq!(job.provenance.expect("finished").attempts, 1);
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_model_that_misbehaves_fails_its_calls_and_nothing_else() -> Result<()> {
     let engine = Engine::with(Setup {
         plugins: Some(settings::faulty_plugins()),
         ..Setup::default()
     })?;
     let client = engine.client()?;
-    for (stage, mode) in [("score", "segfault"), ("open", "abort"), ("score", "panic")] {
+    for (stage, mode) in [
+        ("score", "segfault"),
+        ("open", "abort"),
+        ("score", "panic"),
+        ("score", "panic_in_drop"),
+        ("open", "fork"),
+        ("score", "fork"),
+    ] {
         let id = format!("{stage}-{mode}");
         let mut spec = spec(mode, 10);
         spec.params.insert("stage".to_owned(), work::text(stage));

@@ -3,8 +3,10 @@
 //! One binary, so that everything is linked once. `cargo xtask test` builds what it runs.
 
 mod asof;
+mod budgets;
 mod damage;
 mod determinism;
+mod fault_table;
 mod faulty;
 mod features;
 mod ingest;

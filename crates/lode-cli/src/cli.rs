@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// Run as a worker of an engine; started by `lode serve`
     #[command(hide = true)]
     Worker,
+    /// Show the engine's version, limits, and how it contains plugins
+    Info,
     /// Load files into a dataset, which is made when it is not there
     Ingest(commands::ingest::Args),
     /// Write a few rows, visible at once

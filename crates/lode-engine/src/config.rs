@@ -41,8 +41,13 @@ pub struct Config {
     pub job_memory_bytes: u64,
     /// Memory of a query's worker, in bytes.
     pub query_memory_bytes: u64,
-    /// Threads of a job or query that says none.
+    /// Threads of a query that says none.
     pub threads: u32,
+    /// Threads of a job whose spec says none, and of a model that scores; its worker is held
+    /// to as many CPUs.
+    pub job_threads: u32,
+    /// Whether to start only where the kernel keeps plugins from files and sockets.
+    pub containment_required: bool,
     /// How long a stop waits for calls to end, in milliseconds.
     pub grace_millis: u64,
 }
@@ -51,6 +56,7 @@ impl Config {
     /// A configuration with defaults: `program` is the `lode` binary, `lode-sql` lies beside it.
     pub fn new(data: PathBuf, plugins: PathBuf, listen: SocketAddr, program: &Path) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+        let threads = u32::try_from(cores).unwrap_or(2);
         Self {
             data,
             plugins,
@@ -68,7 +74,9 @@ impl Config {
             job_timeout_millis: 3_600_000,
             job_memory_bytes: 4 << 30,
             query_memory_bytes: 2 << 30,
-            threads: u32::try_from(cores).unwrap_or(2),
+            threads,
+            job_threads: threads,
+            containment_required: false,
             grace_millis: 5_000,
         }
     }

@@ -155,6 +155,7 @@ fn open(config: Config) -> Result<Shared> {
         worker_program: config.worker.clone(),
         worker_args: vec!["worker".to_owned()],
         spawner: Arc::clone(&spawner),
+        containment_required: config.containment_required,
     })
     .map_err(|error| below(&error))?;
     let host = Arc::new(host);
@@ -176,7 +177,7 @@ fn open(config: Config) -> Result<Shared> {
             jobs_at_once: config.jobs_at_once,
             timeout_millis: config.job_timeout_millis,
             memory_bytes: config.job_memory_bytes,
-            threads: config.threads,
+            threads: config.job_threads,
             engine_version: VERSION.to_owned(),
             on_change: Arc::new(move || tell.send_modify(|n| *n = n.wrapping_add(1))),
             clock,

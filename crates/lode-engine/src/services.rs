@@ -88,7 +88,7 @@ pub(crate) async fn router(shared: &Arc<Shared>) -> Result<Router<Stack<DetailsL
         };
     }
     serve!(
-        server_service_server::ServerServiceServer(server::Service::new()),
+        server_service_server::ServerServiceServer(server::Service::new(shared.host.confinement())),
         catalog_service_server::CatalogServiceServer(catalog::Service::new(shared)),
         ingest_service_server::IngestServiceServer(ingest::Service::new(shared)),
         query_service_server::QueryServiceServer(query::Service::new(shared)),

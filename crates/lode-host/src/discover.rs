@@ -172,7 +172,7 @@ fn copy(file: &Path, cache_dir: &Path) -> std::io::Result<(String, PathBuf)> {
 
 /// What a child says of the library; its death becomes a problem.
 fn inspect(path: &Path, launcher: &Launcher) -> Result<Inspection> {
-    let worker = launcher.launch(INSPECT_MEMORY_BYTES)?;
+    let worker = launcher.launch(INSPECT_MEMORY_BYTES, 0)?;
     let deadline = Instant::now() + INSPECT_TIME;
     let request = Request::Inspect {
         path: path.to_owned(),

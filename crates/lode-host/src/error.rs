@@ -35,6 +35,15 @@ pub enum Error {
         /// The id.
         id: String,
     },
+    /// Containment is required, and the kernel lacks it.
+    #[error(
+        "expected a kernel that contains plugins, found one without {missing}; `lode serve \
+         --containment best-effort` starts without"
+    )]
+    NotContained {
+        /// The layers.
+        missing: String,
+    },
     /// The algorithm, or its worker, said why it cannot go on.
     #[error("{}", told(algorithm, *kind, message))]
     Failed {
@@ -138,6 +147,7 @@ impl Failure for Error {
         match self {
             Self::Io { .. } | Self::ScorerGone { .. } => Class::Unavailable,
             Self::Worker(error) => error.class(),
+            Self::NotContained { .. } => Class::State,
             Self::AlgorithmNotFound { .. } => Class::NotFound,
             Self::Failed { kind, .. } => match kind {
                 FailKind::Params | FailKind::Input => Class::Invalid,
@@ -159,6 +169,7 @@ impl Failure for Error {
             Self::Io { .. } => "HOST_IO_FAILED",
             Self::Worker(error) => error.reason(),
             Self::Arrow(_) => "WORKER_PROTOCOL",
+            Self::NotContained { .. } => "CONTAINMENT_MISSING",
             Self::AlgorithmNotFound { .. } => "ALGORITHM_NOT_FOUND",
             Self::Failed { kind, .. } => match kind {
                 FailKind::Params => "PARAMS_INVALID",

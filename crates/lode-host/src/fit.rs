@@ -30,7 +30,7 @@ pub struct FitCall {
     pub params_json: String,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Threads it may use.
+    /// Threads it may use; its worker is held to as many CPUs.
     pub threads: u32,
     /// Bytes of private memory it may use; mapped inputs do not count.
     pub memory_bytes: u64,
@@ -138,9 +138,9 @@ pub(crate) fn run(
             stage: "fit",
         });
     }
-    let worker = launcher.launch(fit.memory_bytes)?;
+    let worker = launcher.launch(fit.memory_bytes, fit.threads)?;
     if let Err(error) = worker.channel().send(&request, &[], &fds) {
-        return Err(call.lost(worker, error));
+        return Err(call.lost(worker, error, on_event));
     }
     let (worker, answer) = call.wait(worker, on_event)?;
     // From here on nobody but the engine can change the outputs.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use lode_types::AlgorithmSpec;
 use lode_types::Timestamp;
+use lode_worker::Confinement;
 use lode_worker::Limits;
 use lode_worker::Spawner;
 use lode_worker::Worker;
@@ -23,6 +24,7 @@ use crate::Result;
 use crate::Scorer;
 use crate::ScorerCall;
 use crate::discover;
+use crate::probe;
 
 /// Where plugins are and how workers start.
 #[derive(Clone, Debug)]
@@ -37,12 +39,15 @@ pub struct HostConfig {
     pub worker_args: Vec<String>,
     /// Starts the workers.
     pub spawner: Arc<Spawner>,
+    /// Whether to start only where workers are kept from files and sockets.
+    pub containment_required: bool,
 }
 
 /// The plugins of an engine.
 #[derive(Debug)]
 pub struct Host {
-    launcher: Launcher,
+    pub(crate) launcher: Launcher,
+    confinement: Confinement,
     plugins: Vec<PluginInfo>,
     algorithms: BTreeMap<String, Arc<Loaded>>,
 }
@@ -105,11 +110,12 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    pub(crate) fn launch(&self, memory_bytes: u64) -> Result<Worker> {
+    /// Starts a worker that is held to so many CPUs; 0 for all.
+    pub(crate) fn launch(&self, memory_bytes: u64, cpus: u32) -> Result<Worker> {
         Ok(self.spawner.spawn(&WorkerCommand {
             program: self.program.clone(),
             args: self.args.clone(),
-            limits: Limits { memory_bytes },
+            limits: Limits { memory_bytes, cpus },
         })?)
     }
 }
@@ -119,7 +125,8 @@ impl Host {
     /// its problems; it does not stop the others.
     ///
     /// # Errors
-    /// When the directories cannot be read or made, or no worker can be started.
+    /// When the directories cannot be read or made, or no worker can be started;
+    /// `CONTAINMENT_MISSING` when containment is required and the kernel lacks it.
     pub fn start(config: HostConfig) -> Result<Self> {
         let launcher = Launcher {
             program: config.worker_program,
@@ -131,6 +138,12 @@ impl Host {
             "find directory {}",
             config.cache_dir.display()
         )))?;
+        let confinement = probe::confinement(&launcher, &cache_dir)?;
+        if config.containment_required && !confinement.is_sound() {
+            return Err(Error::NotContained {
+                missing: confinement.missing.join(", "),
+            });
+        }
         let found = discover::all(&config.plugin_dir, &cache_dir, &launcher)?;
         let mut plugins = Vec::with_capacity(found.len());
         let mut algorithms: BTreeMap<String, Arc<Loaded>> = BTreeMap::new();
@@ -159,9 +172,15 @@ impl Host {
         }
         Ok(Self {
             launcher,
+            confinement,
             plugins,
             algorithms,
         })
+    }
+
+    /// What keeps workers from what is not their own, as found at the start.
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// The libraries of the plugin directory, by file name; refused ones too.

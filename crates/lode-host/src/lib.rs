@@ -15,6 +15,7 @@ mod fit;
 pub mod foreign;
 mod host;
 mod ipc;
+mod probe;
 mod protocol;
 mod scorer;
 mod supervise;
@@ -32,6 +33,7 @@ pub use host::HostConfig;
 pub use host::Loaded;
 pub use host::PluginInfo;
 pub use host::PluginState;
+pub use lode_worker::Confinement;
 pub use protocol::Binding;
 pub use protocol::FailKind;
 pub use protocol::LogLevel;
@@ -39,6 +41,7 @@ pub use scorer::ScoreInput;
 pub use scorer::Scorer;
 pub use scorer::ScorerCall;
 pub use supervise::Event;
+pub use worker::problems;
 pub use worker::worker_main;
 
 #[cfg(test)]

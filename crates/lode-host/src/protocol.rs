@@ -14,6 +14,8 @@ use serde::Serialize;
 /// Engine to worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
+    /// Confines itself without a library, and says what of that the kernel could do.
+    Probe,
     /// Loads the library and reports what it is and what is wrong with it.
     Inspect { path: PathBuf },
     /// Fits. Files: those of each input, then one an output, then one a model, then the model
@@ -94,6 +96,7 @@ pub(crate) enum Reply {
         level: LogLevel,
         text: String,
     },
+    Confined(lode_worker::Confinement),
     Inspected(Inspection),
     Fitted {
         metrics: BTreeMap<String, f64>,
@@ -130,6 +133,8 @@ pub enum LogLevel {
     Info,
     /// The result may surprise.
     Warn,
+    /// What a worker that died wrote to its standard error.
+    Error,
 }
 
 impl LogLevel {
@@ -138,6 +143,7 @@ impl LogLevel {
         match self {
             Self::Info => "info",
             Self::Warn => "warn",
+            Self::Error => "error",
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct ScorerCall {
     pub model: File,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Threads it may use.
+    /// Threads it may use; its worker is held to as many CPUs.
     pub threads: u32,
     /// Bytes of private memory it may use.
     pub memory_bytes: u64,
@@ -68,7 +68,7 @@ pub struct Scorer {
 
 impl Scorer {
     pub(crate) fn open(launcher: &Launcher, loaded: &Loaded, call: ScorerCall) -> Result<Self> {
-        let worker = launcher.launch(call.memory_bytes)?;
+        let worker = launcher.launch(call.memory_bytes, call.threads)?;
         let mut scorer = Self {
             algorithm: call.algorithm.clone(),
             memory_bytes: call.memory_bytes,
@@ -158,7 +158,7 @@ impl Scorer {
             cancel: None,
         };
         if let Err(error) = worker.channel().send(request, body, fds) {
-            return Err(call.lost(worker, error));
+            return Err(call.lost(worker, error, &mut |_| {}));
         }
         // Scoring has no log: nobody would read it.
         let (worker, answer) = call.wait(worker, &mut |_| {})?;

@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const MAX_LOG_LINES: u32 = 1000;
 /// Progress of one call that is passed on.
 const MAX_PROGRESS: u32 = 10_000;
+/// Lines of a dead worker's standard error that are passed on, the last ones.
+const MAX_LAST_LINES: usize = 200;
+/// Characters of one of these lines; the rest of it is another.
+const MAX_LAST_CHARS: usize = 500;
 /// Bytes of one line or stage name that are passed on.
 const MAX_TEXT_BYTES: usize = 4096;
 
@@ -120,32 +124,49 @@ impl Call<'_> {
                 _ => return Ok((worker, received)),
             }
         };
-        Err(self.error(worker, end, cancel_by.is_some()))
+        Err(self.error(worker, end, cancel_by.is_some(), on_event))
     }
 
     /// The error of a worker that could not be sent its request.
-    pub(crate) fn lost(&self, worker: Worker, error: lode_worker::Error) -> Error {
-        match error {
-            lode_worker::Error::Socket { .. } => self.error(worker, End::Closed, false),
-            error => self.error(worker, End::Broken(error), false),
-        }
+    pub(crate) fn lost(
+        &self,
+        worker: Worker,
+        error: lode_worker::Error,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Error {
+        let end = match error {
+            lode_worker::Error::Socket { .. } => End::Closed,
+            error => End::Broken(error),
+        };
+        self.error(worker, end, false, on_event)
     }
 
-    fn error(&self, worker: Worker, end: End, cancelled: bool) -> Error {
+    fn error(
+        &self,
+        worker: Worker,
+        end: End,
+        cancelled: bool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Error {
         let (algorithm, stage) = (self.algorithm.to_owned(), self.stage);
         match end {
-            End::Deadline => Error::Deadline { algorithm, stage },
+            End::Deadline => {
+                worker.kill();
+                last_words(&worker.finish().stderr_tail, on_event);
+                Error::Deadline { algorithm, stage }
+            }
             End::Cancelled => Error::Cancelled { algorithm, stage },
             _ if cancelled => Error::Cancelled { algorithm, stage },
             End::Broken(error) => error.into(),
-            End::Closed => self.post_mortem(worker),
+            End::Closed => self.post_mortem(worker, on_event),
         }
     }
 
-    fn post_mortem(&self, worker: Worker) -> Error {
+    fn post_mortem(&self, worker: Worker, on_event: &mut dyn FnMut(Event)) -> Error {
         let (algorithm, stage) = (self.algorithm.to_owned(), self.stage);
         let exit = worker.finish();
         let how = exit.describe();
+        last_words(&exit.stderr_tail, on_event);
         if exit.out_of_memory() {
             return Error::OutOfMemory {
                 algorithm,
@@ -192,6 +213,25 @@ pub(crate) fn refusal(algorithm: &str, stage: &'static str, reply: Reply) -> Err
             field: String::new(),
             message: format!("expected an answer to {stage}, found {other:?}"),
         },
+    }
+}
+
+/// Passes on what a worker that died wrote to its standard error, line by line; the error
+/// itself has room for the end of it alone.
+fn last_words(stderr_tail: &str, on_event: &mut dyn FnMut(Event)) {
+    let lines: Vec<&str> = stderr_tail
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    for line in &lines[lines.len().saturating_sub(MAX_LAST_LINES)..] {
+        let words: Vec<char> = line.chars().filter(|letter| !letter.is_control()).collect();
+        for text in words.chunks(MAX_LAST_CHARS) {
+            on_event(Event::Log {
+                level: LogLevel::Error,
+                text: text.iter().collect(),
+            });
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls in real worker processes; this test program is the workers' program too.
 
+mod bounds;
 mod calls;
 mod harness;
 mod inspect;

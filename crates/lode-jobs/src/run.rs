@@ -257,7 +257,8 @@ impl Bench<'_> {
                 }
             }
             lode_host::Event::Log { level, text } => {
-                if fit.stage == "fit" {
+                // What a judging fit says is hidden; what a worker died of is not.
+                if fit.stage == "fit" || level == lode_host::LogLevel::Error {
                     (self.report)(EventKind::Log {
                         level: level.as_str().to_owned(),
                         message: text,

@@ -163,6 +163,8 @@ impl Sql {
                 args: Vec::new(),
                 limits: Limits {
                     memory_bytes: self.limits.memory_bytes,
+                    // A query is told its threads.
+                    cpus: 0,
                 },
             })
             .map_err(worker)?;

@@ -25,6 +25,10 @@
 //! **Telecom.** A customer leaves with probability `sigmoid(margin)`; the margin is a sum over
 //! named causes whose coefficients stand in `truth.json`, with each customer's probability and
 //! main cause. Age and calls have no effect. Some values are missing from the table.
+//!
+//! Beside the companies, [`trial`] makes small tables in memory for any declared algorithm.
+
+pub mod trial;
 
 mod catalog;
 mod retail;

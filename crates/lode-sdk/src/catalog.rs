@@ -36,6 +36,17 @@ pub struct ServerInfo {
     pub max_chunk_bytes: u32,
     /// Most customers or rows in one scoring call.
     pub max_score_rows: u32,
+    /// How plugins are kept from what is not theirs; none from an engine of before.
+    pub containment: Option<Containment>,
+}
+
+/// How plugins are kept from what is not theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Containment {
+    /// What is in force in every worker, e.g. `seccomp`.
+    pub in_force: Vec<String>,
+    /// What the engine's kernel does not have.
+    pub missing: Vec<String>,
 }
 
 impl From<v1::GetServerInfoResponse> for ServerInfo {
@@ -47,6 +58,10 @@ impl From<v1::GetServerInfoResponse> for ServerInfo {
             capabilities: info.capabilities,
             max_chunk_bytes: limits.max_chunk_bytes,
             max_score_rows: limits.max_score_rows,
+            containment: info.containment.map(|containment| Containment {
+                in_force: containment.in_force,
+                missing: containment.missing,
+            }),
         }
     }
 }

@@ -19,6 +19,7 @@ mod table;
 
 pub use catalog::AlgorithmInfo;
 pub use catalog::Compaction;
+pub use catalog::Containment;
 pub use catalog::Dataset;
 pub use catalog::InputColumnInfo;
 pub use catalog::InputInfo;

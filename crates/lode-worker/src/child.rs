@@ -1,4 +1,7 @@
 //! The child's side: bound itself, then speak over standard input.
+//!
+//! What is bounded here costs nothing and holds for every worker; what foreign code alone
+//! needs is in `confine`.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -7,15 +10,18 @@ use std::str::FromStr;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use rustix::process::Signal;
+use rustix::thread::CpuSet;
 
 use crate::Channel;
 use crate::Error;
 use crate::Result;
+use crate::parent::CPUS_VARIABLE;
+use crate::parent::FIRST_CPU_VARIABLE;
 use crate::parent::MEMORY_VARIABLE;
 use crate::parent::PARENT_VARIABLE;
 
 /// Makes this process a worker: it dies with its parent, gains no privileges, is bounded
-/// in memory, leaves no core file, and owns the socket that was its standard input.
+/// in memory and to its CPUs, leaves no core file, and owns the socket that was its standard input.
 ///
 /// To be called first in `main`, before other threads exist.
 ///
@@ -50,6 +56,12 @@ pub fn enter() -> Result<Channel> {
             .map_err(limit(name))?;
     }
 
+    let cpus: u32 = variable(CPUS_VARIABLE)?;
+    let first_cpu: u32 = variable(FIRST_CPU_VARIABLE)?;
+    hold_to(cpus, first_cpu)
+        .map_err(io::Error::from)
+        .map_err(limit("cpus"))?;
+
     // Every part of an input is an open file here.
     let files = rustix::process::getrlimit(Resource::Nofile);
     let files = Rlimit {
@@ -70,6 +82,24 @@ pub fn enter() -> Result<Channel> {
     .map_err(io::Error::from)?;
     rustix::stdio::dup2_stdin(&nothing).map_err(io::Error::from)?;
     Ok(Channel::new(UnixStream::from(socket)))
+}
+
+/// Holds this process to `n_cpus` of those that it may use, from the `first` on and around.
+fn hold_to(n_cpus: u32, first: u32) -> rustix::io::Result<()> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let cpus: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|&cpu| allowed.is_set(cpu))
+        .collect();
+    let n_cpus = n_cpus as usize;
+    if n_cpus == 0 || n_cpus >= cpus.len() {
+        return Ok(());
+    }
+    let start = first as usize % cpus.len();
+    let mut held = CpuSet::new();
+    for &cpu in cpus.iter().cycle().skip(start).take(n_cpus) {
+        held.set(cpu);
+    }
+    rustix::thread::sched_setaffinity(None, &held)
 }
 
 fn variable<T: FromStr>(name: &str) -> Result<T> {

@@ -5,10 +5,12 @@
 //! knows processes, frames and limits; it does not know what plugins or queries are.
 //!
 //! Reading order: [`Channel`] is the socket and its frames; [`Spawner`] and [`Worker`] are
-//! the parent's side; [`enter`] is the child's; [`sql`] is the talk with `lode-sql`.
+//! the parent's side; [`enter`] is the child's, and [`confine`] what it does before it loads
+//! foreign code; [`sql`] is the talk with `lode-sql`.
 
 mod channel;
 mod child;
+mod confine;
 mod error;
 mod parent;
 pub mod sql;
@@ -17,6 +19,11 @@ pub use channel::Channel;
 pub use channel::Polled;
 pub use channel::Received;
 pub use child::enter;
+pub use confine::CALLS;
+pub use confine::Confinement;
+pub use confine::FILES;
+pub use confine::confine;
+pub use confine::readable_folder;
 pub use error::Error;
 pub use error::Result;
 pub use parent::Exit;

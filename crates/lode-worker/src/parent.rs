@@ -17,6 +17,8 @@ use std::process::ExitStatus;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -32,6 +34,11 @@ pub(crate) const MEMORY_VARIABLE: &str = "LODE_WORKER_MEMORY_BYTES";
 /// Environment variable that carries the parent's process id.
 pub(crate) const PARENT_VARIABLE: &str = "LODE_WORKER_PARENT";
 
+/// Environment variable that carries how many CPUs the worker is held to; 0 for all.
+pub(crate) const CPUS_VARIABLE: &str = "LODE_WORKER_CPUS";
+/// Environment variable that carries which of the CPUs is its first.
+pub(crate) const FIRST_CPU_VARIABLE: &str = "LODE_WORKER_FIRST_CPU";
+
 /// Bytes of standard error that are kept.
 const STDERR_BYTES: usize = 8 << 10;
 
@@ -40,6 +47,8 @@ const STDERR_BYTES: usize = 8 << 10;
 pub struct Limits {
     /// Bytes of private memory (RLIMIT_DATA): heap and stacks, not mapped files.
     pub memory_bytes: u64,
+    /// CPUs that all of its threads together may use; 0, or more than there are: all.
+    pub cpus: u32,
 }
 
 /// What to start.
@@ -59,6 +68,8 @@ type Job = (Command, mpsc::SyncSender<std::io::Result<Child>>);
 #[derive(Debug)]
 pub struct Spawner {
     jobs: Mutex<mpsc::Sender<Job>>,
+    /// The first CPU of the next worker that is held to some, so that they do not all share one.
+    next_cpu: AtomicU32,
 }
 
 impl Spawner {
@@ -81,6 +92,7 @@ impl Spawner {
             })?;
         Ok(Self {
             jobs: Mutex::new(jobs),
+            next_cpu: AtomicU32::new(0),
         })
     }
 
@@ -94,6 +106,8 @@ impl Spawner {
             program: worker.program.display().to_string(),
             source,
         };
+        let cpus = worker.limits.cpus;
+        let first_cpu = self.next_cpu.fetch_add(cpus, Ordering::Relaxed);
         let (here, there) = Channel::pair()?;
         let mut command = Command::new(&worker.program);
         command
@@ -102,6 +116,8 @@ impl Spawner {
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "0")
             .env(MEMORY_VARIABLE, worker.limits.memory_bytes.to_string())
+            .env(CPUS_VARIABLE, cpus.to_string())
+            .env(FIRST_CPU_VARIABLE, first_cpu.to_string())
             .env(PARENT_VARIABLE, std::process::id().to_string())
             .current_dir("/")
             // A group of its own, so that what foreign code forks can be ended with it.
@@ -160,6 +176,9 @@ impl Worker {
             // No such group means that all of it has ended.
             rustix::process::kill_process_group(group, Signal::KILL).ok();
         }
+        // By its own name too: without seccomp it could have left its group.
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.kill().ok();
     }
 
     /// Waits for a worker that has closed its socket, ends it if it lingers, and says how it ended.

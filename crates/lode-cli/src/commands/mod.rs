@@ -8,6 +8,7 @@ pub(crate) mod dataset;
 pub(crate) mod datasets;
 pub(crate) mod demo;
 pub(crate) mod feature;
+pub(crate) mod info;
 pub(crate) mod ingest;
 pub(crate) mod job;
 pub(crate) mod jobs;
@@ -53,6 +54,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Worker => Ok(lode_host::worker_main()),
+        Command::Info => info::run(&cx).await,
         Command::Ingest(args) => ingest::run(&cx, args).await,
         Command::Put(args) => put::run(&cx, args).await,
         Command::Rejected(args) => rejected::run(&cx, args).await,

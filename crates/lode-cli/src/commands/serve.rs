@@ -27,6 +27,16 @@ pub(crate) struct Args {
     /// Memory of a job that does not say its own, in MiB
     #[arg(long, value_name = "MIB")]
     job_memory_mib: Option<u64>,
+    /// Wall time of a job that does not say its own, like 90s, 30m or 1h [default: 1h]
+    #[arg(long, value_name = "TIME", value_parser = crate::parse::millis)]
+    job_timeout: Option<u64>,
+    /// Threads, and CPUs, of a job that does not say its own, and of each model that scores
+    /// [default: those of the machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    job_threads: Option<u32>,
+    /// Whether to start where the kernel cannot keep plugins from files and the network
+    #[arg(long, value_enum, default_value_t = Containment::BestEffort)]
+    containment: Containment,
     /// Jobs that run at the same time
     #[arg(long, value_name = "N")]
     jobs_at_once: Option<usize>,
@@ -55,6 +65,15 @@ pub(crate) struct Args {
     log: tracing::Level,
 }
 
+/// What an engine does on a kernel that lacks landlock or seccomp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Containment {
+    /// Starts, warns, and uses what there is
+    BestEffort,
+    /// Refuses to start
+    Required,
+}
+
 fn on_or_off(word: &str) -> std::result::Result<bool, String> {
     match word {
         "on" => Ok(true),
@@ -69,6 +88,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     if let Some(mib) = args.job_memory_mib {
         config.job_memory_bytes = mib << 20;
     }
+    if let Some(millis) = args.job_timeout {
+        config.job_timeout_millis = millis;
+    }
+    if let Some(threads) = args.job_threads {
+        config.job_threads = threads;
+    }
+    config.containment_required = args.containment == Containment::Required;
     if let Some(jobs) = args.jobs_at_once {
         config.jobs_at_once = jobs.max(1);
     }

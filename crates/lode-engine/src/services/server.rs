@@ -1,5 +1,6 @@
-//! ServerService: version, capabilities and limits.
+//! ServerService: version, capabilities, limits and containment.
 
+use lode_host::Confinement;
 use lode_proto::v1;
 use lode_proto::v1::server_service_server::ServerService;
 use tonic::Request;
@@ -24,11 +25,18 @@ const CAPABILITIES: [&str; 6] = [
 ];
 
 /// The service.
-pub(crate) struct Service;
+pub(crate) struct Service {
+    containment: v1::Containment,
+}
 
 impl Service {
-    pub(crate) fn new() -> Self {
-        Self
+    pub(crate) fn new(confinement: &Confinement) -> Self {
+        Self {
+            containment: v1::Containment {
+                in_force: confinement.in_force.clone(),
+                missing: confinement.missing.clone(),
+            },
+        }
     }
 }
 
@@ -50,6 +58,7 @@ impl ServerService for Service {
                 ingest_window: number(INGEST_WINDOW),
                 max_score_rows: number(MAX_SCORE_ROWS),
             }),
+            containment: Some(self.containment.clone()),
         }))
     }
 }

@@ -12,6 +12,11 @@ use lode_worker::Spawner;
 pub(super) fn start(plugin_dir: &Path) -> Host {
     static SPAWNER: OnceLock<Arc<Spawner>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| Arc::new(Spawner::start().unwrap()));
+    start_with(plugin_dir, Arc::clone(spawner))
+}
+
+/// The same with a spawner of its own.
+pub(super) fn start_with(plugin_dir: &Path, spawner: Arc<Spawner>) -> Host {
     let worker_args = [
         "tests::worker_process",
         "--exact",
@@ -23,7 +28,8 @@ pub(super) fn start(plugin_dir: &Path) -> Host {
         cache_dir: plugin_dir.join("cache"),
         worker_program: std::env::current_exe().unwrap(),
         worker_args: worker_args.map(str::to_owned).to_vec(),
-        spawner: Arc::clone(spawner),
+        spawner,
+        containment_required: false,
     })
     .unwrap()
 }

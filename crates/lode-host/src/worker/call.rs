@@ -63,7 +63,8 @@ impl Told {
 
 /// What one call may give and has given.
 pub(super) struct Call<'a> {
-    channel: &'a Channel,
+    /// Where words go; none where nobody listens.
+    channel: Option<&'a Channel>,
     cancelled: &'a AtomicBool,
     /// Failures of the worker itself; they count before the plugin's.
     pub(super) own: Own,
@@ -97,7 +98,7 @@ struct Given {
 
 impl<'a> Call<'a> {
     /// A call that may give nothing but words and a description.
-    pub(super) fn new(channel: &'a Channel, cancelled: &'a AtomicBool) -> Self {
+    pub(super) fn new(channel: Option<&'a Channel>, cancelled: &'a AtomicBool) -> Self {
         Self {
             channel,
             cancelled,
@@ -144,8 +145,10 @@ impl<'a> Call<'a> {
     }
 
     fn tell(&self, reply: &Reply) {
-        // When the engine is gone nobody listens, and this process is about to be ended.
-        drop(self.channel.send(reply, &[], &[]));
+        if let Some(channel) = self.channel {
+            // When the engine is gone nobody listens, and this process is about to be ended.
+            drop(channel.send(reply, &[], &[]));
+        }
     }
 
     /// Whether progress is worth a message: a new stage, the end, or some time since the last.

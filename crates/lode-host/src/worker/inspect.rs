@@ -20,7 +20,7 @@ use crate::protocol::Reply;
 
 /// Loads the library and asks every algorithm to describe itself. The engine is told of each
 /// step before it is done, so that it knows which one killed this process.
-pub(super) fn inspect(channel: &Channel, path: &Path) -> Inspection {
+pub(super) fn inspect(channel: Option<&Channel>, path: &Path) -> Inspection {
     let mut inspection = Inspection::default();
     step(channel, "reading its manifest");
     let manifest = match manifest::of_file(path) {
@@ -58,6 +58,11 @@ pub(super) fn inspect(channel: &Channel, path: &Path) -> Inspection {
         inspection.problems.extend(problems);
     }
     inspection
+}
+
+/// Everything that is wrong with a library, which is loaded into this process.
+pub fn problems(path: &Path) -> Vec<String> {
+    inspect(None, path).problems
 }
 
 /// Where a manifest says something else than the library's table.
@@ -101,7 +106,7 @@ fn head(plugin: Plugin, inspection: &mut Inspection) {
 }
 
 fn describe(
-    channel: &Channel,
+    channel: Option<&Channel>,
     algorithm: Algorithm,
     ids: &mut BTreeSet<String>,
     inspection: &mut Inspection,
@@ -254,13 +259,15 @@ fn is_word(word: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn step(channel: &Channel, stage: &str) {
+fn step(channel: Option<&Channel>, stage: &str) {
     let reply = Reply::Progress {
         fraction: 0.0,
         stage: stage.to_owned(),
     };
-    // When the engine is gone nobody listens, and this process is about to be ended.
-    drop(channel.send(&reply, &[], &[]));
+    if let Some(channel) = channel {
+        // When the engine is gone nobody listens, and this process is about to be ended.
+        drop(channel.send(&reply, &[], &[]));
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 //!
 //! It may be killed at any moment and owns nothing that would be missed. The main thread runs
 //! the plugin; during a fit a second thread listens for `Cancel`. Scoring has no second
-//! thread, so that a request costs no hand-over.
+//! thread, so that a request costs no hand-over. Invariant: the first request that names a
+//! library confines the process, before the library is opened and before the second thread.
 
 mod call;
 mod inspect;
 mod run;
 mod tables;
 
+pub use inspect::problems;
+
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,11 +38,17 @@ pub fn worker_main() -> ExitCode {
 
 fn serve(channel: &Channel) -> lode_worker::Result<()> {
     let mut scorer: Option<run::OpenScorer> = None;
+    let mut confined = Confined(false);
     while let Some(received) = channel.recv::<Request>()? {
         let Received { message, body, fds } = received;
         match message {
+            Request::Probe => {
+                let confinement = lode_worker::confine(None)?;
+                channel.send(&Reply::Confined(confinement), &[], &[])?;
+            }
             Request::Inspect { path } => {
-                let inspection = inspect::inspect(channel, &path);
+                confined.before(&path)?;
+                let inspection = inspect::inspect(Some(channel), &path);
                 channel.send(&Reply::Inspected(inspection), &[], &[])?;
             }
             Request::Fit {
@@ -51,6 +61,7 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
                 warm_start,
                 budget,
             } => {
+                confined.before(&target.path)?;
                 let cancelled = listen(channel)?;
                 let plan = run::Plan {
                     target,
@@ -68,6 +79,7 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
                 std::thread::park();
             }
             Request::Open { target } => {
+                confined.before(&target.path)?;
                 let reply = match run::OpenScorer::open(channel, target, fds) {
                     Ok(opened) => {
                         scorer = Some(opened);
@@ -91,6 +103,22 @@ fn serve(channel: &Channel) -> lode_worker::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether this process is confined; it stays so, to the library that it was confined for.
+struct Confined(bool);
+
+impl Confined {
+    /// Confines the process before it loads `library`; a second library of the same process
+    /// cannot be opened then, other than the same again.
+    fn before(&mut self, library: &Path) -> lode_worker::Result<()> {
+        if !self.0 {
+            // What the kernel lacks was told when the engine started.
+            lode_worker::confine(Some(library))?;
+            self.0 = true;
+        }
+        Ok(())
+    }
 }
 
 /// Listens for `Cancel` on a thread of its own for the rest of this process.

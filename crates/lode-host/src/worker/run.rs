@@ -62,7 +62,7 @@ fn try_fit(
     plan: Plan,
     fds: Vec<OwnedFd>,
 ) -> Result<Reply, Told> {
-    let mut call = Call::new(channel, cancelled);
+    let mut call = Call::new(Some(channel), cancelled);
     let mut fds = fds.into_iter();
     let mut inputs = Vec::with_capacity(plan.inputs.len());
     for InputFiles {
@@ -136,7 +136,7 @@ impl OpenScorer {
         let model = read_model(&File::from(file))?;
         let algorithm = find(&target)?;
         let cancelled = AtomicBool::new(false);
-        let call = Call::new(channel, &cancelled);
+        let call = Call::new(Some(channel), &cancelled);
         let host = Front::new(&call);
         let host = host.table(Budget::default());
         let scorer = algorithm
@@ -159,7 +159,7 @@ impl OpenScorer {
         fds: Vec<OwnedFd>,
     ) -> Result<Vec<u8>, Told> {
         let cancelled = AtomicBool::new(false);
-        let call = Call::new(channel, &cancelled);
+        let call = Call::new(Some(channel), &cancelled);
         let mut fds = fds.into_iter();
         let mut inputs = Vec::with_capacity(tables.len());
         for table in &tables {

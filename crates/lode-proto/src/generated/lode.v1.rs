@@ -6988,6 +6988,18 @@ pub struct Limits {
     #[prost(uint32, tag = "5")]
     pub max_score_rows: u32,
 }
+/// Containment is how plugins are kept from what is not theirs, as found when the engine started.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Containment {
+    /// What is in force in every worker before it loads a library: "no_new_privs",
+    /// "capabilities", "landlock.files", "landlock.truncate", "landlock.tcp",
+    /// "landlock.device_ioctl", "landlock.scope", "seccomp".
+    #[prost(string, repeated, tag = "1")]
+    pub in_force: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What of these the engine's kernel does not have; a reason may follow after ": ".
+    #[prost(string, repeated, tag = "2")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// GetServerInfoRequest belongs to GetServerInfo.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetServerInfoRequest {}
@@ -7005,6 +7017,9 @@ pub struct GetServerInfoResponse {
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "4")]
     pub limits: ::core::option::Option<Limits>,
+    /// Not set by an engine of before there was any.
+    #[prost(message, optional, tag = "5")]
+    pub containment: ::core::option::Option<Containment>,
 }
 /// Generated client implementations.
 pub mod server_service_client {

@@ -4,6 +4,7 @@
 //! algorithm `faulty.fit` counts the rows of its input when `mode` is `ok`, and its model
 //! scores with the same misdeeds through the params of `open`.
 
+mod intrusions;
 mod misdeeds;
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use lode_plugin::testing;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What to do, and for how long.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+/// What to do, for how long, and to whom.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultyParams {
     /// What to do.
@@ -40,6 +41,12 @@ pub struct FaultyParams {
     /// When to do it: in fit, in open or in score; elsewhere all is well.
     #[serde(default)]
     stage: Stage,
+    /// What to read, write, run or connect to, for the modes that intrude.
+    #[serde(default)]
+    path: String,
+    /// Where somebody listens on 127.0.0.1, for the modes that connect.
+    #[serde(default)]
+    port: u16,
 }
 
 /// A misdeed, or none.
@@ -77,6 +84,36 @@ pub enum Mode {
     IgnoreCancel,
     /// Prints to standard output and standard error, then counts rows.
     PrintStdout,
+    /// Panics when its output, or what it scores with, is dropped.
+    PanicInDrop,
+    /// Forks; the child sleeps.
+    Fork,
+    /// Connects to a port by TCP.
+    Tcp,
+    /// Sends a datagram to a port by UDP.
+    Udp,
+    /// Connects to a Unix socket without a file, named by `path`.
+    UnixAbstract,
+    /// Reads the file `path` and tells what is in it.
+    ReadFile,
+    /// Lists the folder `path` and tells what is in it.
+    ListFolder,
+    /// Writes the file `path`.
+    WriteFile,
+    /// Removes the file `path`.
+    RemoveFile,
+    /// Takes all rights off the file `path`.
+    ChmodFile,
+    /// Becomes the program `path`.
+    Exec,
+    /// Sends SIGKILL to its parent.
+    KillParent,
+    /// Lowers its parent's limit of open files to none.
+    LimitParent,
+    /// Joins its parent's process group, so as not to be ended with its own.
+    LeaveGroup,
+    /// Counts the processors it may use, as a metric and in the log.
+    CountProcessors,
     /// Closes every descriptor it can find, then counts rows.
     CloseFds,
     /// Gives an output that the spec does not have.
@@ -134,10 +171,14 @@ impl Algorithm for Faulty {
                 Mode::PanicInStream => {
                     return Ok(Fitted::new().stream("count", misdeeds::panicking_stream()));
                 }
+                Mode::PanicInDrop => {
+                    let rows = count(n_rows, cx);
+                    return Ok(Fitted::new().stream("count", misdeeds::dropped_with_a_panic(rows)));
+                }
                 Mode::WrongOutput => {
                     return Ok(Fitted::new().table("surprise", count(n_rows, cx)));
                 }
-                mode => act(mode, params.ms, cx)?,
+                _ => act(&params, cx)?,
             }
         }
         cx.progress(1.0, "done");
@@ -154,23 +195,24 @@ impl Algorithm for Faulty {
         }
         if params.stage == Stage::Open {
             misdeeds::commit(params.mode)?;
+            intrusions::attempt(&params)?;
         }
         Ok(params)
     }
 
     fn score(params: &FaultyParams, inputs: Inputs, cx: &Context<'_>) -> Result<RecordBatch> {
         if params.stage == Stage::Score {
-            act(params.mode, params.ms, cx)?;
+            act(params, cx)?;
         }
         Ok(count(inputs.table("rows")?.n_rows(), cx))
     }
 }
 
-/// Does `mode`; waits `ms` in the modes that wait.
-fn act(mode: Mode, ms: u64, cx: &Context<'_>) -> Result<()> {
-    match mode {
+/// Does what the mode says; waits `ms` in the modes that wait.
+fn act(params: &FaultyParams, cx: &Context<'_>) -> Result<()> {
+    match params.mode {
         Mode::Sleep => {
-            for _ in 0..ms {
+            for _ in 0..params.ms {
                 cx.check_cancelled()
                     .inspect_err(|_| cx.warn("stopping as asked"))?;
                 std::thread::sleep(Duration::from_millis(1));
@@ -178,10 +220,16 @@ fn act(mode: Mode, ms: u64, cx: &Context<'_>) -> Result<()> {
             Ok(())
         }
         Mode::IgnoreCancel => {
-            std::thread::sleep(Duration::from_millis(ms));
+            std::thread::sleep(Duration::from_millis(params.ms));
             Ok(())
         }
-        other => misdeeds::commit(other),
+        mode => {
+            misdeeds::commit(mode)?;
+            if let Some(found) = intrusions::attempt(params)? {
+                cx.info(&found);
+            }
+            Ok(())
+        }
     }
 }
 

@@ -37,7 +37,9 @@ pub(crate) fn commit(mode: Mode) -> Result<()> {
         }
         Mode::PrintStdout => print(),
         Mode::CloseFds => close_all(),
-        Mode::Ok | Mode::PanicInStream | Mode::Sleep | Mode::IgnoreCancel | Mode::WrongOutput => {}
+        Mode::PanicInDrop => drop(black_box(Bomb)),
+        // The rest is done elsewhere, or is none.
+        _ => {}
     }
     Ok(())
 }
@@ -51,6 +53,24 @@ pub(crate) fn panicking_stream() -> Box<dyn RecordBatchReader + Send> {
         _ => panic!("the stream of this plugin panics on request"),
     });
     Box::new(RecordBatchIterator::new(batches, schema))
+}
+
+/// A stream of `rows` that panics when it is dropped.
+pub(crate) fn dropped_with_a_panic(rows: RecordBatch) -> Box<dyn RecordBatchReader + Send> {
+    let schema = rows.schema();
+    let bomb = Bomb;
+    let batches = std::iter::once(Ok(rows)).inspect(move |_| {
+        black_box(&bomb);
+    });
+    Box::new(RecordBatchIterator::new(batches, schema))
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a destructor of this plugin panics on request");
+    }
 }
 
 #[expect(unsafe_code, reason = "the misdeed is to write to address zero")]

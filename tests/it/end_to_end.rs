@@ -42,6 +42,7 @@ fn the_help_names_every_command() -> Result<()> {
         "query",
         "algorithms",
         "plugins",
+        "plugin",
         "run",
         "jobs",
         "job",

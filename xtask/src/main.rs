@@ -17,6 +17,7 @@ mod codegen;
 mod demo;
 mod fmt;
 mod lint;
+mod plugin;
 mod polyglot;
 mod test;
 mod tidy;
@@ -60,6 +61,8 @@ enum Command {
     Tidy(tidy::Args),
     /// Write the Rust code of proto/ into crates/lode-proto/src/generated, or check it.
     Codegen(codegen::Args),
+    /// Write a new plugin.
+    Plugin(plugin::Args),
     /// Measure: build for release, run, print a table.
     Bench(bench::Args),
 }
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen(args) => codegen::run(&args),
+        Command::Plugin(args) => plugin::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

@@ -167,6 +167,36 @@ impl From<Input> for InputSpec {
     }
 }
 
+/// How an output may be drawn: a hint to consoles and notebooks, no promise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Chart {
+    /// Rows and columns.
+    #[default]
+    Table,
+    /// A bar a row: the first text column names it, the first number is its length.
+    Bar,
+    /// A line along the first column, which is a time or a number.
+    Line,
+    /// Colors by two text columns and a number.
+    Heatmap,
+    /// Points by two numbers, colored by a text.
+    Scatter,
+}
+
+impl Chart {
+    /// The word for it on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Bar => "bar",
+            Self::Line => "line",
+            Self::Heatmap => "heatmap",
+            Self::Scatter => "scatter",
+        }
+    }
+}
+
 /// Builds an `OutputSpec`.
 #[derive(Clone, Debug)]
 pub struct Output(OutputSpec);
@@ -177,15 +207,15 @@ impl Output {
         Self(OutputSpec {
             name: name.into(),
             description: description.into(),
-            chart_hint: "table".to_owned(),
+            chart_hint: Chart::Table.as_str().to_owned(),
             write_back: Vec::new(),
         })
     }
 
-    /// How to draw it: table, bar, line, heatmap or scatter.
+    /// How consoles and notebooks may draw it; a table unless said.
     #[must_use]
-    pub fn chart(mut self, hint: impl Into<String>) -> Self {
-        self.0.chart_hint = hint.into();
+    pub fn chart(mut self, chart: Chart) -> Self {
+        chart.as_str().clone_into(&mut self.0.chart_hint);
         self
     }
 

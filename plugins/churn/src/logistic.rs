@@ -12,6 +12,7 @@ mod params;
 
 use arrow_array::RecordBatch;
 use lode_plugin::Algorithm;
+use lode_plugin::Chart;
 use lode_plugin::ColumnType;
 use lode_plugin::Context;
 use lode_plugin::Error;
@@ -147,7 +148,7 @@ impl Algorithm for Logistic {
             )
             .write_back("score", TagKind::Score),
         )
-        .output(Output::new("coefficients", "What each column and level weighs").chart("bar"))
+        .output(Output::new("coefficients", "What each column and level weighs").chart(Chart::Bar))
     }
 
     fn fit(params: Params, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {

@@ -5,6 +5,7 @@
 
 use arrow_array::RecordBatch;
 use lode_plugin::Algorithm;
+use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Fitted;
 use lode_plugin::Inputs;
@@ -113,7 +114,9 @@ impl Algorithm for Popular {
         )
         .input(events::spec())
         .output(output::recommendations_spec())
-        .output(Output::new("items", "Every item with the customers that have it").chart("bar"))
+        .output(
+            Output::new("items", "Every item with the customers that have it").chart(Chart::Bar),
+        )
     }
 
     fn fit(params: PopularParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {

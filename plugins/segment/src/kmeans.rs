@@ -10,6 +10,7 @@ mod prepare;
 
 use arrow_array::RecordBatch;
 use lode_plugin::Algorithm;
+use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Features;
 use lode_plugin::Fitted;
@@ -114,10 +115,10 @@ impl Algorithm for KMeans {
         )
         .output(
             Output::new("segments", "Segment of each customer")
-                .chart("scatter")
+                .chart(Chart::Scatter)
                 .write_back("segment", TagKind::Segment),
         )
-        .output(Output::new("centers", "What each segment is like").chart("heatmap"))
+        .output(Output::new("centers", "What each segment is like").chart(Chart::Heatmap))
     }
 
     fn fit(params: KMeansParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {

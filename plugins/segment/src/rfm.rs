@@ -10,6 +10,7 @@ mod tier;
 mod time;
 
 use lode_plugin::Algorithm;
+use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Error;
 use lode_plugin::Fitted;
@@ -136,10 +137,10 @@ impl Algorithm for Rfm {
         )
         .output(
             Output::new("rfm", "Values, scores and tier of each customer")
-                .chart("heatmap")
+                .chart(Chart::Heatmap)
                 .write_back("tier", TagKind::Segment),
         )
-        .output(Output::new("tiers", "Size, worth and action of each tier").chart("bar"))
+        .output(Output::new("tiers", "Size, worth and action of each tier").chart(Chart::Bar))
     }
 
     fn fit(params: RfmParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {

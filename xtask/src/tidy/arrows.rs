@@ -35,7 +35,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("lode-store", &["lode-parts", "lode-types"]),
     ("lode-features", &["lode-parts", "lode-types"]),
-    // layer 3: questions and clients
+    // layer 3: the kit, questions and clients
+    (
+        "lode-kit",
+        &[
+            "lode-abi",
+            "lode-host",
+            "lode-numeric",
+            "lode-sample",
+            "lode-types",
+            "lode-worker",
+        ],
+    ),
     (
         "lode-query",
         &["lode-parts", "lode-store", "lode-types", "lode-worker"],
@@ -79,6 +90,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "lode-client",
             "lode-engine",
             "lode-host",
+            "lode-kit",
             "lode-sample",
             "lode-sdk",
             "lode-types",

@@ -54,6 +54,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Worker => Ok(lode_host::worker_main()),
+        Command::KitChild => Ok(lode_kit::child_main()),
         Command::Info => info::run(&cx).await,
         Command::Ingest(args) => ingest::run(&cx, args).await,
         Command::Put(args) => put::run(&cx, args).await,

@@ -152,6 +152,33 @@ impl<'a> Column<'a> {
             .collect())
     }
 
+    /// Its values as they lie in memory, a slice a batch: for algorithms that stream over
+    /// large columns. None unless it is of type float64 and has no null; read
+    /// [`Column::numbers`] then, which copies.
+    pub fn float_slices(&self) -> Option<Vec<&'a [f64]>> {
+        self.arrays()
+            .map(|array| {
+                let array = array.as_primitive_opt::<Float64Type>()?;
+                (array.null_count() == 0).then(|| array.values().as_ref())
+            })
+            .collect()
+    }
+
+    /// Its texts where they lie in memory, one a row; nothing is copied.
+    ///
+    /// # Errors
+    /// `INPUT_INVALID` when the type is not text, plain, large, view or dictionary.
+    pub fn text_iter(&self) -> Result<impl Iterator<Item = Option<&'a str>> + use<'a>> {
+        let iterators: Option<Vec<Texts<'a>>> =
+            self.arrays().map(|array| texts_of(array)).collect();
+        let is_text = iterators.is_some()
+            && ColumnType::from_arrow(self.field().data_type()) == Some(ColumnType::String);
+        match iterators {
+            Some(iterators) if is_text => Ok(iterators.into_iter().flatten()),
+            _ => Err(self.wrong_type("text")),
+        }
+    }
+
     /// Its values as lists of text; a null list is an empty one, a null in a list is left out.
     ///
     /// # Errors
@@ -240,4 +267,31 @@ impl<'a> Column<'a> {
     fn path(&self) -> String {
         format!("{}.{}", self.table.path(), self.name())
     }
+}
+
+/// Texts of one array, in place.
+type Texts<'a> = Box<dyn Iterator<Item = Option<&'a str>> + 'a>;
+
+fn texts_of(array: &ArrayRef) -> Option<Texts<'_>> {
+    if let Some(texts) = array.as_string_opt::<i32>() {
+        return Some(Box::new(texts.iter()));
+    }
+    if let Some(texts) = array.as_string_opt::<i64>() {
+        return Some(Box::new(texts.iter()));
+    }
+    if let Some(texts) = array.as_string_view_opt() {
+        return Some(Box::new(texts.iter()));
+    }
+    // The words are few: they are looked up once, a row is an index.
+    let dictionary = array.as_any_dictionary_opt()?;
+    let words: Vec<Option<&str>> = texts_of(dictionary.values())?.collect();
+    let keys = dictionary.normalized_keys().into_iter().enumerate();
+    let nulls = dictionary.keys();
+    Some(Box::new(keys.map(move |(row, key)| {
+        words
+            .get(key)
+            .copied()
+            .flatten()
+            .filter(|_| nulls.is_valid(row))
+    })))
 }

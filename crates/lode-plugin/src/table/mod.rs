@@ -7,6 +7,10 @@
 mod column;
 mod features;
 mod ids;
+mod interactions;
+mod matrix;
+mod sequences;
+mod words;
 
 use std::collections::HashMap;
 
@@ -26,6 +30,20 @@ pub use column::Column;
 pub use features::Feature;
 pub use features::Values;
 pub use ids::Ids;
+pub use interactions::Csr;
+pub use interactions::Interactions;
+pub use interactions::Weight;
+pub use matrix::Infinities;
+pub use matrix::Matrix;
+pub use matrix::MatrixOptions;
+pub use matrix::MatrixPlan;
+pub use matrix::Nulls;
+pub use matrix::Reference;
+pub use sequences::Sequence;
+pub use sequences::Sequences;
+pub use words::Vocabulary;
+pub use words::WordOptions;
+pub use words::Words;
 
 /// A table: a schema and its rows.
 #[derive(Clone, Debug)]

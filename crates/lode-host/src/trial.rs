@@ -50,7 +50,9 @@ pub(crate) fn problems(
     for loaded in &library.algorithms {
         match one(launcher, copies, loaded) {
             Ok(()) => {}
-            Err(error) if is_answer(&error) => {}
+            Err(error) if is_answer(&error) => {
+                tracing::info!(algorithm = %loaded.spec.id, %error, "made rows were refused, which is an answer");
+            }
             Err(error) if error.class() == Class::Unavailable => return Err(error),
             Err(error) => {
                 problems.push(format!("tried on made rows: {}", lode_types::chain(&error)));

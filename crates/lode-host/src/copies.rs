@@ -127,7 +127,8 @@ impl Copies {
             let is_copy = path.extension().is_some_and(|extension| extension == "so")
                 && stem.len() == 64
                 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_copy && !held.contains_key(&*stem) {
+            let is_half = stem.starts_with(".copy-") || stem.starts_with(".trial-");
+            if is_half || (is_copy && !held.contains_key(&*stem)) {
                 // One that stays is in nobody's way.
                 drop(fs::remove_file(&path));
             }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
 use lode_client::Client;
@@ -357,6 +358,13 @@ async fn a_job_that_waited_over_a_restart_keeps_its_version_or_says_why_not() ->
     Ok(())
 }
 
+/// Bytes that an engine has read from files.
+fn bytes_read(engine: &Engine) -> Result<u64> {
+    let counts = fs::read_to_string(format!("/proc/{}/io", engine.pid()))?;
+    let count = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    Ok(count.context("the kernel counts what is read")?.parse()?)
+}
+
 #[tokio::test]
 async fn a_watched_directory_is_followed() -> Result<()> {
     if !has_compiler("plugins: watcher") {
@@ -394,12 +402,17 @@ async fn a_watched_directory_is_followed() -> Result<()> {
     .build(&file)?;
     wait_until(&client, is(v1::PluginState::Active, "1.2")).await?;
 
-    // One that is still being written is refused at most once it rests, and the old one stays.
-    fs::write(folder.path().join("half.so"), "half of a")?;
+    // What is no library is refused once it rests, and the good one stays.
+    fs::write(folder.path().join("half.so"), vec![b'x'; 16 << 20])?;
     wait_until(&client, |all| {
         all.iter().any(|p| p.1 == v1::PluginState::Refused)
     })
     .await?;
+    // Files that do not change are not read again.
+    let before = bytes_read(&engine)?;
+    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    let read = bytes_read(&engine)? - before;
+    assert!(read < 4 << 20, "{read} bytes were read");
     // What was in the way is taken as soon as the place is free.
     Answer {
         version: "1.2",

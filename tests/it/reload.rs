@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use anyhow::Result;
+use anyhow::bail;
 use lode_client::Client;
 use lode_client::Options;
 use lode_client::RetryPolicy;
@@ -184,5 +185,28 @@ async fn a_plugin_is_swapped_under_load() -> Result<()> {
         "{}",
         asked.len()
     );
-    Ok(())
+    // What was swapped out is drained, and its copies are gone.
+    let mut left = (0, 0);
+    for _ in 0..100 {
+        let request = v1::ListPluginsRequest::default();
+        left = (client.plugins(request).all().await?.len(), copies(&engine)?);
+        if left == (1, 1) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!(
+        "{} plugins are listed, and {} copies are left",
+        left.0,
+        left.1
+    )
+}
+
+/// Copies of libraries that an engine keeps.
+fn copies(engine: &Engine) -> Result<usize> {
+    let mut n = 0;
+    for entry in std::fs::read_dir(engine.data().join("plugins"))? {
+        n += usize::from(entry?.path().extension().is_some_and(|so| so == "so"));
+    }
+    Ok(n)
 }

@@ -1,7 +1,8 @@
 /* A small plugin in C that the tests build in many variants: it scores every row with ANSWER.
  *
  * -DNAME, -DVERSION, -DFAMILY are strings; -DFORMAT is the format of its models, -DREADS the
- * list of older ones, as JSON; -DBROKEN=1 makes both its algorithms wrong, each in its own way.
+ * list of older ones, as JSON; -DBROKEN=1 makes both its algorithms wrong, each in its own way;
+ * -DLIAR=1 makes it refuse the older models that it says it reads.
  */
 #include "lode_plugin.h"
 
@@ -26,6 +27,9 @@
 #endif
 #ifndef READS
 #define READS "[]"
+#endif
+#ifndef LIAR
+#define LIAR 0
 #endif
 #ifndef BROKEN
 #define BROKEN 0
@@ -127,7 +131,8 @@ static int32_t fit_wrong(const lode_host *host, lode_bytes params, lode_input *i
 
 static int32_t open_model(const lode_host *host, lode_bytes params, lode_bytes model,
                           void **scorer) {
-  if (model.len != 1 || (model.data[0] != FORMAT && !strchr(READS, '0' + model.data[0]))) {
+  int reads_older = !LIAR && model.len == 1 && strchr(READS, '0' + model.data[0]) != NULL;
+  if (model.len != 1 || (model.data[0] != FORMAT && !reads_older)) {
     host->fail(host->ctx, LODE_FAIL_MODEL, text(""), text("not a model of mine"));
     return LODE_FAILED;
   }

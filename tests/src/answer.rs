@@ -28,6 +28,8 @@ pub struct Answer {
     pub reads: &'static str,
     /// Whether both algorithms are wrong, each in its own way.
     pub broken: bool,
+    /// Whether it refuses the older models that it says it reads.
+    pub liar: bool,
 }
 
 impl Default for Answer {
@@ -40,6 +42,7 @@ impl Default for Answer {
             format: 1,
             reads: "[]",
             broken: false,
+            liar: false,
         }
     }
 }
@@ -72,6 +75,7 @@ impl Answer {
             .arg(format!("-DANSWER={}", self.answer))
             .arg(format!("-DFORMAT={}", self.format))
             .arg(format!("-DBROKEN={}", u8::from(self.broken)))
+            .arg(format!("-DLIAR={}", u8::from(self.liar)))
             .arg("-I")
             .arg(root.join("crates/lode-abi/include"))
             .arg(root.join("tests/src/answer.c"))

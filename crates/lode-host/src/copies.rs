@@ -30,6 +30,15 @@ pub(crate) struct Copy {
     copies: Arc<Copies>,
 }
 
+/// Why there is no copy.
+#[derive(Debug)]
+pub(crate) enum NoCopy {
+    /// The file cannot be read.
+    File(std::io::Error),
+    /// There is no place for it, which is no fault of the file.
+    Place(std::io::Error),
+}
+
 /// The directory of copies.
 #[derive(Debug)]
 pub(crate) struct Copies {
@@ -54,34 +63,37 @@ impl Copies {
     }
 
     /// Copies a library under its checksum.
-    pub(crate) fn take(self: &Arc<Self>, file: &Path) -> std::io::Result<Arc<Copy>> {
+    pub(crate) fn take(self: &Arc<Self>, file: &Path) -> std::result::Result<Arc<Copy>, NoCopy> {
+        let metadata = fs::metadata(file).map_err(NoCopy::File)?;
         // Opening a pipe would wait for its writer.
-        if !fs::metadata(file)?.is_file() {
-            return Err(std::io::Error::other("expected a regular file"));
+        if !metadata.is_file() {
+            return Err(NoCopy::File(std::io::Error::other(
+                "expected a regular file",
+            )));
         }
-        let mut source = File::open(file)?;
+        let mut source = File::open(file).map_err(NoCopy::File)?;
         // One library is taken at a time, so that one name is enough.
         let temporary = self.dir.join(format!(".copy-{}", std::process::id()));
-        let mut target = File::create(&temporary)?;
+        let mut target = File::create(&temporary).map_err(NoCopy::Place)?;
         let mut hash = Sha256::new();
         let mut piece = vec![0; 1 << 16];
         loop {
-            let n = source.read(&mut piece)?;
+            let n = source.read(&mut piece).map_err(NoCopy::File)?;
             if n == 0 {
                 break;
             }
             hash.update(&piece[..n]);
-            target.write_all(&piece[..n])?;
+            target.write_all(&piece[..n]).map_err(NoCopy::Place)?;
         }
         drop(target);
         let sha256: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
         let mut held = self.lock();
         if let Some(copy) = held.get(&sha256).and_then(Weak::upgrade) {
-            fs::remove_file(&temporary)?;
+            fs::remove_file(&temporary).map_err(NoCopy::Place)?;
             return Ok(copy);
         }
         let path = self.dir.join(format!("{sha256}.so"));
-        fs::rename(&temporary, &path)?;
+        fs::rename(&temporary, &path).map_err(NoCopy::Place)?;
         let copy = Arc::new(Copy {
             sha256: sha256.clone(),
             path,
@@ -115,7 +127,8 @@ impl Copies {
             let is_copy = path.extension().is_some_and(|extension| extension == "so")
                 && stem.len() == 64
                 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_copy && !held.contains_key(&*stem) {
+            let is_half = stem.starts_with(".copy-") || stem.starts_with(".trial-");
+            if is_half || (is_copy && !held.contains_key(&*stem)) {
                 // One that stays is in nobody's way.
                 drop(fs::remove_file(&path));
             }

@@ -24,6 +24,7 @@ use crate::PluginState;
 use crate::Result;
 use crate::copies::Copies;
 use crate::copies::Copy;
+use crate::copies::NoCopy;
 use crate::host::Launcher;
 use crate::protocol::Inspection;
 use crate::protocol::Reply;
@@ -123,23 +124,16 @@ pub(crate) fn look(
     launcher: &Launcher,
     known: Option<&str>,
 ) -> Result<Option<Looked>> {
-    let mut info = PluginInfo {
-        name: file_name.to_owned(),
-        version: String::new(),
-        state: PluginState::Active,
-        abi: String::new(),
-        build: String::new(),
-        sha256: String::new(),
-        file_name: file_name.to_owned(),
-        algorithms: Vec::new(),
-        problems: Vec::new(),
-        load_time: SystemClock.now(),
-        crashes: 0,
-        last_crash: None,
-        quarantine_time: None,
-    };
-    let copied = match path_of(plugin_dir, file_name) {
-        Ok(path) => copies.take(&path).map_err(|error| error.to_string()),
+    let mut info = unknown(file_name);
+    let copied = match path_of(plugin_dir, file_name).map(|path| copies.take(&path)) {
+        Ok(Ok(copy)) => Ok(copy),
+        Ok(Err(NoCopy::File(error))) => Err(error.to_string()),
+        Ok(Err(NoCopy::Place(error))) => {
+            return Err(Error::io(format!(
+                "copy {file_name} into {}",
+                copies.dir().display()
+            ))(error));
+        }
         Err(error) => Err(error.to_string()),
     };
     let copy = match copied {
@@ -167,6 +161,25 @@ pub(crate) fn look(
     }
     let library = library(info.clone(), inspection, copy);
     Ok(Some((info, Some(Arc::new(library)))))
+}
+
+/// What is known of a file before it is looked at.
+pub(crate) fn unknown(file_name: &str) -> PluginInfo {
+    PluginInfo {
+        name: file_name.to_owned(),
+        version: String::new(),
+        state: PluginState::Active,
+        abi: String::new(),
+        build: String::new(),
+        sha256: String::new(),
+        file_name: file_name.to_owned(),
+        algorithms: Vec::new(),
+        problems: Vec::new(),
+        load_time: SystemClock.now(),
+        crashes: 0,
+        last_crash: None,
+        quarantine_time: None,
+    }
 }
 
 fn library(info: PluginInfo, inspection: Inspection, copy: Arc<Copy>) -> Library {

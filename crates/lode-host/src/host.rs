@@ -164,6 +164,12 @@ impl Host {
         for file_name in discover::file_names(&host.plugin_dir)? {
             match host.take_in(&mut changing, &file_name, false) {
                 Ok(_) | Err(Error::Refused { .. }) => {}
+                // A full disk does not keep an engine from answering what it can.
+                Err(error @ Error::Io { .. }) => {
+                    let mut info = discover::unknown(&file_name);
+                    info.problems.push(lode_types::chain(&error));
+                    host.refuse(info);
+                }
                 Err(error) => return Err(error),
             }
         }

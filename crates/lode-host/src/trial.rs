@@ -34,6 +34,8 @@ const ROWS: usize = 64;
 const SEED: u64 = 1;
 /// How long a fit or a score may take.
 const CALL_TIME: Duration = Duration::from_secs(20);
+/// How long all algorithms of a library together may take; other loads wait meanwhile.
+const WHOLE_TIME: Duration = Duration::from_secs(40);
 /// Memory of a worker.
 const MEMORY_BYTES: u64 = 2 << 30;
 
@@ -47,10 +49,21 @@ pub(crate) fn problems(
     library: &Library,
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
+    let end = Instant::now() + WHOLE_TIME;
     for loaded in &library.algorithms {
-        match one(launcher, copies, loaded) {
+        if Instant::now() >= end {
+            problems.push(format!(
+                "tried on made rows: {} had no turn, since the others took {} s",
+                loaded.spec.id,
+                WHOLE_TIME.as_secs()
+            ));
+            continue;
+        }
+        match one(launcher, copies, loaded, end) {
             Ok(()) => {}
-            Err(error) if is_answer(&error) => {}
+            Err(error) if is_answer(&error) => {
+                tracing::info!(algorithm = %loaded.spec.id, %error, "made rows were refused, which is an answer");
+            }
             Err(error) if error.class() == Class::Unavailable => return Err(error),
             Err(error) => {
                 problems.push(format!("tried on made rows: {}", lode_types::chain(&error)));
@@ -60,7 +73,8 @@ pub(crate) fn problems(
     Ok(problems)
 }
 
-fn one(launcher: &Launcher, copies: &Copies, loaded: &Loaded) -> Result<()> {
+fn one(launcher: &Launcher, copies: &Copies, loaded: &Loaded, end: Instant) -> Result<()> {
+    let deadline = || end.min(Instant::now() + CALL_TIME);
     let spec = &loaded.spec;
     let made = trial::inputs(spec, ROWS, SEED);
     let params_json = defaults(&spec.params_schema);
@@ -81,7 +95,7 @@ fn one(launcher: &Launcher, copies: &Copies, loaded: &Loaded) -> Result<()> {
         seed: SEED,
         threads: 1,
         memory_bytes: MEMORY_BYTES,
-        deadline: Instant::now() + CALL_TIME,
+        deadline: deadline(),
         inputs,
         outputs,
         models: copy
@@ -108,7 +122,7 @@ fn one(launcher: &Launcher, copies: &Copies, loaded: &Loaded) -> Result<()> {
         },
     )?;
     let (name, question) = trial::question(spec, &made);
-    scorer.score(vec![(name, question.into())], Instant::now() + CALL_TIME)?;
+    scorer.score(vec![(name, question.into())], deadline())?;
     Ok(())
 }
 

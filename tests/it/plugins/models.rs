@@ -40,6 +40,18 @@ async fn a_model_is_refused_by_a_library_that_does_not_read_it() -> Result<()> {
         reads: "[1]",
         ..Answer::default()
     };
+    // One that says so and cannot is not let in while the model is in use.
+    Answer {
+        liar: true,
+        ..reader
+    }
+    .build(&file)?;
+    let error = load(&client, "answer.so").await.expect_err("it lies");
+    assert_eq!(reason(&error), "PLUGIN_REFUSED");
+    let words =
+        "model \"made\", which is in use, cannot be opened: answer.one: not a model of mine";
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(score(&client, &model).await?, 1);
     reader.build(&file)?;
     load(&client, "answer.so").await?;
     assert_eq!(score(&client, &model).await?, 2);

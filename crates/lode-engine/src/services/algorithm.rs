@@ -272,3 +272,45 @@ fn plugin(info: PluginInfo) -> v1::Plugin {
         quarantine_time: info.quarantine_time.map(convert::time_to_wire),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lode_types::Class;
+    use tonic::Request;
+    use tonic::transport::server::TcpConnectInfo;
+
+    use super::only_this_machine;
+
+    fn call_from(peer: Option<&str>) -> Result<(), tonic::Status> {
+        let mut request = Request::new(());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(TcpConnectInfo {
+                local_addr: None,
+                remote_addr: Some(peer.parse().expect("an address")),
+            });
+        }
+        only_this_machine(&request)
+    }
+
+    #[test]
+    fn only_loopback_peers_change_what_is_loaded() {
+        for peer in [
+            "127.0.0.1:1",
+            "127.8.8.8:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(call_from(Some(peer)).is_ok(), "{peer}");
+        }
+        for peer in [
+            "10.0.0.1:1",
+            "[fe80::1]:1",
+            "0.0.0.0:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
+            let status = call_from(Some(peer)).expect_err(peer);
+            assert_eq!(status.code(), lode_proto::convert::code_of(Class::Denied));
+        }
+        assert!(call_from(None).is_err());
+    }
+}

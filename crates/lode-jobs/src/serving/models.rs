@@ -178,18 +178,36 @@ impl OpenModels {
                 }
             }
         }
-        let mut problems = Vec::new();
-        for (model, pool, workers) in wanted {
-            let open = || self.scorer(&model, &pool.loaded);
-            if let Err(error) = pool.warm(workers, &open) {
-                problems.push(format!(
-                    "model {:?}, which is in use, cannot be opened: {}",
-                    model.id.as_str(),
-                    chain(&error)
-                ));
+        self.warm(&wanted)
+    }
+
+    /// Opens workers for several models at once; gives what cannot be opened, and why.
+    fn warm(&self, wanted: &[(Arc<Model>, Arc<Pool>, usize)]) -> Vec<String> {
+        let cannot = |model: &Model, why: &str| {
+            let id = model.id.as_str();
+            format!("model {id:?}, which is in use, cannot be opened: {why}")
+        };
+        std::thread::scope(|scope| {
+            let mut opening = Vec::new();
+            for (model, pool, workers) in wanted {
+                let open = || self.scorer(model, &pool.loaded);
+                let thread = std::thread::Builder::new()
+                    .name("serving-warm".to_owned())
+                    .spawn_scoped(scope, move || pool.warm(*workers, &open));
+                opening.push((model, thread));
             }
-        }
-        problems
+            let mut problems = Vec::new();
+            for (model, thread) in opening {
+                let opened = thread.map(|thread| thread.join());
+                match opened {
+                    Ok(Ok(Ok(()))) => {}
+                    Ok(Ok(Err(error))) => problems.push(cannot(model, &chain(&error))),
+                    Ok(Err(_)) => problems.push(cannot(model, "the engine panicked")),
+                    Err(error) => problems.push(cannot(model, &error.to_string())),
+                }
+            }
+            problems
+        })
     }
 
     /// Lets go of the workers of libraries that no longer answer.

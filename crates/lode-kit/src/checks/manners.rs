@@ -49,11 +49,11 @@ fn cancel(case: &Case<'_>) -> Checked {
             ..subject.how()
         };
         let wait = Duration::from_millis(10 << (2 * turn));
-        let asker = std::thread::spawn(move || {
+        let asker = beside("asker", move || {
             std::thread::sleep(wait);
             flag.store(true, Ordering::SeqCst);
             Instant::now()
-        });
+        })?;
         let start = Instant::now();
         let ended = subject.fit(&how, plain(tables.clone()));
         let returned = Instant::now();
@@ -119,6 +119,16 @@ fn memory(case: &Case<'_>) -> Checked {
     rustix::process::setrlimit(Resource::Data, bound(old.current)).map_err(unable)?;
     ended.success("a fit within its own memory")?;
     Ok(format!("{rows} rows within {} MiB", declared >> 20))
+}
+
+/// A thread of the kit's own beside a call.
+fn beside<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<std::thread::JoinHandle<T>, Stop> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let started = thread.spawn(run);
+    started.map_err(|error| failed(format!("the kit could not start a thread: {error}")))
 }
 
 /// Private writable memory of this process, as RLIMIT_DATA counts it.
@@ -266,12 +276,12 @@ fn thread_budget(case: &Case<'_>) -> Checked {
         let most = Arc::new(AtomicUsize::new(0));
         let watcher = {
             let (over, most) = (Arc::clone(&over), Arc::clone(&most));
-            std::thread::spawn(move || {
+            beside("watcher", move || {
                 while !over.load(Ordering::SeqCst) {
                     most.fetch_max(entries("/proc/self/task").unwrap_or(0), Ordering::SeqCst);
                     std::thread::sleep(Duration::from_micros(300));
                 }
-            })
+            })?
         };
         let before = entries("/proc/self/task")?;
         let ended = subject.fit(&subject.how().with_threads(budget), plain(tables.clone()));

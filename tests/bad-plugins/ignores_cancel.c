@@ -2,7 +2,7 @@
 #include "good.h"
 #include <time.h>
 static void nap(struct ArrowArray *batch) {
-  if (batch->length > 150000) {
+  if (batch->length > 90000) {
     struct timespec time = {1, 0};
     nanosleep(&time, NULL);
   }

@@ -28,7 +28,7 @@ use crate::verdict::failed;
 /// How long a call may take to notice that it was cancelled.
 const NOTICE: Duration = Duration::from_millis(250);
 /// Rows of a call that is to be long.
-const MANY: usize = 200_000;
+const MANY: usize = 100_000;
 
 pub(super) const CANCEL: Check = Check {
     name: "cancel",
@@ -285,7 +285,7 @@ pub(super) const THREAD_BUDGET: Check = Check {
 
 fn thread_budget(case: &Case<'_>) -> Checked {
     let subject = case.subject;
-    let tables = subject.tables(MANY / 4);
+    let tables = subject.tables(MANY / 2);
     for budget in [1, 2] {
         let over = Arc::new(AtomicBool::new(false));
         let most = Arc::new(AtomicUsize::new(0));

@@ -152,10 +152,7 @@ fn read(path: &Path) -> Result<String, Box<dyn Error>> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this is how a build script talks to cargo"
-)]
+/// Talks to cargo.
 fn rerun(path: &Path) {
     println!("cargo::rerun-if-changed={}", path.display());
 }

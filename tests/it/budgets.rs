@@ -95,6 +95,10 @@ async fn the_engine_says_what_contains_its_plugins() -> Result<()> {
     for layer in ["no_new_privs", "landlock.files", "landlock.tcp", "seccomp"] {
         assert!(all.contains(layer), "{layer} is neither in {all}");
     }
+    assert!(
+        !all.contains("landlock.threads"),
+        "a worker is alone when it confines itself: {all}"
+    );
     let shown = engine.lode(["info"])?;
     assert!(
         shown.text()?.contains("plugins contained by"),

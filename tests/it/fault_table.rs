@@ -39,7 +39,7 @@ use lode_tests::work;
 use tempfile::TempDir;
 
 /// More arguments of the engine: runners for the others and for the misdeeds.
-const ARGS: [&str; 2] = ["--jobs-at-once", "3"];
+const ARGS: [&str; 4] = ["--jobs-at-once", "3", "--quarantine-after", "0"];
 
 /// Misdeeds of a plugin against itself: the mode, the reason, and a word of the message.
 const OWN: [(&str, &str, &str); 14] = [

@@ -12,7 +12,9 @@ mod features;
 mod ingest;
 mod jobs;
 mod plugin_new;
+mod plugins;
 mod put_rows;
+mod reload;
 mod serving;
 mod sql;
 

@@ -3,6 +3,7 @@
 //! It knows the programs by path only (`cargo xtask test` builds them and sets the paths), and
 //! the engine by its wire only. Invariant: whatever a test does, its engine is gone after it.
 
+pub mod answer;
 pub mod cli;
 pub mod crash;
 pub mod engine;
@@ -12,6 +13,7 @@ pub mod settings;
 pub mod wire;
 pub mod work;
 
+pub use answer::Answer;
 pub use cli::Finished;
 pub use engine::Engine;
 pub use engine::Setup;

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Run as a worker of an engine; started by `lode serve`
     #[command(hide = true)]
     Worker,
+    /// Run one check of a plugin; started by `lode plugin check`
+    #[command(hide = true)]
+    KitChild,
     /// Show the engine's version, limits, and how it contains plugins
     Info,
     /// Load files into a dataset, which is made when it is not there
@@ -66,7 +69,7 @@ pub(crate) enum Command {
     Algorithms(commands::algorithms::Args),
     /// List plugins, loaded or refused
     Plugins,
-    /// Write a plugin of your own
+    /// Write, check, load, unload or release a plugin
     Plugin(commands::plugin::Args),
     /// Run an algorithm
     Run(commands::run::Args),

@@ -23,6 +23,9 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::Worker) {
         return lode_host::worker_main();
     }
+    if matches!(cli.command, Command::KitChild) {
+        return lode_kit::child_main();
+    }
     match run(cli) {
         Ok(code) => code,
         Err(error) => failure::report(&error),

@@ -132,6 +132,12 @@ unary! { AlgorithmServiceClient:
     get_algorithm "GetAlgorithm" (GetAlgorithmRequest) -> GetAlgorithmResponse;
     /// One page of plugins.
     list_plugins "ListPlugins" (ListPluginsRequest) -> ListPluginsResponse;
+    /// Loads a file of the plugin directory.
+    load_plugin "LoadPlugin" (LoadPluginRequest) -> LoadPluginResponse;
+    /// Unloads a library.
+    unload_plugin "UnloadPlugin" (UnloadPluginRequest) -> UnloadPluginResponse;
+    /// Lifts the quarantine of a library.
+    release_plugin "ReleasePlugin" (ReleasePluginRequest) -> ReleasePluginResponse;
 }
 
 unary! { JobServiceClient:

@@ -48,6 +48,14 @@ pub struct Config {
     pub job_threads: u32,
     /// Whether to start only where the kernel keeps plugins from files and sockets.
     pub containment_required: bool,
+    /// Whether the plugin directory is watched for new, changed and vanished files.
+    pub watch_plugins: bool,
+    /// Crashes of a library within the window after which it is quarantined; 0 never does it.
+    pub quarantine_after: u32,
+    /// How long a crash of a library counts, in milliseconds.
+    pub quarantine_window_millis: u64,
+    /// Workers that one model in use may have.
+    pub serving_workers: usize,
     /// How long a stop waits for calls to end, in milliseconds.
     pub grace_millis: u64,
 }
@@ -77,6 +85,10 @@ impl Config {
             threads,
             job_threads: threads,
             containment_required: false,
+            watch_plugins: true,
+            quarantine_after: 3,
+            quarantine_window_millis: 600_000,
+            serving_workers: cores,
             grace_millis: 5_000,
         }
     }

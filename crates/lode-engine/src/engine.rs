@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use lode_host::Host;
 use lode_host::HostConfig;
+use lode_host::QuarantineRule;
+use lode_host::Watcher;
 use lode_jobs::Jobs;
 use lode_query::Sql;
 use lode_query::SqlLimits;
@@ -123,6 +126,7 @@ impl Engine {
         }
         let shared = Arc::clone(&self.shared);
         let closed = tokio::task::spawn_blocking(move || {
+            shared.stop_watching();
             shared.jobs.shutdown();
             shared.store.close()
         });
@@ -156,6 +160,10 @@ fn open(config: Config) -> Result<Shared> {
         worker_args: vec!["worker".to_owned()],
         spawner: Arc::clone(&spawner),
         containment_required: config.containment_required,
+        quarantine: QuarantineRule {
+            after: config.quarantine_after,
+            window: Duration::from_millis(config.quarantine_window_millis),
+        },
     })
     .map_err(|error| below(&error))?;
     let host = Arc::new(host);
@@ -178,13 +186,20 @@ fn open(config: Config) -> Result<Shared> {
             timeout_millis: config.job_timeout_millis,
             memory_bytes: config.job_memory_bytes,
             threads: config.job_threads,
+            serving_workers: config.serving_workers,
             engine_version: VERSION.to_owned(),
             on_change: Arc::new(move || tell.send_modify(|n| *n = n.wrapping_add(1))),
             clock,
         },
     )
     .map_err(|error| below(&error))?;
+    // After the jobs, which say what a switch needs.
+    let watcher = match config.watch_plugins {
+        true => Some(Watcher::start(&host).map_err(|error| below(&error))?),
+        false => None,
+    };
     Ok(Shared {
+        watcher: Mutex::new(watcher),
         store,
         host,
         sql,

@@ -13,8 +13,11 @@ mod serving;
 mod turns;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use lode_host::Host;
+use lode_host::Watcher;
 use lode_jobs::Jobs;
 use lode_proto::v1;
 use lode_query::Sql;
@@ -58,6 +61,16 @@ pub(crate) struct Shared {
     /// Turns for SQL workers.
     pub(crate) queries: QueryTurns,
     pub(crate) threads: u32,
+    /// Watches the plugin directory.
+    pub(crate) watcher: Mutex<Option<Watcher>>,
+}
+
+impl Shared {
+    /// Waits for a plugin that is just being taken, and takes no more.
+    pub(crate) fn stop_watching(&self) {
+        let watcher = self.watcher.lock();
+        drop(watcher.unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 /// All services, health and reflection, behind the layer that gives errors their details.

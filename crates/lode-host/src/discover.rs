@@ -1,173 +1,202 @@
-//! Looks through the plugin directory: copy under the checksum, inspect in a child, judge.
+//! Looks at one file of the plugin directory: copy under the checksum, inspect in a child.
 //!
 //! The engine itself never loads a library: loading alone runs its code, and a damaged file
-//! kills the process that maps it. The copy named by its SHA-256 is what workers load, since
-//! the same path may be replaced while the engine runs.
+//! kills the process that maps it.
 
 use std::fs;
-use std::fs::File;
-use std::io::Read;
-use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use lode_types::AlgorithmSpec;
 use lode_types::Clock;
 use lode_types::SystemClock;
 use lode_worker::Exit;
 use lode_worker::Polled;
 use lode_worker::Worker;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::Error;
+use crate::Loaded;
 use crate::PluginInfo;
 use crate::PluginState;
 use crate::Result;
+use crate::copies::Copies;
+use crate::copies::Copy;
+use crate::copies::NoCopy;
 use crate::host::Launcher;
 use crate::protocol::Inspection;
 use crate::protocol::Reply;
 use crate::protocol::Request;
+use crate::registry::Library;
 
 /// How long a library may take to load and describe itself.
 const INSPECT_TIME: Duration = Duration::from_secs(10);
 /// Memory of the child that inspects.
 const INSPECT_MEMORY_BYTES: u64 = 2 << 30;
 
-/// A library that was looked at.
-#[derive(Debug)]
-pub(crate) struct Library {
-    pub(crate) info: PluginInfo,
-    pub(crate) specs: Vec<AlgorithmSpec>,
-    pub(crate) path: PathBuf,
+/// What tells a file from the one that was there before, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    inode: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
-impl Library {
-    pub(crate) fn refuse(&mut self, problem: String) {
-        self.info.state = PluginState::Refused;
-        self.info.algorithms.clear();
-        self.info.problems.push(problem);
-        self.specs.clear();
+impl Signature {
+    /// Of the file that a path leads to; none when it leads nowhere.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            inode: (metadata.dev(), metadata.ino()),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
     }
 }
 
-/// Every `*.so` of `plugin_dir`, in the order of names.
-pub(crate) fn all(
-    plugin_dir: &Path,
-    cache_dir: &Path,
-    launcher: &Launcher,
-) -> Result<Vec<Library>> {
-    fs::create_dir_all(cache_dir)
-        .map_err(Error::io(format!("make directory {}", cache_dir.display())))?;
+/// The names of the `*.so` in the plugin directory, in order.
+pub(crate) fn file_names(plugin_dir: &Path) -> Result<Vec<String>> {
     let listing = |error| Error::io(format!("read directory {}", plugin_dir.display()))(error);
-    let mut files = Vec::new();
+    let mut names = Vec::new();
     for entry in fs::read_dir(plugin_dir).map_err(listing)? {
-        let path = entry.map_err(listing)?.path();
-        if path.extension().is_some_and(|extension| extension == "so") {
-            files.push(path);
+        let name = entry.map_err(listing)?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if name_problem(&name).is_none() {
+            names.push(name);
         }
     }
-    files.sort();
-    let mut libraries = Vec::with_capacity(files.len());
-    for file in &files {
-        libraries.push(one(file, cache_dir, launcher)?);
-    }
-    forget_others(cache_dir, &libraries);
-    Ok(libraries)
+    names.sort();
+    Ok(names)
 }
 
-/// Removes the copies of libraries that are no longer in the plugin directory.
-fn forget_others(cache_dir: &Path, libraries: &[Library]) {
-    let Ok(entries) = fs::read_dir(cache_dir) else {
-        return;
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let is_copy = path.extension().is_some_and(|extension| extension == "so")
-            && stem.len() == 64
-            && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_copy && libraries.iter().all(|library| library.path != path) {
-            // One that stays is in nobody's way.
-            drop(fs::remove_file(&path));
-        }
+/// The path of a library, which lies in the plugin directory itself.
+///
+/// # Errors
+/// A name that leads elsewhere or is no library's.
+pub(crate) fn path_of(plugin_dir: &Path, file_name: &str) -> Result<PathBuf> {
+    if let Some(why) = name_problem(file_name) {
+        return Err(Error::FileName {
+            found: file_name.to_owned(),
+            why,
+        });
     }
+    let path = plugin_dir.join(file_name);
+    let missing = |_| {
+        Error::PluginNotFound(format!(
+            "expected a file in the plugin directory {}, found no {file_name:?}",
+            plugin_dir.display()
+        ))
+    };
+    let real = fs::canonicalize(&path).map_err(missing)?;
+    let home = fs::canonicalize(plugin_dir).map_err(missing)?;
+    if real.parent() != Some(&home) {
+        return Err(Error::FileName {
+            found: file_name.to_owned(),
+            why: "it is a link that leads out of the directory",
+        });
+    }
+    Ok(real)
 }
 
-fn one(file: &Path, cache_dir: &Path, launcher: &Launcher) -> Result<Library> {
-    let file_name = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let mut library = Library {
-        info: PluginInfo {
-            name: file_name.clone(),
-            version: String::new(),
-            state: PluginState::Active,
-            abi: String::new(),
-            build: String::new(),
-            sha256: String::new(),
-            file_name,
-            algorithms: Vec::new(),
-            problems: Vec::new(),
-            load_time: SystemClock.now(),
-        },
-        specs: Vec::new(),
-        path: PathBuf::new(),
-    };
-    match copy(file, cache_dir) {
-        Ok((sha256, path)) => {
-            library.info.sha256 = sha256;
-            library.path = path;
+fn name_problem(name: &str) -> Option<&'static str> {
+    if name.contains('/') || name.contains('\0') {
+        return Some("it has a path");
+    }
+    if name.starts_with('.') {
+        return Some("it starts with a dot");
+    }
+    (!name.ends_with(".so")).then_some("it does not end in .so")
+}
+
+/// A library that was looked at: its description with the problems that were found, and the
+/// library itself when there are none.
+pub(crate) type Looked = (PluginInfo, Option<Arc<Library>>);
+
+/// Copies a file and has it inspected, unless `known` is the checksum of what it holds.
+pub(crate) fn look(
+    plugin_dir: &Path,
+    file_name: &str,
+    copies: &Arc<Copies>,
+    launcher: &Launcher,
+    known: Option<&str>,
+) -> Result<Option<Looked>> {
+    let mut info = unknown(file_name);
+    let copied = match path_of(plugin_dir, file_name).map(|path| copies.take(&path)) {
+        Ok(Ok(copy)) => Ok(copy),
+        Ok(Err(NoCopy::File(error))) => Err(error.to_string()),
+        Ok(Err(NoCopy::Place(error))) => {
+            return Err(Error::io(format!(
+                "copy {file_name} into {}",
+                copies.dir().display()
+            ))(error));
         }
+        Err(error) => Err(error.to_string()),
+    };
+    let copy = match copied {
+        Ok(copy) => copy,
         Err(error) => {
-            library.refuse(format!("could not be read: {error}"));
-            return Ok(library);
+            info.problems.push(format!("could not be read: {error}"));
+            return Ok(Some((info, None)));
         }
+    };
+    if known == Some(&*copy.sha256) {
+        return Ok(None);
     }
-    let inspection = inspect(&library.path, launcher)?;
+    info.sha256.clone_from(&copy.sha256);
+    let inspection = inspect(&copy.path, launcher)?;
     if !inspection.name.is_empty() {
-        library.info.name = inspection.name;
+        info.name.clone_from(&inspection.name);
     }
-    library.info.version = inspection.version;
-    library.info.abi = inspection.abi;
-    library.info.build = inspection.build;
-    if inspection.problems.is_empty() {
-        library.info.algorithms = inspection.specs.iter().map(|s| s.id.clone()).collect();
-        library.specs = inspection.specs;
+    info.version.clone_from(&inspection.version);
+    info.abi.clone_from(&inspection.abi);
+    info.build.clone_from(&inspection.build);
+    info.algorithms = inspection.specs.iter().map(|s| s.id.clone()).collect();
+    if !inspection.problems.is_empty() {
+        info.problems = inspection.problems;
+        return Ok(Some((info, None)));
     }
-    for problem in inspection.problems {
-        library.refuse(problem);
-    }
-    Ok(library)
+    let library = library(info.clone(), inspection, copy);
+    Ok(Some((info, Some(Arc::new(library)))))
 }
 
-/// Copies a library under its checksum; gives the checksum and the copy.
-fn copy(file: &Path, cache_dir: &Path) -> std::io::Result<(String, PathBuf)> {
-    // Opening a pipe would wait for its writer.
-    if !fs::metadata(file)?.is_file() {
-        return Err(std::io::Error::other("expected a regular file"));
+/// What is known of a file before it is looked at.
+pub(crate) fn unknown(file_name: &str) -> PluginInfo {
+    PluginInfo {
+        name: file_name.to_owned(),
+        version: String::new(),
+        state: PluginState::Active,
+        abi: String::new(),
+        build: String::new(),
+        sha256: String::new(),
+        file_name: file_name.to_owned(),
+        algorithms: Vec::new(),
+        problems: Vec::new(),
+        load_time: SystemClock.now(),
+        crashes: 0,
+        last_crash: None,
+        quarantine_time: None,
     }
-    let mut source = File::open(file)?;
-    let temporary = cache_dir.join(format!(".copy-{}", std::process::id()));
-    let mut target = File::create(&temporary)?;
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        let n = source.read(&mut piece)?;
-        if n == 0 {
-            break;
-        }
-        hash.update(&piece[..n]);
-        target.write_all(&piece[..n])?;
+}
+
+fn library(info: PluginInfo, inspection: Inspection, copy: Arc<Copy>) -> Library {
+    let algorithms = inspection.specs.into_iter().map(|spec| {
+        Arc::new(Loaded {
+            spec,
+            plugin: info.name.clone(),
+            plugin_version: info.version.clone(),
+            sha256: copy.sha256.clone(),
+            copy: Arc::clone(&copy),
+        })
+    });
+    Library {
+        algorithms: algorithms.collect(),
+        info,
+        copy,
     }
-    drop(target);
-    let sha256: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    let path = cache_dir.join(format!("{sha256}.so"));
-    fs::rename(&temporary, &path)?;
-    Ok((sha256, path))
 }
 
 /// What a child says of the library; its death becomes a problem.

@@ -115,6 +115,43 @@ pub enum Error {
         /// fit, open or score.
         stage: &'static str,
     },
+    /// The library has crashed too often.
+    #[error(
+        "{algorithm} does not run: {library} is quarantined; last crash: {last}; `lode plugin release {}` lifts it",
+        &sha256[..sha256.len().min(12)]
+    )]
+    Quarantined {
+        /// The algorithm.
+        algorithm: String,
+        /// Plugin, version and file.
+        library: String,
+        /// The last crash, in words.
+        last: String,
+        /// Of the library.
+        sha256: String,
+    },
+    /// A file name that names no library of the plugin directory.
+    #[error("expected the bare name of a .so file in the plugin directory, found {found:?}: {why}")]
+    FileName {
+        /// What was given.
+        found: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No such file, or no such library.
+    #[error("{0}")]
+    PluginNotFound(String),
+    /// Several libraries fit.
+    #[error("{0}")]
+    PluginAmbiguous(String),
+    /// A file cannot be used.
+    #[error("{file_name} was refused: {}", problems.join("; "))]
+    Refused {
+        /// The file.
+        file_name: String,
+        /// Every reason.
+        problems: Vec<String>,
+    },
     /// The scorer's worker is gone since an earlier call; open a new one.
     #[error("the worker of this scorer has ended; open a new scorer of {algorithm}")]
     ScorerGone {
@@ -148,7 +185,9 @@ impl Failure for Error {
             Self::Io { .. } | Self::ScorerGone { .. } => Class::Unavailable,
             Self::Worker(error) => error.class(),
             Self::NotContained { .. } => Class::State,
-            Self::AlgorithmNotFound { .. } => Class::NotFound,
+            Self::AlgorithmNotFound { .. } | Self::PluginNotFound(_) => Class::NotFound,
+            Self::Quarantined { .. } | Self::Refused { .. } => Class::State,
+            Self::FileName { .. } | Self::PluginAmbiguous(_) => Class::Invalid,
             Self::Failed { kind, .. } => match kind {
                 FailKind::Params | FailKind::Input => Class::Invalid,
                 FailKind::Numeric | FailKind::Model => Class::State,
@@ -187,12 +226,18 @@ impl Failure for Error {
             Self::Deadline { .. } => "JOB_DEADLINE_EXCEEDED",
             Self::Cancelled { .. } => "JOB_CANCELLED",
             Self::ScorerGone { .. } => "SCORER_GONE",
+            Self::Quarantined { .. } => "PLUGIN_QUARANTINED",
+            Self::FileName { .. } => "PLUGIN_FILE_INVALID",
+            Self::PluginNotFound(_) => "PLUGIN_NOT_FOUND",
+            Self::PluginAmbiguous(_) => "PLUGIN_AMBIGUOUS",
+            Self::Refused { .. } => "PLUGIN_REFUSED",
         }
     }
 
     fn field(&self) -> &str {
         match self {
             Self::Failed { field, .. } => field,
+            Self::FileName { .. } => "file_name",
             _ => "",
         }
     }
@@ -206,15 +251,21 @@ fn told(algorithm: &str, kind: FailKind, message: &str) -> String {
 }
 
 fn last_words(words: &str) -> String {
+    let words = cut_words(words);
+    if words.is_empty() {
+        return words;
+    }
+    format!("; last words: {words}")
+}
+
+/// The end of what a worker wrote, on one line.
+pub(crate) fn cut_words(words: &str) -> String {
     const MOST: usize = 600;
     let words: Vec<&str> = words.split_whitespace().collect();
     let words = words.join(" ");
-    if words.is_empty() {
-        return String::new();
-    }
     let mut from = words.len().saturating_sub(MOST);
     while !words.is_char_boundary(from) {
         from += 1;
     }
-    format!("; last words: {}", &words[from..])
+    words[from..].to_owned()
 }

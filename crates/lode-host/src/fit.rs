@@ -98,7 +98,7 @@ pub(crate) fn run(
     let left = fit.deadline.saturating_duration_since(Instant::now());
     let request = Request::Fit {
         target: Target {
-            path: loaded.path.clone(),
+            path: loaded.copy.path.clone(),
             algorithm: fit.algorithm.clone(),
             params_json: fit.params_json,
             seed: fit.seed,

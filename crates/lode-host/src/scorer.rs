@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::protocol::Reply;
 use crate::protocol::Request;
 use crate::protocol::ScoreTable;
 use crate::protocol::Target;
+use crate::quarantine::Quarantine;
 use crate::supervise::Call;
 use crate::supervise::refusal;
 
@@ -64,6 +66,14 @@ pub struct Scorer {
     algorithm: String,
     memory_bytes: u64,
     worker: Option<Worker>,
+    watch: Option<Watch>,
+}
+
+/// Where the crashes of an open model are counted; also keeps its library.
+#[derive(Debug)]
+struct Watch {
+    loaded: Arc<Loaded>,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Scorer {
@@ -73,10 +83,11 @@ impl Scorer {
             algorithm: call.algorithm.clone(),
             memory_bytes: call.memory_bytes,
             worker: Some(worker),
+            watch: None,
         };
         let request = Request::Open {
             target: Target {
-                path: loaded.path.clone(),
+                path: loaded.copy.path.clone(),
                 algorithm: call.algorithm,
                 params_json: call.params_json,
                 seed: call.seed,
@@ -90,6 +101,12 @@ impl Scorer {
             Reply::Opened => Ok(scorer),
             other => Err(refusal(&scorer.algorithm, "open", other)),
         }
+    }
+
+    /// The same scorer, its crashes counted.
+    pub(crate) fn watched(mut self, loaded: Arc<Loaded>, quarantine: Arc<Quarantine>) -> Self {
+        self.watch = Some(Watch { loaded, quarantine });
+        self
     }
 
     /// Scores the rows of the named inputs. Results beyond 1 GiB do not fit: score long
@@ -125,7 +142,14 @@ impl Scorer {
         }
         let fds: Vec<BorrowedFd<'_>> = files.iter().map(AsFd::as_fd).collect();
         let request = Request::Score { inputs: tables };
-        match self.exchange("score", &request, &body, &fds, deadline)? {
+        if let Some(watch) = &self.watch {
+            watch.quarantine.check(&watch.loaded)?;
+        }
+        let answer = self.exchange("score", &request, &body, &fds, deadline);
+        if let (Err(error), Some(watch)) = (&answer, &self.watch) {
+            watch.quarantine.note(&watch.loaded, error);
+        }
+        match answer? {
             (Reply::Scored, body) => {
                 let (schema, batches) = ipc::decode(&body)?;
                 Ok(concat_batches(&schema, &batches)?)

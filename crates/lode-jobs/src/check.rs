@@ -4,6 +4,7 @@
 //! again after a restart, on the versions that were pinned the first time.
 
 mod columns;
+mod library;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::JobSpec;
 use crate::JobState;
 use crate::PinnedInput;
 use crate::PinnedView;
+use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
 use crate::check::columns::arrow_columns;
@@ -107,26 +109,10 @@ pub(crate) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Checks a spec; `pinned` gives the versions of an earlier check.
-    pub(crate) fn check(&self, spec: &JobSpec, pinned: Option<&[PinnedInput]>) -> Result<Checked> {
-        let algorithm = self.host.algorithm(&spec.algorithm).ok_or_else(|| {
-            let known: Vec<String> = self
-                .host
-                .algorithms()
-                .iter()
-                .map(|loaded| loaded.spec.id.clone())
-                .collect();
-            Error::new(
-                Class::NotFound,
-                "ALGORITHM_NOT_FOUND",
-                format!(
-                    "no algorithm {:?}: expected one of {}",
-                    spec.algorithm,
-                    known.join(", ")
-                ),
-            )
-            .at("spec.algorithm")
-        })?;
+    /// Checks a spec; `again` is what an earlier check fixed.
+    pub(crate) fn check(&self, spec: &JobSpec, again: Option<&Provenance>) -> Result<Checked> {
+        let pinned = again.map(|provenance| provenance.inputs.as_slice());
+        let algorithm = self.algorithm(spec, again)?;
         let params_json =
             params::resolve(&spec.algorithm, &algorithm.spec.params_schema, &spec.params)?;
         if spec.folds > 20 {

@@ -186,14 +186,15 @@ fn learn_and_score(
             progress: stage.progress,
         },
     )?;
-    let mut scorer = bench.host.open_scorer(ScorerCall {
-        algorithm: job.spec.algorithm.clone(),
+    let call = ScorerCall {
+        algorithm: checked.algorithm.spec.id.clone(),
         params_json: checked.params_json.clone(),
         model,
         seed: job.spec.seed,
         threads: bounds.threads,
         memory_bytes: bounds.memory_bytes,
-    })?;
+    };
+    let mut scorer = bench.host.open_scorer_with(&checked.algorithm, call)?;
     let scored = scorer.score(vec![(bound.name.clone(), test.into())], bounds.deadline)?;
     let column = scored.column_by_name("score").ok_or_else(|| {
         Error::new(

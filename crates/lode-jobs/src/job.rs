@@ -175,6 +175,9 @@ pub struct Model {
     pub number: u64,
     /// Algorithm id.
     pub algorithm: String,
+    /// Format of its bytes, as the library that made it counts; none in records of before.
+    #[serde(default)]
+    pub model_format: Option<u32>,
     /// The job that made it.
     pub job: JobId,
     /// The job's metrics.

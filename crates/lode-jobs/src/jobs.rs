@@ -43,6 +43,8 @@ pub struct Options {
     pub memory_bytes: u64,
     /// Threads of an algorithm.
     pub threads: u32,
+    /// Workers that one model in use may have.
+    pub serving_workers: usize,
     /// Recorded with every job.
     pub engine_version: String,
     /// Called whenever an event was added to any job; must not block.
@@ -91,7 +93,7 @@ impl Jobs {
             Arc::clone(&sql),
             options.clone(),
         )?;
-        let serving = Serving::new(store.clone(), Arc::clone(&host), Arc::clone(&sql), &options);
+        let serving = Serving::new(store.clone(), &host, Arc::clone(&sql), &options)?;
         Ok(Self {
             store,
             host,

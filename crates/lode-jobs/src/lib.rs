@@ -5,7 +5,8 @@
 //! the store so that a restart loses no job. It knows nothing of gRPC.
 //!
 //! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
-//! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online.
+//! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online from pools of
+//! warm workers.
 
 mod check;
 mod error;

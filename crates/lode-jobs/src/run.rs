@@ -231,7 +231,7 @@ impl Bench<'_> {
         fit: Fit<'_>,
     ) -> Result<FitReport> {
         let call = FitCall {
-            algorithm: job.spec.algorithm.clone(),
+            algorithm: checked.algorithm.spec.id.clone(),
             params_json: checked.params_json.clone(),
             seed: job.spec.seed,
             threads: bounds.threads,
@@ -266,7 +266,10 @@ impl Bench<'_> {
                 }
             }
         };
-        Ok(self.host.fit(call, &mut on_event, self.cancel)?)
+        let loaded = &checked.algorithm;
+        Ok(self
+            .host
+            .fit_with(loaded, call, &mut on_event, self.cancel)?)
     }
 
     pub(crate) fn progress(&self, stage: &str, fraction: f64) {
@@ -317,7 +320,8 @@ impl Bench<'_> {
         Ok(Model {
             id: ModelId::parse(job.id.as_str()).map_err(|error| Error::of(&error))?,
             number: job.number,
-            algorithm: job.spec.algorithm.clone(),
+            algorithm: checked.algorithm.spec.id.clone(),
+            model_format: checked.algorithm.spec.model_format,
             job: job.id.clone(),
             metrics: metrics.to_vec(),
             bytes,

@@ -244,9 +244,10 @@ impl Shared {
                 host: &self.host,
                 sql: &self.sql,
             };
-            match checker.check(&job.spec, Some(&job.provenance.inputs)) {
+            match checker.check(&job.spec, Some(&job.provenance)) {
                 Ok(checked) => {
                     let was = job.state;
+                    self.other_build(&mut job, &checked)?;
                     job.state = JobState::Queued;
                     self.record(&job)?;
                     tracing::info!(job = job.id.as_str(), ?was, "job taken up after a restart");
@@ -263,6 +264,22 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Says so when the library is another build of the version that the job was created for.
+    fn other_build(&self, job: &mut Job, checked: &Checked) -> Result<()> {
+        let sha256 = &checked.algorithm.sha256;
+        if job.provenance.plugin_sha256 == *sha256 {
+            return Ok(());
+        }
+        let message = format!(
+            "the library that the job was created for is gone; it runs with {}",
+            checked.algorithm.library()
+        );
+        job.provenance.plugin_sha256.clone_from(sha256);
+        let level = "warn".to_owned();
+        let event = EventKind::Log { level, message };
+        self.events.add(job.number, self.options.clock.now(), event)
     }
 
     fn enqueue(&self, job: Job, checked: Checked) {

@@ -1,13 +1,12 @@
 //! Answers online: scores and recommendations from models that stay open in warm workers.
 //!
-//! Each model in use has one worker that has read it; calls on one model take turns. A
-//! worker that died answers this call with an error and is replaced by the next call.
+//! Each model in use has a few workers that have read it ([`pool`]), of the library that
+//! answers for it ([`library`]). A worker that died answers this call with an error and is
+//! replaced by the next call.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::Weak;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -16,11 +15,9 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
+use lode_host::FailKind;
 use lode_host::Host;
-use lode_host::Scorer;
-use lode_host::ScorerCall;
 use lode_query::Sql;
-use lode_store::Area;
 use lode_store::Store;
 use lode_types::Class;
 use lode_types::CustomerId;
@@ -35,12 +32,17 @@ use crate::Model;
 use crate::Options;
 use crate::Result;
 use crate::features;
-use crate::records;
 
+mod library;
+mod models;
+mod pool;
 mod rows;
+mod sweeper;
 
-/// Models that are kept open; the least recently used one is closed for another.
-const MAX_OPEN_MODELS: usize = 16;
+use models::OpenModel;
+use models::OpenModels;
+use sweeper::Sweeper;
+
 /// Longest that one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -128,59 +130,50 @@ pub struct Offer {
     pub score: f64,
 }
 
-/// A model that is open, with its worker.
-struct OpenModel {
-    model: Model,
-    task: Task,
-    scorer: Mutex<Option<Scorer>>,
-    last_used: Mutex<Instant>,
-}
-
 pub(crate) struct Serving {
     store: Store,
-    host: Arc<Host>,
     sql: Arc<Sql>,
-    threads: u32,
-    memory_bytes: u64,
-    open: Mutex<HashMap<ModelId, Arc<OpenModel>>>,
+    models: Arc<OpenModels>,
+    /// Closes idle workers; ends when this is dropped.
+    _sweeper: Sweeper,
 }
 
 impl Serving {
-    pub(crate) fn new(store: Store, host: Arc<Host>, sql: Arc<Sql>, options: &Options) -> Self {
-        Self {
+    pub(crate) fn new(
+        store: Store,
+        host: &Arc<Host>,
+        sql: Arc<Sql>,
+        options: &Options,
+    ) -> Result<Self> {
+        let models = Arc::new(OpenModels::new(store.clone(), Arc::clone(host), options));
+        let switching: Weak<OpenModels> = Arc::downgrade(&models);
+        host.set_switching(switching);
+        let _sweeper = Sweeper::start(&models)?;
+        Ok(Self {
             store,
-            host,
             sql,
-            threads: options.threads,
-            memory_bytes: options.memory_bytes,
-            open: Mutex::default(),
-        }
+            models,
+            _sweeper,
+        })
     }
 
     pub(crate) fn model(&self, id: &ModelId) -> Result<Model> {
-        records::model(&self.store, id)?.ok_or_else(|| {
-            Error::new(
-                Class::NotFound,
-                "MODEL_NOT_FOUND",
-                format!("no model {:?}", id.as_str()),
-            )
-            .at("model")
-        })
+        self.models.model(id)
     }
 
     /// Closes a model that was deleted.
     pub(crate) fn forget(&self, id: &ModelId) {
-        lock(&self.open).remove(id);
+        self.models.forget(id);
     }
 
     /// Closes all models.
     pub(crate) fn clear(&self) {
-        lock(&self.open).clear();
+        self.models.clear();
     }
 
     pub(crate) fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
-        let open = self.open(&call.model)?;
-        if open.task == Task::Recommendation {
+        let open = self.models.get(&call.model)?;
+        if open.pool.loaded.spec.task == Task::Recommendation {
             return Err(wrong_task(&open.model, "scores", "Recommend"));
         }
         let (present, mut results, batch) = match &call.subject {
@@ -204,8 +197,8 @@ impl Serving {
     }
 
     pub(crate) fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
-        let open = self.open(&call.model)?;
-        if open.task != Task::Recommendation {
+        let open = self.models.get(&call.model)?;
+        if open.pool.loaded.spec.task != Task::Recommendation {
             return Err(wrong_task(&open.model, "recommendations", "Score"));
         }
         let scored = self.call(&open, "requests", rows::request(call)?)?;
@@ -256,71 +249,35 @@ impl Serving {
 
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {
         let deadline = Instant::now() + CALL_TIMEOUT;
-        let mut scorer = lock(&open.scorer);
-        if scorer.is_none() {
-            let opened = self.host.open_scorer(ScorerCall {
-                algorithm: open.model.algorithm.clone(),
-                params_json: open.model.provenance.params_json.clone(),
-                model: self.store.open_file(Area::Models, &open.model.file)?,
-                seed: open.model.seed,
-                threads: self.threads,
-                memory_bytes: self.memory_bytes,
-            });
-            *scorer = Some(opened.map_err(|error| match error.class() {
-                Class::Deadline => late(&open.model),
-                _ => error.into(),
-            })?);
-        }
-        let Some(ready) = scorer.as_mut() else {
-            return Err(Error::bug("a scorer that was opened is not there"));
-        };
-        let answer = ready.score(vec![(input.to_owned(), batch.into())], deadline);
-        if answer.is_err() {
-            // A refused row leaves the worker well, a crash does not; a fresh one costs
-            // milliseconds and is right in both cases.
-            *scorer = None;
-        }
-        answer.map_err(|error| match error.class() {
+        let told = |error: Error| match error.class() {
             Class::Deadline => late(&open.model),
-            _ => error.into(),
-        })
-    }
-
-    fn open(&self, id: &ModelId) -> Result<Arc<OpenModel>> {
-        let mut open = lock(&self.open);
-        if let Some(model) = open.get(id) {
-            *lock(&model.last_used) = Instant::now();
-            return Ok(Arc::clone(model));
-        }
-        let model = self.model(id)?;
-        let algorithm = self.host.algorithm(&model.algorithm).ok_or_else(|| {
-            Error::new(
-                Class::State,
-                "ALGORITHM_NOT_LOADED",
-                format!(
-                    "model {:?} needs {}, which no plugin brings",
-                    id.as_str(),
-                    model.algorithm
-                ),
-            )
-        })?;
-        if open.len() >= MAX_OPEN_MODELS {
-            let oldest = open
-                .iter()
-                .min_by_key(|(_, model)| *lock(&model.last_used))
-                .map(|(id, _)| id.clone());
-            if let Some(oldest) = oldest {
-                open.remove(&oldest);
+            _ => error,
+        };
+        let pool = &open.pool;
+        let turn = pool
+            .take(deadline, || self.models.scorer(&open.model, &pool.loaded))
+            .map_err(told)?;
+        let Some(mut turn) = turn else {
+            return Err(late(&open.model));
+        };
+        let Some(scorer) = turn.scorer() else {
+            return Err(Error::bug("a worker that was taken is not there"));
+        };
+        let answer = scorer.score(vec![(input.to_owned(), batch.into())], deadline);
+        answer.map_err(|error| {
+            // A refused row leaves the worker well; anything else may not.
+            let well = matches!(
+                &error,
+                lode_host::Error::Failed {
+                    kind: FailKind::Input | FailKind::Params,
+                    ..
+                }
+            );
+            if !well {
+                turn.end();
             }
-        }
-        let model = Arc::new(OpenModel {
-            model,
-            task: algorithm.spec.task,
-            scorer: Mutex::new(None),
-            last_used: Mutex::new(Instant::now()),
-        });
-        open.insert(id.clone(), Arc::clone(&model));
-        Ok(model)
+            told(error.into())
+        })
     }
 }
 
@@ -413,8 +370,4 @@ fn late(model: &Model) -> Error {
 
 fn plugin_failed(message: impl Into<String>) -> Error {
     Error::new(Class::Bug, "PLUGIN_FAILED", message)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// Algorithm id, e.g. `churn.logistic`.
+    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin.
     pub algorithm: String,
     /// Parameters as given; defaults are filled in when the job is checked.
     pub params: BTreeMap<String, Value>,

@@ -55,7 +55,8 @@ pub(crate) fn write_back(
         let mut tags = Vec::with_capacity(batch.num_rows() * spec.write_back.len());
         for wanted in &spec.write_back {
             let values = Values::of(&batch, wanted)?;
-            let key = format!("{}/{}", job.spec.algorithm, wanted.column);
+            let (algorithm, _) = lode_host::split_algorithm(&job.spec.algorithm);
+            let key = format!("{algorithm}/{}", wanted.column);
             for row in 0..batch.num_rows() {
                 if ids.is_null(row) {
                     continue;

@@ -61,8 +61,9 @@ pub(crate) enum Run {
     Two(fn(&Case<'_>) -> Checked),
 }
 
-/// The check that reads files beside the library.
-pub(crate) const GOLDEN: &str = golden::GOLDEN.name;
+/// Checks that need what a confined process does not have: files beside the library, and
+/// limits that it sets itself.
+pub(crate) const UNCONFINED: [&str; 2] = [golden::GOLDEN.name, manners::MEMORY.name];
 
 /// All of them.
 pub(crate) const ALL: &[Check] = &[

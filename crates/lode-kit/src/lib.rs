@@ -22,6 +22,9 @@ mod verdict;
 use std::io;
 use std::path::PathBuf;
 
+use lode_types::Class;
+use lode_types::Failure;
+
 pub use child::child_main;
 pub use parent::Options;
 pub use parent::run;
@@ -61,4 +64,22 @@ pub enum Error {
     /// No process can be started.
     #[error("a process for a check cannot be started")]
     Worker(#[from] Box<lode_worker::Error>),
+}
+
+impl Failure for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io { .. } | Self::NoSuchCheck { .. } | Self::Unusable { .. } => Class::Invalid,
+            Self::Worker(error) => error.class(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "FILE_UNREADABLE",
+            Self::NoSuchCheck { .. } => "CHECK_NOT_FOUND",
+            Self::Unusable { .. } => "PLUGIN_UNUSABLE",
+            Self::Worker(error) => error.reason(),
+        }
+    }
 }

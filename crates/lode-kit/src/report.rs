@@ -77,7 +77,7 @@ impl Report {
                 result.millis
             );
             let _ = match result.outcome {
-                Outcome::Failed => writeln!(text, "{}", result.detail),
+                Outcome::Failed | Outcome::Skipped => writeln!(text, "{}", result.detail),
                 _ if result.detail.is_empty() => writeln!(text, "{}", result.about),
                 _ => writeln!(text, "{}: {}", result.about, result.detail),
             };

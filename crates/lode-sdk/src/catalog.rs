@@ -221,6 +221,8 @@ pub struct AlgorithmInfo {
     pub makes_model: bool,
     /// The plugin that brings it.
     pub plugin: String,
+    /// Version of the plugin.
+    pub plugin_version: String,
 }
 
 /// A table that an algorithm takes.
@@ -262,27 +264,6 @@ pub struct OutputInfo {
     pub chart_hint: String,
     /// Whether it can be written back onto customers.
     pub write_back: bool,
-}
-
-/// A library of the plugin directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PluginInfo {
-    /// Its name.
-    pub plugin: String,
-    /// Its version.
-    pub version: String,
-    /// active or refused.
-    pub state: &'static str,
-    /// ABI it was built for.
-    pub abi_version: String,
-    /// Of the file, in hexadecimal.
-    pub sha256: String,
-    /// In the plugin directory.
-    pub file_name: String,
-    /// What it brings.
-    pub algorithms: Vec<String>,
-    /// Why it was refused.
-    pub problems: Vec<String>,
 }
 
 impl Lode {
@@ -488,19 +469,6 @@ impl Lode {
         let answer = self.client().get_algorithm(request).await?;
         Ok(answer.algorithm.unwrap_or_default().into())
     }
-
-    /// The libraries of the plugin directory, loaded or refused.
-    ///
-    /// # Errors
-    /// What the calls met.
-    pub async fn plugins(&self) -> Result<Vec<PluginInfo>> {
-        let all = self
-            .client()
-            .plugins(v1::ListPluginsRequest::default())
-            .all()
-            .await?;
-        Ok(all.into_iter().map(PluginInfo::from).collect())
-    }
 }
 
 impl From<v1::Algorithm> for AlgorithmInfo {
@@ -527,6 +495,7 @@ impl From<v1::Algorithm> for AlgorithmInfo {
                 .collect(),
             makes_model: algorithm.makes_model,
             plugin: id_of(&algorithm.plugin),
+            plugin_version: algorithm.plugin_version,
         }
     }
 }
@@ -557,26 +526,6 @@ impl From<v1::AlgorithmInput> for InputInfo {
                 })
                 .collect(),
             features,
-        }
-    }
-}
-
-impl From<v1::Plugin> for PluginInfo {
-    fn from(plugin: v1::Plugin) -> Self {
-        let state = match plugin.state() {
-            v1::PluginState::Active => "active",
-            v1::PluginState::Refused => "refused",
-            v1::PluginState::Unspecified => "unknown",
-        };
-        Self {
-            plugin: id_of(&plugin.name),
-            version: plugin.version,
-            state,
-            abi_version: plugin.abi_version,
-            sha256: plugin.sha256,
-            file_name: plugin.file_name,
-            algorithms: plugin.algorithms.iter().map(|name| id_of(name)).collect(),
-            problems: plugin.problems,
         }
     }
 }

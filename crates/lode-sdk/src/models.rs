@@ -28,6 +28,8 @@ pub struct Model {
     pub job: String,
     /// What the job measured.
     pub metrics: BTreeMap<String, f64>,
+    /// Format of its bytes, as its plugin counts; none when it was not kept.
+    pub model_format: Option<u32>,
     /// Bytes of it.
     pub bytes: u64,
     /// Of its bytes.
@@ -48,6 +50,7 @@ impl From<v1::Model> for Model {
             algorithm: id_of(&model.algorithm),
             job: id_of(&model.job),
             metrics: metrics(model.metrics),
+            model_format: model.model_format,
             bytes: model.size_bytes,
             sha256: model.sha256,
             seed: model.seed,

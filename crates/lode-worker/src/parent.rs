@@ -15,6 +15,7 @@ use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU32;
@@ -136,14 +137,21 @@ impl Spawner {
             .map_err(|_| Error::SpawnerGone)?
             .map_err(failed)?;
         let stderr = child.stderr.take();
+        let words = LastWords::default();
+        let heard = words.clone();
         let listener = std::thread::Builder::new()
             .name("worker-stderr".to_owned())
-            .spawn(move || stderr.map(last_words).unwrap_or_default())?;
+            .spawn(move || {
+                stderr
+                    .map(|stderr| heard.listen(stderr))
+                    .unwrap_or_default()
+            })?;
         Ok(Worker {
             channel: here,
             pid: child.id(),
             child: Mutex::new(child),
-            stderr: Some(listener),
+            words,
+            listener,
         })
     }
 }
@@ -154,7 +162,8 @@ pub struct Worker {
     channel: Channel,
     pid: u32,
     child: Mutex<Child>,
-    stderr: Option<JoinHandle<String>>,
+    words: LastWords,
+    listener: JoinHandle<()>,
 }
 
 impl Worker {
@@ -182,33 +191,21 @@ impl Worker {
     }
 
     /// Waits for a worker that has closed its socket, ends it if it lingers, and says how it ended.
-    pub fn finish(mut self) -> Exit {
-        let exited = self.wait_a_moment();
+    pub fn finish(self) -> Exit {
+        let exited = a_moment(|| {
+            let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+            child.try_wait().ok().flatten()
+        });
         // Also when it has exited: a child of its own would hold its standard error open.
         self.kill();
         let status = exited.or_else(|| self.reap());
-        let stderr_tail = self
-            .stderr
-            .take()
-            .and_then(|listener| listener.join().ok())
-            .unwrap_or_default();
+        // What has left the group, where the kernel lets it, holds it open for good.
+        a_moment(|| self.listener.is_finished().then_some(()));
         Exit {
             code: status.and_then(|status| status.code()),
             signal: status.and_then(|status| status.signal()),
-            stderr_tail,
+            stderr_tail: self.words.so_far(),
         }
-    }
-
-    fn wait_a_moment(&self) -> Option<ExitStatus> {
-        for _ in 0..100 {
-            let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Ok(Some(status)) = child.try_wait() {
-                return Some(status);
-            }
-            drop(child);
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        None
     }
 
     fn reap(&self) -> Option<ExitStatus> {
@@ -272,13 +269,39 @@ fn signal_name(signal: i32) -> String {
     name.to_owned()
 }
 
-fn last_words(mut stderr: std::process::ChildStderr) -> String {
-    let mut tail = VecDeque::with_capacity(STDERR_BYTES);
-    let mut piece = [0; 1024];
-    while let Ok(read @ 1..) = stderr.read(&mut piece) {
-        let excess = (tail.len() + read).saturating_sub(STDERR_BYTES);
-        tail.drain(..excess.min(tail.len()));
-        tail.extend(&piece[..read]);
+/// Asks again and again for half a second.
+fn a_moment<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..100 {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    String::from_utf8_lossy(tail.make_contiguous()).into_owned()
+    None
 }
+
+/// The end of what a worker wrote to standard error.
+#[derive(Clone, Debug, Default)]
+struct LastWords(Arc<Mutex<VecDeque<u8>>>);
+
+impl LastWords {
+    /// Reads to the end.
+    fn listen(&self, mut stderr: std::process::ChildStderr) {
+        let mut piece = [0; 1024];
+        while let Ok(read @ 1..) = stderr.read(&mut piece) {
+            let mut tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let excess = (tail.len() + read).saturating_sub(STDERR_BYTES);
+            let excess = excess.min(tail.len());
+            tail.drain(..excess);
+            tail.extend(&piece[..read]);
+        }
+    }
+
+    fn so_far(&self) -> String {
+        let mut tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(tail.make_contiguous()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,18 +18,35 @@ const ARROWS: &[(&str, &[&str])] = &[
     // layer 1: one job each, no storage, no network
     ("lode-numeric", &[]),
     ("lode-worker", &["lode-types"]),
-    ("lode-sample", &["lode-numeric"]),
+    ("lode-sample", &["lode-numeric", "lode-types"]),
     ("lode-parts", &["lode-types"]),
     ("lode-proto", &["lode-types"]),
     // layer 2: plugins, rows
     ("lode-plugin", &["lode-abi", "lode-types"]),
     (
         "lode-host",
-        &["lode-abi", "lode-parts", "lode-types", "lode-worker"],
+        &[
+            "lode-abi",
+            "lode-parts",
+            "lode-sample",
+            "lode-types",
+            "lode-worker",
+        ],
     ),
     ("lode-store", &["lode-parts", "lode-types"]),
     ("lode-features", &["lode-parts", "lode-types"]),
-    // layer 3: questions and clients
+    // layer 3: the kit, questions and clients
+    (
+        "lode-kit",
+        &[
+            "lode-abi",
+            "lode-host",
+            "lode-numeric",
+            "lode-sample",
+            "lode-types",
+            "lode-worker",
+        ],
+    ),
     (
         "lode-query",
         &["lode-parts", "lode-store", "lode-types", "lode-worker"],
@@ -73,6 +90,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "lode-client",
             "lode-engine",
             "lode-host",
+            "lode-kit",
             "lode-sample",
             "lode-sdk",
             "lode-types",

@@ -41,7 +41,7 @@ async fn list(cx: &Context) -> Result<ExitCode> {
             algorithm.task.as_str().into(),
             inputs.join(", ").into(),
             algorithm.title.as_str().into(),
-            algorithm.plugin.as_str().into(),
+            format!("{} {}", algorithm.plugin, algorithm.plugin_version).into(),
         ]);
     }
     list.print(
@@ -60,11 +60,12 @@ async fn show(cx: &Context, id: &str) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = format!(
-        "{} {} ({}, plugin {})\n{}\n{}\n",
+        "{} {} ({}, plugin {} {})\n{}\n{}\n",
         algorithm.algorithm,
         algorithm.version,
         algorithm.task,
         algorithm.plugin,
+        algorithm.plugin_version,
         algorithm.title,
         algorithm.description,
     );

@@ -54,6 +54,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Worker => Ok(lode_host::worker_main()),
+        Command::KitChild => Ok(lode_kit::child_main()),
         Command::Info => info::run(&cx).await,
         Command::Ingest(args) => ingest::run(&cx, args).await,
         Command::Put(args) => put::run(&cx, args).await,
@@ -63,7 +64,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Query(args) => query::run(&cx, args).await,
         Command::Algorithms(args) => algorithms::run(&cx, args).await,
         Command::Plugins => plugins::run(&cx).await,
-        Command::Plugin(args) => plugin::run(args).await,
+        Command::Plugin(args) => plugin::run(&cx, args).await,
         Command::Run(args) => run::run(&cx, args).await,
         Command::Jobs(args) => jobs::run(&cx, args).await,
         Command::Job(args) => job::run(&cx, args).await,

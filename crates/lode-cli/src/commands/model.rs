@@ -22,6 +22,9 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     push("algorithm", model.algorithm.as_str().into());
     push("job", model.job.as_str().into());
     push("created", time(model.create_time).into());
+    if let Some(format) = model.model_format {
+        push("format", u64::from(format).into());
+    }
     push("bytes", model.bytes.into());
     push("sha256", model.sha256.as_str().into());
     push("seed", model.seed.into());

@@ -60,6 +60,19 @@ pub(crate) struct Args {
     /// Queries that may wait for their turn; more are refused
     #[arg(long, value_name = "N")]
     queries_waiting: Option<usize>,
+    /// Whether the plugin directory is watched: a new or changed file is loaded, the library of
+    /// one that is gone unloaded
+    #[arg(long, default_value = "on", value_name = "on|off", action = clap::ArgAction::Set, value_parser = on_or_off)]
+    watch_plugins: bool,
+    /// Crashes of a plugin's library within the window after which it is quarantined; 0 never
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    quarantine_after: u32,
+    /// How long a crash of a plugin counts, like 90s, 30m, 1h or 7d
+    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = crate::parse::millis)]
+    quarantine_window: u64,
+    /// Warm workers that one model in use may have [default: the cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    serving_workers: Option<u16>,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: tracing::Level,
@@ -111,6 +124,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     }
     if let Some(queries) = args.queries_waiting {
         config.queries_waiting = queries;
+    }
+    config.watch_plugins = args.watch_plugins;
+    config.quarantine_after = args.quarantine_after;
+    config.quarantine_window_millis = args.quarantine_window;
+    if let Some(workers) = args.serving_workers {
+        config.serving_workers = usize::from(workers);
     }
     // Asked for before the engine starts, so that a stop during a long recovery is not lost.
     let mut stop = Stop::new()?;

@@ -53,6 +53,14 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
         "PLUGIN_PANICKED" | "PLUGIN_CRASHED" | "PLUGIN_EXITED" => {
             "the plugin is at fault, not the engine: `lode plugins` shows its version"
         }
+        "PLUGIN_QUARANTINED" => {
+            "`lode plugins` shows its crashes; `lode plugin release SHA256` lets it run again"
+        }
+        "PLUGIN_REFUSED" => "the library that the file brought before goes on: `lode plugins`",
+        "PLUGIN_NOT_FOUND" | "PLUGIN_AMBIGUOUS" | "PLUGIN_FILE_INVALID" => {
+            "`lode plugins` lists the files, names and checksums"
+        }
+        "MODEL_INCOMPATIBLE" => "`lode model MODEL` shows the library that made it",
         "FILE_UNREADABLE" => "check the path and who may read it",
         _ => "",
     };

@@ -1,10 +1,13 @@
-//! AlgorithmService: what the plugins bring.
+//! AlgorithmService: what the plugins bring, and loading and unloading them.
 
 use std::sync::Arc;
 
+use lode_host::Algorithms;
 use lode_host::Loaded;
 use lode_host::PluginInfo;
 use lode_host::PluginState;
+use lode_host::UnloadTarget;
+use lode_host::split_algorithm;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
@@ -17,6 +20,8 @@ use tonic::Status;
 
 use super::Shared;
 use crate::paging;
+use crate::status::blocking;
+use crate::status::invalid;
 use crate::status::status;
 
 /// The service.
@@ -38,13 +43,16 @@ impl AlgorithmService for Service {
         request: Request<v1::ListAlgorithmsRequest>,
     ) -> Result<Response<v1::ListAlgorithmsResponse>, Status> {
         let request = request.into_inner();
-        let mut all = self.shared.host.algorithms();
-        all.sort_by(|a, b| a.spec.id.cmp(&b.spec.id));
+        let picture = self.shared.host.picture();
+        let mut all = picture.all();
         all.retain(|loaded| request.task.is_empty() || loaded.spec.task.as_str() == request.task);
         let (page, next_page_token) = paging::slice(all, request.page_size, &request.page_token)
             .map_err(|fault| status(&fault))?;
         Ok(Response::new(v1::ListAlgorithmsResponse {
-            algorithms: page.iter().map(|loaded| algorithm(loaded)).collect(),
+            algorithms: page
+                .iter()
+                .map(|loaded| algorithm(&picture, loaded))
+                .collect(),
             next_page_token,
         }))
     }
@@ -55,14 +63,14 @@ impl AlgorithmService for Service {
     ) -> Result<Response<v1::GetAlgorithmResponse>, Status> {
         let name = request.into_inner().name;
         let id = names::parse_algorithm(&name).map_err(|error| status(&Fault::of(&error)))?;
-        let loaded = self.shared.host.algorithm(id).ok_or_else(|| {
-            let known: Vec<String> = self
-                .shared
-                .host
-                .algorithms()
-                .iter()
-                .map(|loaded| loaded.spec.id.clone())
-                .collect();
+        let picture = self.shared.host.picture();
+        let loaded = picture.get(id).ok_or_else(|| {
+            let (bare, _) = split_algorithm(id);
+            let mut known: Vec<String> = match picture.versions(bare) {
+                [] => picture.all().iter().map(|l| l.spec.id.clone()).collect(),
+                versions => versions.iter().map(|loaded| loaded.exact_id()).collect(),
+            };
+            known.dedup();
             status(
                 &Fault::new(
                     Class::NotFound,
@@ -73,7 +81,7 @@ impl AlgorithmService for Service {
             )
         })?;
         Ok(Response::new(v1::GetAlgorithmResponse {
-            algorithm: Some(algorithm(&loaded)),
+            algorithm: Some(algorithm(&picture, &loaded)),
         }))
     }
 
@@ -90,12 +98,101 @@ impl AlgorithmService for Service {
             next_page_token,
         }))
     }
+
+    async fn load_plugin(
+        &self,
+        request: Request<v1::LoadPluginRequest>,
+    ) -> Result<Response<v1::LoadPluginResponse>, Status> {
+        only_this_machine(&request)?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let info = shared.host.load(&request.into_inner().file_name)?;
+            Ok(Response::new(v1::LoadPluginResponse {
+                plugin: Some(plugin(info)),
+            }))
+        })
+        .await
+    }
+
+    async fn unload_plugin(
+        &self,
+        request: Request<v1::UnloadPluginRequest>,
+    ) -> Result<Response<v1::UnloadPluginResponse>, Status> {
+        only_this_machine(&request)?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let request = request.into_inner();
+            let name = match request.name.as_str() {
+                "" => "",
+                name => name.strip_prefix("plugins/").ok_or_else(|| {
+                    invalid(
+                        "name",
+                        format!("expected plugins/{{plugin}}, found {name:?}"),
+                    )
+                })?,
+            };
+            if name.is_empty() && request.file_name.is_empty() {
+                return Err(invalid(
+                    "name",
+                    "expected the name of a plugin or of its file, found neither",
+                ));
+            }
+            let target = UnloadTarget {
+                name: name.to_owned(),
+                version: request.version,
+                file_name: request.file_name,
+            };
+            let info = shared.host.unload(&target)?;
+            Ok(Response::new(v1::UnloadPluginResponse {
+                plugin: Some(plugin(info)),
+            }))
+        })
+        .await
+    }
+
+    async fn release_plugin(
+        &self,
+        request: Request<v1::ReleasePluginRequest>,
+    ) -> Result<Response<v1::ReleasePluginResponse>, Status> {
+        only_this_machine(&request)?;
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let info = shared.host.release(&request.into_inner().sha256)?;
+            Ok(Response::new(v1::ReleasePluginResponse {
+                plugin: Some(plugin(info)),
+            }))
+        })
+        .await
+    }
 }
 
-fn algorithm(loaded: &Loaded) -> v1::Algorithm {
+/// Until there is authentication, only somebody on this machine may change what is loaded,
+/// wherever the engine listens.
+fn only_this_machine<T>(request: &Request<T>) -> Result<(), Status> {
+    match request.remote_addr() {
+        Some(peer) if peer.ip().to_canonical().is_loopback() => Ok(()),
+        peer => {
+            let found = peer.map_or_else(|| "an unknown one".to_owned(), |peer| peer.to_string());
+            Err(status(&Fault::new(
+                Class::Denied,
+                "NOT_LOOPBACK",
+                format!("expected a call from this machine (a loopback address), found {found}"),
+            )))
+        }
+    }
+}
+
+fn algorithm(picture: &Algorithms, loaded: &Arc<Loaded>) -> v1::Algorithm {
     let spec = &loaded.spec;
+    let is_highest = picture
+        .versions(&spec.id)
+        .first()
+        .is_some_and(|highest| Arc::ptr_eq(highest, loaded));
     v1::Algorithm {
-        name: names::algorithm(&spec.id),
+        name: match is_highest {
+            true => names::algorithm(&spec.id),
+            false => names::algorithm(&loaded.exact_id()),
+        },
         version: spec.version.clone(),
         task: spec.task.as_str().to_owned(),
         title: spec.title.clone(),
@@ -137,6 +234,8 @@ fn algorithm(loaded: &Loaded) -> v1::Algorithm {
             .collect(),
         makes_model: spec.model_format.is_some(),
         plugin: names::plugin(&loaded.plugin),
+        plugin_version: loaded.plugin_version.clone(),
+        plugin_sha256: loaded.sha256.clone(),
     }
 }
 
@@ -147,6 +246,9 @@ fn plugin(info: PluginInfo) -> v1::Plugin {
         state: match info.state {
             PluginState::Active => v1::PluginState::Active,
             PluginState::Refused => v1::PluginState::Refused,
+            PluginState::Quarantined => v1::PluginState::Quarantined,
+            PluginState::Draining => v1::PluginState::Draining,
+            PluginState::Unloaded => v1::PluginState::Unloaded,
         }
         .into(),
         abi_version: info.abi,
@@ -159,5 +261,56 @@ fn plugin(info: PluginInfo) -> v1::Plugin {
             .collect(),
         problems: info.problems,
         load_time: Some(convert::time_to_wire(info.load_time)),
+        crash_count: info.crashes,
+        last_crash: info.last_crash.map(|crash| v1::PluginCrash {
+            time: Some(convert::time_to_wire(crash.time)),
+            algorithm: names::algorithm(&crash.algorithm),
+            stage: crash.stage,
+            how: crash.how,
+            last_words: crash.words,
+        }),
+        quarantine_time: info.quarantine_time.map(convert::time_to_wire),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lode_types::Class;
+    use tonic::Request;
+    use tonic::transport::server::TcpConnectInfo;
+
+    use super::only_this_machine;
+
+    fn call_from(peer: Option<&str>) -> Result<(), tonic::Status> {
+        let mut request = Request::new(());
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(TcpConnectInfo {
+                local_addr: None,
+                remote_addr: Some(peer.parse().expect("an address")),
+            });
+        }
+        only_this_machine(&request)
+    }
+
+    #[test]
+    fn only_loopback_peers_change_what_is_loaded() {
+        for peer in [
+            "127.0.0.1:1",
+            "127.8.8.8:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(call_from(Some(peer)).is_ok(), "{peer}");
+        }
+        for peer in [
+            "10.0.0.1:1",
+            "[fe80::1]:1",
+            "0.0.0.0:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
+            let status = call_from(Some(peer)).expect_err(peer);
+            assert_eq!(status.code(), lode_proto::convert::code_of(Class::Denied));
+        }
+        assert!(call_from(None).is_err());
     }
 }

@@ -82,5 +82,6 @@ fn to_wire(model: &Model) -> v1::Model {
         provenance: Some(provenance_to_wire(&model.provenance)),
         seed: model.seed,
         create_time: Some(convert::time_to_wire(model.create_time)),
+        model_format: model.model_format,
     }
 }

@@ -93,6 +93,7 @@ fn a_worker_that_cannot_be_confined_stops_an_engine_that_insists() {
             worker_args: Vec::new(),
             spawner: Arc::new(Spawner::start().unwrap()),
             containment_required,
+            quarantine: crate::QuarantineRule::default(),
         })
     };
     let error = start(true).unwrap_err();

@@ -513,7 +513,7 @@ fn bad_libraries_are_refused_and_the_good_one_stays() {
     );
     assert_eq!(
         problem(4),
-        "algorithm faulty.fit is already in plugin lode-faulty-plugin"
+        "the same library is already loaded from a-good.so"
     );
     assert_eq!(
         problem(5),

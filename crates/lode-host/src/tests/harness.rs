@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::Host;
 use crate::HostConfig;
+use crate::QuarantineRule;
 use lode_worker::Spawner;
 
 /// A host of the libraries in `plugin_dir`.
@@ -30,6 +31,11 @@ pub(super) fn start_with(plugin_dir: &Path, spawner: Arc<Spawner>) -> Host {
         worker_args: worker_args.map(str::to_owned).to_vec(),
         spawner,
         containment_required: false,
+        // The tests of calls crash on purpose.
+        quarantine: QuarantineRule {
+            after: 0,
+            ..QuarantineRule::default()
+        },
     })
     .unwrap()
 }

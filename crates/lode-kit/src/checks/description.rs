@@ -1,6 +1,5 @@
 //! What an algorithm says of itself, and whether a fit with its defaults keeps to it.
 
-use lode_abi::MINOR;
 use lode_types::Role;
 use lode_types::role_of;
 use serde_json::Value;
@@ -59,7 +58,7 @@ fn description(case: &Case<'_>) -> Checked {
             )));
         }
     }
-    Ok(format!("ABI minor {MINOR}"))
+    Ok(String::new())
 }
 
 pub(super) const SCHEMA: Check = Check {
@@ -101,7 +100,7 @@ fn schema(case: &Case<'_>) -> Checked {
             Some(default) => {
                 defaults.insert(name.clone(), default.clone());
             }
-            None if !required.contains(&name.as_str()) => {
+            None if !required.contains(&name.as_str()) && !takes_null(property) => {
                 return Err(failed(format!(
                     "params.{name}: expected a default, since it is not required, found none"
                 )));
@@ -119,6 +118,19 @@ fn schema(case: &Case<'_>) -> Checked {
         }
     }
     Ok(format!("{} parameters", properties.len()))
+}
+
+/// Whether leaving it out can mean null.
+fn takes_null(property: &Value) -> bool {
+    let is_null = |kind: &Value| kind == "null";
+    let of_type = match property.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(is_null),
+        Some(kind) => is_null(kind),
+        None => false,
+    };
+    let parts = ["anyOf", "oneOf"].into_iter();
+    let parts = parts.filter_map(|key| property.get(key)?.as_array());
+    of_type || parts.flatten().any(takes_null)
 }
 
 pub(super) const DEFAULTS: Check = Check {

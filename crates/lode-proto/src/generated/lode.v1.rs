@@ -250,9 +250,11 @@ impl PrivacyClass {
 /// Algorithm is one thing a plugin can do.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Algorithm {
-    /// algorithms/{algorithm}, e.g. algorithms/churn.logistic
+    /// algorithms/{algorithm}, e.g. algorithms/churn.logistic: the highest loaded version of its
+    /// plugin; other versions are algorithms/{algorithm}@{plugin_version}.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// Of the algorithm.
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
     /// segmentation, recommendation, churn.
@@ -275,6 +277,12 @@ pub struct Algorithm {
     /// plugins/{plugin}
     #[prost(string, tag = "10")]
     pub plugin: ::prost::alloc::string::String,
+    /// Version of the plugin.
+    #[prost(string, tag = "11")]
+    pub plugin_version: ::prost::alloc::string::String,
+    /// Of the plugin's library, in hexadecimal.
+    #[prost(string, tag = "12")]
+    pub plugin_sha256: ::prost::alloc::string::String,
 }
 /// AlgorithmInput is a table that an algorithm takes.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -342,11 +350,38 @@ pub struct Plugin {
     /// algorithms/{algorithm}
     #[prost(string, repeated, tag = "7")]
     pub algorithms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Why it was refused, one line each.
+    /// Why it was refused or is quarantined, one line each; all reasons.
     #[prost(string, repeated, tag = "8")]
     pub problems: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "9")]
     pub load_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Crashes within the window that quarantine counts.
+    #[prost(uint32, tag = "10")]
+    pub crash_count: u32,
+    /// The last crash, while it is remembered.
+    #[prost(message, optional, tag = "11")]
+    pub last_crash: ::core::option::Option<PluginCrash>,
+    /// Since when it is quarantined; not set when it is not.
+    #[prost(message, optional, tag = "12")]
+    pub quarantine_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// PluginCrash is one death of a worker by a signal, or its exit without an answer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PluginCrash {
+    #[prost(message, optional, tag = "1")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// algorithms/{algorithm}
+    #[prost(string, tag = "2")]
+    pub algorithm: ::prost::alloc::string::String,
+    /// fit, open or score.
+    #[prost(string, tag = "3")]
+    pub stage: ::prost::alloc::string::String,
+    /// e.g. "killed by SIGSEGV".
+    #[prost(string, tag = "4")]
+    pub how: ::prost::alloc::string::String,
+    /// The end of what the worker wrote to standard error.
+    #[prost(string, tag = "5")]
+    pub last_words: ::prost::alloc::string::String,
 }
 /// ListAlgorithmsRequest belongs to ListAlgorithms.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -371,7 +406,7 @@ pub struct ListAlgorithmsResponse {
 /// GetAlgorithmRequest belongs to GetAlgorithm.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetAlgorithmRequest {
-    /// algorithms/{algorithm}
+    /// algorithms/{algorithm}, or algorithms/{algorithm}@{plugin_version}
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
@@ -397,6 +432,51 @@ pub struct ListPluginsResponse {
     pub plugins: ::prost::alloc::vec::Vec<Plugin>,
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+/// LoadPluginRequest belongs to LoadPlugin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadPluginRequest {
+    /// Name of a file in the plugin directory, e.g. "libchurn.so"; no path.
+    #[prost(string, tag = "1")]
+    pub file_name: ::prost::alloc::string::String,
+}
+/// LoadPluginResponse belongs to LoadPlugin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadPluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<Plugin>,
+}
+/// UnloadPluginRequest belongs to UnloadPlugin. At least one of the fields is given.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnloadPluginRequest {
+    /// plugins/{plugin}
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Version of the plugin, where several are loaded.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// Name of its file.
+    #[prost(string, tag = "3")]
+    pub file_name: ::prost::alloc::string::String,
+}
+/// UnloadPluginResponse belongs to UnloadPlugin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnloadPluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<Plugin>,
+}
+/// ReleasePluginRequest belongs to ReleasePlugin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleasePluginRequest {
+    /// Of the library, in hexadecimal; at least the first 8 digits.
+    #[prost(string, tag = "1")]
+    pub sha256: ::prost::alloc::string::String,
+}
+/// ReleasePluginResponse belongs to ReleasePlugin.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleasePluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<Plugin>,
 }
 /// Features says what an algorithm does with the columns that have none of its roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -441,8 +521,15 @@ pub enum PluginState {
     Unspecified = 0,
     /// Its algorithms can run.
     Active = 1,
-    /// It was not loaded; problems says why.
+    /// It was not loaded; problems says why. What the same file brought before goes on, and is
+    /// listed beside it.
     Refused = 2,
+    /// It crashed too often; its calls are refused until ReleasePlugin.
+    Quarantined = 3,
+    /// It was replaced or unloaded; calls or jobs that began before still have it.
+    Draining = 4,
+    /// It was unloaded by UnloadPlugin.
+    Unloaded = 5,
 }
 impl PluginState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -454,6 +541,9 @@ impl PluginState {
             Self::Unspecified => "PLUGIN_STATE_UNSPECIFIED",
             Self::Active => "PLUGIN_STATE_ACTIVE",
             Self::Refused => "PLUGIN_STATE_REFUSED",
+            Self::Quarantined => "PLUGIN_STATE_QUARANTINED",
+            Self::Draining => "PLUGIN_STATE_DRAINING",
+            Self::Unloaded => "PLUGIN_STATE_UNLOADED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -462,6 +552,9 @@ impl PluginState {
             "PLUGIN_STATE_UNSPECIFIED" => Some(Self::Unspecified),
             "PLUGIN_STATE_ACTIVE" => Some(Self::Active),
             "PLUGIN_STATE_REFUSED" => Some(Self::Refused),
+            "PLUGIN_STATE_QUARANTINED" => Some(Self::Quarantined),
+            "PLUGIN_STATE_DRAINING" => Some(Self::Draining),
+            "PLUGIN_STATE_UNLOADED" => Some(Self::Unloaded),
             _ => None,
         }
     }
@@ -477,7 +570,7 @@ pub mod algorithm_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// AlgorithmService shows the algorithms that plugins bring.
+    /// AlgorithmService shows the algorithms that plugins bring, and loads and unloads plugins.
     #[derive(Debug, Clone)]
     pub struct AlgorithmServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -547,7 +640,7 @@ pub mod algorithm_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Lists algorithms by id.
+        /// Lists algorithms by id; all loaded versions of each, the highest first.
         pub async fn list_algorithms(
             &mut self,
             request: impl tonic::IntoRequest<super::ListAlgorithmsRequest>,
@@ -597,7 +690,8 @@ pub mod algorithm_service_client {
                 .insert(GrpcMethod::new("lode.v1.AlgorithmService", "GetAlgorithm"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the libraries in the plugin directory, loaded or refused, with the reasons.
+        /// Lists the libraries in the plugin directory, loaded or refused, with the reasons; also
+        /// those that were replaced or unloaded and still run calls.
         pub async fn list_plugins(
             &mut self,
             request: impl tonic::IntoRequest<super::ListPluginsRequest>,
@@ -622,6 +716,93 @@ pub mod algorithm_service_client {
                 .insert(GrpcMethod::new("lode.v1.AlgorithmService", "ListPlugins"));
             self.inner.unary(req, path, codec).await
         }
+        /// Loads a file of the plugin directory, in the place of what the same file brought before.
+        /// The file is copied, inspected and tried in processes of its own; workers are opened for
+        /// the models in use; then all new calls get it. When this returns no call that begins later
+        /// is answered by the old library; calls that run end with it. Loading what is loaded changes
+        /// nothing. From this machine only.
+        /// INVALID_ARGUMENT / PLUGIN_FILE_INVALID: not a bare name of a .so file in the directory.
+        /// NOT_FOUND / PLUGIN_NOT_FOUND. PERMISSION_DENIED / NOT_LOOPBACK.
+        /// FAILED_PRECONDITION / PLUGIN_REFUSED with every reason; the old library goes on.
+        pub async fn load_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LoadPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.AlgorithmService/LoadPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.AlgorithmService", "LoadPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Unloads a library: no new call gets it, calls and jobs that have it end with it. The file
+        /// is not taken again before it changes, is loaded by name, or the engine starts anew. From
+        /// this machine only. NOT_FOUND / PLUGIN_NOT_FOUND. INVALID_ARGUMENT / PLUGIN_AMBIGUOUS when
+        /// several fit. PERMISSION_DENIED / NOT_LOOPBACK.
+        pub async fn unload_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnloadPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.AlgorithmService/UnloadPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.AlgorithmService", "UnloadPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lifts the quarantine of a library and forgets its crashes; one that is not quarantined
+        /// stays as it is. From this machine only. NOT_FOUND / PLUGIN_NOT_FOUND.
+        /// PERMISSION_DENIED / NOT_LOOPBACK.
+        pub async fn release_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleasePluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleasePluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.AlgorithmService/ReleasePlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.AlgorithmService", "ReleasePlugin"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -637,7 +818,7 @@ pub mod algorithm_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AlgorithmServiceServer.
     #[async_trait]
     pub trait AlgorithmService: std::marker::Send + std::marker::Sync + 'static {
-        /// Lists algorithms by id.
+        /// Lists algorithms by id; all loaded versions of each, the highest first.
         async fn list_algorithms(
             &self,
             request: tonic::Request<super::ListAlgorithmsRequest>,
@@ -653,7 +834,8 @@ pub mod algorithm_service_server {
             tonic::Response<super::GetAlgorithmResponse>,
             tonic::Status,
         >;
-        /// Lists the libraries in the plugin directory, loaded or refused, with the reasons.
+        /// Lists the libraries in the plugin directory, loaded or refused, with the reasons; also
+        /// those that were replaced or unloaded and still run calls.
         async fn list_plugins(
             &self,
             request: tonic::Request<super::ListPluginsRequest>,
@@ -661,8 +843,44 @@ pub mod algorithm_service_server {
             tonic::Response<super::ListPluginsResponse>,
             tonic::Status,
         >;
+        /// Loads a file of the plugin directory, in the place of what the same file brought before.
+        /// The file is copied, inspected and tried in processes of its own; workers are opened for
+        /// the models in use; then all new calls get it. When this returns no call that begins later
+        /// is answered by the old library; calls that run end with it. Loading what is loaded changes
+        /// nothing. From this machine only.
+        /// INVALID_ARGUMENT / PLUGIN_FILE_INVALID: not a bare name of a .so file in the directory.
+        /// NOT_FOUND / PLUGIN_NOT_FOUND. PERMISSION_DENIED / NOT_LOOPBACK.
+        /// FAILED_PRECONDITION / PLUGIN_REFUSED with every reason; the old library goes on.
+        async fn load_plugin(
+            &self,
+            request: tonic::Request<super::LoadPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadPluginResponse>,
+            tonic::Status,
+        >;
+        /// Unloads a library: no new call gets it, calls and jobs that have it end with it. The file
+        /// is not taken again before it changes, is loaded by name, or the engine starts anew. From
+        /// this machine only. NOT_FOUND / PLUGIN_NOT_FOUND. INVALID_ARGUMENT / PLUGIN_AMBIGUOUS when
+        /// several fit. PERMISSION_DENIED / NOT_LOOPBACK.
+        async fn unload_plugin(
+            &self,
+            request: tonic::Request<super::UnloadPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadPluginResponse>,
+            tonic::Status,
+        >;
+        /// Lifts the quarantine of a library and forgets its crashes; one that is not quarantined
+        /// stays as it is. From this machine only. NOT_FOUND / PLUGIN_NOT_FOUND.
+        /// PERMISSION_DENIED / NOT_LOOPBACK.
+        async fn release_plugin(
+            &self,
+            request: tonic::Request<super::ReleasePluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleasePluginResponse>,
+            tonic::Status,
+        >;
     }
-    /// AlgorithmService shows the algorithms that plugins bring.
+    /// AlgorithmService shows the algorithms that plugins bring, and loads and unloads plugins.
     #[derive(Debug)]
     pub struct AlgorithmServiceServer<T> {
         inner: Arc<T>,
@@ -861,6 +1079,143 @@ pub mod algorithm_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListPluginsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.AlgorithmService/LoadPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct LoadPluginSvc<T: AlgorithmService>(pub Arc<T>);
+                    impl<
+                        T: AlgorithmService,
+                    > tonic::server::UnaryService<super::LoadPluginRequest>
+                    for LoadPluginSvc<T> {
+                        type Response = super::LoadPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LoadPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AlgorithmService>::load_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LoadPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.AlgorithmService/UnloadPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct UnloadPluginSvc<T: AlgorithmService>(pub Arc<T>);
+                    impl<
+                        T: AlgorithmService,
+                    > tonic::server::UnaryService<super::UnloadPluginRequest>
+                    for UnloadPluginSvc<T> {
+                        type Response = super::UnloadPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnloadPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AlgorithmService>::unload_plugin(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UnloadPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.AlgorithmService/ReleasePlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleasePluginSvc<T: AlgorithmService>(pub Arc<T>);
+                    impl<
+                        T: AlgorithmService,
+                    > tonic::server::UnaryService<super::ReleasePluginRequest>
+                    for ReleasePluginSvc<T> {
+                        type Response = super::ReleasePluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleasePluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AlgorithmService>::release_plugin(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleasePluginSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -4796,7 +5151,8 @@ pub mod ingest_service_server {
 /// JobSpec is what to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JobSpec {
-    /// algorithms/{algorithm}
+    /// algorithms/{algorithm}, or algorithms/{algorithm}@{plugin_version}. The job keeps the
+    /// library that the name means when it is created, whatever is loaded or unloaded later.
     #[prost(string, tag = "1")]
     pub algorithm: ::prost::alloc::string::String,
     /// Checked against Algorithm.params_schema before the job is queued.
@@ -6003,6 +6359,9 @@ pub struct Model {
     pub seed: u64,
     #[prost(message, optional, tag = "9")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Format of its bytes, as the plugin that made it counts; not set when it was not kept.
+    #[prost(uint32, optional, tag = "10")]
+    pub model_format: ::core::option::Option<u32>,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

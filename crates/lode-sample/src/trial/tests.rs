@@ -40,6 +40,10 @@ fn spec(nth: usize, features: Features) -> AlgorithmSpec {
         outputs: Vec::new(),
         model_format: Some(1),
         reads_formats: Vec::new(),
+        models: Vec::new(),
+        warm_start: false,
+        merge: None,
+        memory: lode_types::MemorySpec::default(),
     }
 }
 

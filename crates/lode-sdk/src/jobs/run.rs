@@ -282,6 +282,7 @@ pub fn new_job_id(algorithm: &str) -> String {
     let algorithm: String = algorithm
         .trim_start_matches('.')
         .chars()
+        .map(|c| if c == '@' { '-' } else { c })
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
         .take(64)
         .collect();

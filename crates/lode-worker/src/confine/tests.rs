@@ -31,7 +31,7 @@ const PLACE: &str = "LODE_TEST_PLACE";
 const FREE: &str = "LODE_TEST_FREE";
 
 /// What a child tries, and how it must fare: "refused" with EPERM or EACCES, or "done".
-const DEEDS: [(&str, &str); 33] = [
+const DEEDS: [(&str, &str); 34] = [
     ("tcp_connect", "refused"),
     ("tcp_listen", "refused"),
     ("udp", "refused"),
@@ -59,6 +59,7 @@ const DEEDS: [(&str, &str); 33] = [
     ("widen_affinity", "refused"),
     ("outlive_parent", "refused"),
     ("memfd", "refused"),
+    ("shared_memory", "refused"),
     ("read_library", "done"),
     ("read_system", "done"),
     ("write_null", "done"),
@@ -177,6 +178,7 @@ fn attempt(deed: &str, place: &Path) -> io::Result<()> {
             rustix::fs::memfd_create("x", flags)?;
             Ok(())
         }
+        "shared_memory" => share_memory(),
         "read_library" => fs::read(place.join("library.so")).map(drop),
         "read_system" => {
             fs::read("/proc/self/status")?;
@@ -196,6 +198,18 @@ fn attempt(deed: &str, place: &Path) -> io::Result<()> {
         "count_processors" => std::thread::available_parallelism().map(drop),
         other => panic!("expected a deed, found {other}"),
     }
+}
+
+#[expect(unsafe_code, reason = "a map of memory is made by hand")]
+fn share_memory() -> io::Result<()> {
+    use rustix::mm::MapFlags;
+    use rustix::mm::ProtFlags;
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new map at a place that the kernel chooses; nobody uses it.
+    unsafe {
+        rustix::mm::mmap_anonymous(std::ptr::null_mut(), 4096, protection, MapFlags::SHARED)
+    }?;
+    Ok(())
 }
 
 fn limit_of(process: Option<Pid>) -> rustix::io::Result<()> {

@@ -6,6 +6,7 @@ use lode_plugin::Error;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use super::time;
 
@@ -26,7 +27,7 @@ pub struct RfmParams {
 }
 
 /// What rows with an amount of 0 or less do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Returns {

@@ -37,6 +37,7 @@ fn algorithm(inputs: &[(&str, bool)]) -> AlgorithmInfo {
         outputs: Vec::new(),
         makes_model: true,
         plugin: "p".to_owned(),
+        plugin_version: "1.0".to_owned(),
     }
 }
 

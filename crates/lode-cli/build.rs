@@ -152,6 +152,7 @@ fn read(path: &Path) -> Result<String, Box<dyn Error>> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
+/// Talks to cargo.
 fn rerun(path: &Path) {
     println!("cargo::rerun-if-changed={}", path.display());
 }

@@ -1,4 +1,5 @@
-//! A plugin of one's own, from `lode plugin new` to a result over gRPC, in Rust and in C.
+//! A plugin of one's own, from `lode plugin new` through the conformance kit to a result over
+//! gRPC, in Rust and in C.
 //!
 //! The Rust project is built offline with the versions of this workspace; its dependencies are
 //! kept in `target/plugin-new`, so that only the first run takes a minute.
@@ -49,6 +50,15 @@ fn run<S: AsRef<OsStr>>(folder: &Path, program: &str, args: &[S]) -> Result<Stri
         );
     }
     Ok(said(&output.stdout))
+}
+
+/// The conformance kit finds nothing wrong with a library.
+fn passes_the_kit(library: &Path) -> Result<()> {
+    let file = library.to_str().context("the path is UTF-8")?;
+    let report = cli::lode(["plugin", "check", file], None)?;
+    let text = report.text().with_context(|| report.stdout.clone())?;
+    assert!(text.contains(" 0 failed"), "{text}");
+    Ok(())
 }
 
 /// An engine with this library and no other.
@@ -102,7 +112,9 @@ fn a_rust_project_is_built_tested_and_run() -> Result<()> {
     assert!(tests.contains("8 passed; 0 failed"), "{tests}");
     run(&project, &cargo, &[&["build"][..], &fixed].concat())?;
 
-    let (engine, _plugins) = engine_with(&built.join("debug/libshop_rhythm.so"))?;
+    let library = built.join("debug/libshop_rhythm.so");
+    passes_the_kit(&library)?;
+    let (engine, _plugins) = engine_with(&library)?;
     let events = "who,at\nada,2024-01-01\nada,2024-01-11\nada,2024-01-21\n\
                   bob,2024-01-01\nbob,2024-01-03\nbob,2024-01-05\n";
     let csv = file(folder.path(), "sales.csv", events)?;
@@ -158,7 +170,9 @@ fn a_c_project_is_built_tested_and_run() -> Result<()> {
     let tests = run::<&str>(&project, "./test", &[])?;
     assert_eq!(tests, "all passed\n");
 
-    let (engine, _plugins) = engine_with(&project.join("libodd_ones.so"))?;
+    let library = project.join("libodd_ones.so");
+    passes_the_kit(&library)?;
+    let (engine, _plugins) = engine_with(&library)?;
     let rows: String = (0..40)
         .map(|row| {
             format!(

@@ -104,9 +104,21 @@ static inline double feature_deviation(const feature *feature) {
 /* --- bytes -------------------------------------------------------------------------- */
 
 /* Little-endian whatever the machine: the eight bytes MOMENTS1, u32 features, and of each
- * u32 length and bytes of the name, u64 count, f64 mean, f64 m2. The last byte of the first
- * eight is the version. */
+ * u32 length and bytes of the name, u64 count, f64 mean, f64 m2; at the end the CRC-32 of
+ * all before it. The last byte of the first eight is the version. */
 #define MOMENTS_MAGIC "MOMENTS1"
+
+/* CRC-32 as in zlib, bit by bit: models are small. */
+static inline uint32_t checksum(const uint8_t *bytes, size_t len) {
+  uint32_t crc = 0xFFFFFFFFu;
+  for (size_t i = 0; i < len; i++) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; bit++) {
+      crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
+    }
+  }
+  return ~crc;
+}
 
 static inline void put_word(buffer *out, uint64_t word, int n_bytes) {
   for (int i = 0; i < n_bytes; i++) {
@@ -120,6 +132,7 @@ static inline void put_double(buffer *out, double value) {
   put_word(out, bits, 8);
 }
 
+/* Appends to an empty buffer. */
 static inline void moments_write(buffer *out, const moments *moments) {
   buffer_push(out, MOMENTS_MAGIC, 8);
   put_word(out, moments->n_features, 4);
@@ -131,6 +144,7 @@ static inline void moments_write(buffer *out, const moments *moments) {
     put_double(out, feature->mean);
     put_double(out, feature->m2);
   }
+  put_word(out, checksum(out->data, out->failed ? 0 : out->len), 4);
 }
 
 /* Takes a word off the front of the bytes; false when they are too few. */
@@ -161,6 +175,15 @@ static inline bool take_double(lode_bytes *bytes, double *value) {
 static inline const char *moments_read(moments *into, lode_bytes bytes) {
   if (bytes.len < 8 || memcmp(bytes.data, MOMENTS_MAGIC, 8) != 0) {
     return "expected moments of example.outlier (" MOMENTS_MAGIC "), found other bytes";
+  }
+  if (bytes.len < 12) {
+    return "the moments end too early";
+  }
+  bytes.len -= 4;
+  lode_bytes last = {bytes.data + bytes.len, 4};
+  uint64_t crc = 0;
+  if (!take_word(&last, 4, &crc) || crc != checksum(bytes.data, bytes.len)) {
+    return "the moments are damaged: their checksum is another";
   }
   bytes.data += 8;
   bytes.len -= 8;

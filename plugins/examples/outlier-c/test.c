@@ -498,6 +498,16 @@ static void test_misuse_is_told(void) {
     CHECK(refused.code == LODE_FAIL_MODEL && opened == NULL);
     free(part);
   }
+  /* So is one with a bit that has turned. */
+  for (size_t at = 0; at < model.len; at++) {
+    struct told refused;
+    host = host_of(&refused);
+    void *opened = NULL;
+    told.slots[LODE_SLOT_MODEL].data[at] ^= 4;
+    CHECK(open_scorer(&host, text("{}"), model, &opened) == LODE_FAILED);
+    told.slots[LODE_SLOT_MODEL].data[at] ^= 4;
+  }
+  CHECK(checksum((const uint8_t *)"123456789", 9) == 0xCBF43926u); /* the usual test */
   told_free(&told);
 }
 

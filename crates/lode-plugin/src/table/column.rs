@@ -169,8 +169,7 @@ impl<'a> Column<'a> {
     /// # Errors
     /// `INPUT_INVALID` when the type is not text, plain, large, view or dictionary.
     pub fn text_iter(&self) -> Result<impl Iterator<Item = Option<&'a str>> + use<'a>> {
-        let iterators: Option<Vec<Texts<'a>>> =
-            self.arrays().map(|array| texts_of(array)).collect();
+        let iterators: Option<Vec<Texts<'a>>> = self.arrays().map(texts_of).collect();
         let is_text = iterators.is_some()
             && ColumnType::from_arrow(self.field().data_type()) == Some(ColumnType::String);
         match iterators {

@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     };
     write_all(&dir, &files)?;
     let next = match args.language {
-        Language::Rust => "cargo test\n  cargo build --release".to_owned(),
+        Language::Rust => "cargo test\n  cargo build".to_owned(),
         Language::C => names::cc_line(&args.name),
     };
     print(&format!(
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 /// The files of a project in Rust; `sdk` is a checkout, or else they carry the SDK.
 fn rust_files(name: &str, algorithm: &str, sdk: Option<&str>) -> Vec<File> {
     let run = names::run_section(
-        &format!("target/release/lib{}.so", names::crate_of(name)),
+        &format!("target/debug/lib{}.so", names::crate_of(name)),
         &format!(
             "lode ingest sales sales.csv --role customer_id=customer --role event_time=date\n\
              lode run {algorithm} -i events=sales --write-back\n\

@@ -10,13 +10,14 @@ use lode_plugin::arrow_array::Int64Array;
 use lode_plugin::arrow_array::RecordBatch;
 use lode_plugin::arrow_array::TimestampMicrosecondArray;
 use lode_plugin::testing;
+
 use {{CRATE}}::Overdue;
 
 const RUNS: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
-    for n_rows in [100_000, 1_000_000] {
+    for n_rows in [1_000_000, 4_000_000] {
         let events = events(n_rows);
         let mut runs = Vec::new();
         for _ in 0..RUNS {
@@ -42,8 +43,16 @@ fn events(n_rows: i64) -> RecordBatch {
     let who = (0..n_rows).map(|row| row * 7_919 % n_customers);
     let at = (0..n_rows).map(|row| (row * 104_729 % 31_536_000) * 1_000_000);
     testing::batch(&[
-        ("who", Some(Role::CustomerId), Arc::new(who.collect::<Int64Array>())),
-        ("at", Some(Role::EventTime), Arc::new(at.map(Some).collect::<TimestampMicrosecondArray>())),
+        (
+            "who",
+            Some(Role::CustomerId),
+            Arc::new(who.collect::<Int64Array>()),
+        ),
+        (
+            "at",
+            Some(Role::EventTime),
+            Arc::new(at.map(Some).collect::<TimestampMicrosecondArray>()),
+        ),
     ])
 }
 

@@ -184,7 +184,9 @@ fn table(habits: &Habits, params: &Params) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(habits.customers.keys())),
         Arc::new(Date32Array::from_iter_values(each().map(|h| h.last_day))),
-        Arc::new(Int64Array::from_iter_values(each().map(|h| h.n_days as i64))),
+        Arc::new(Int64Array::from_iter_values(
+            each().map(|h| h.n_days as i64),
+        )),
         Arc::new(Float64Array::from_iter_values(each().map(|h| h.gap))),
         Arc::new(Float64Array::from(overdue)),
         Arc::new(labels),

@@ -75,7 +75,11 @@ impl Days {
 
     /// The last day on which anybody bought.
     pub(crate) fn last(&self) -> Option<i32> {
-        self.of.values().filter_map(|days| days.last()).max().copied()
+        self.of
+            .values()
+            .filter_map(|days| days.last())
+            .max()
+            .copied()
     }
 }
 

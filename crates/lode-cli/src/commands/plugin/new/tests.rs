@@ -47,8 +47,11 @@ fn no_place_of_a_template_is_left() {
     let rust = rust_files("my-rate", "my.rate", None);
     let c = c_files("my-rate", "my.rate");
     for (path, text) in rust.iter().chain(&c) {
-        let is_ours = !path.starts_with("lode/") && path != "Cargo.lock";
-        assert!(!is_ours || !text.contains("{{"), "{path}");
+        let is_ours = !path.starts_with("lode/") && path != "Cargo.lock" && path != "lode_plugin.h";
+        // C has braces like these too, but no capital after them.
+        let mut after = text.split("{{").skip(1);
+        let is_left = after.any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+        assert!(!is_ours || !is_left, "{path}");
         assert!(!is_ours || !text.contains("example.outlier"), "{path}");
     }
     let text = |path: &str| &rust.iter().find(|(found, _)| found == path).unwrap().1;

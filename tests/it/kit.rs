@@ -42,7 +42,10 @@ fn failures(report: &Value) -> Vec<(String, String)> {
         .filter(|result| result["outcome"] == "failed")
         .map(|result| {
             let word = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
-            (word("check"), format!("{}: {}", word("subject"), word("detail")))
+            (
+                word("check"),
+                format!("{}: {}", word("subject"), word("detail")),
+            )
         })
         .collect()
 }
@@ -104,7 +107,10 @@ fn every_shipped_plugin_passes() -> Result<()> {
 fn the_example_in_c_passes() -> Result<()> {
     let folder = TempDir::new()?;
     let library = folder.path().join("outlier.so");
-    compile(&root().join("plugins/examples/outlier-c/outlier.c"), &library)?;
+    compile(
+        &root().join("plugins/examples/outlier-c/outlier.c"),
+        &library,
+    )?;
     for args in [&["--seed", "1"][..], &["--seed", "7"], &["--in-process"]] {
         let (report, passed) = check(&library, args)?;
         assert!(passed, "{args:?}: {:?}", failures(&report));

@@ -81,7 +81,9 @@ fn check(args: &CheckArgs) -> Result<()> {
         let mut command = std::process::Command::new(dist.join("lode"));
         command.args(["plugin", "check"]).arg(&file);
         command.arg("--golden").arg(&golden).args(&args.rest);
-        let status = command.status().context("lode plugin check did not start")?;
+        let status = command
+            .status()
+            .context("lode plugin check did not start")?;
         if !status.success() {
             failed.push(file.display().to_string());
         }

@@ -173,10 +173,7 @@ pub(crate) fn read(stream: FFI_ArrowArrayStream) -> Result<RecordBatch, String> 
     read_until(stream, &AtomicBool::new(false))
 }
 
-fn read_until(
-    stream: FFI_ArrowArrayStream,
-    cancelled: &AtomicBool,
-) -> Result<RecordBatch, String> {
+fn read_until(stream: FFI_ArrowArrayStream, cancelled: &AtomicBool) -> Result<RecordBatch, String> {
     let reader =
         ArrowArrayStreamReader::try_new(stream).map_err(|error| format!("invalid: {error}"))?;
     let schema = reader.schema();

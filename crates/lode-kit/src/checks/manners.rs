@@ -131,7 +131,9 @@ fn waited_for_a_processor() -> Duration {
     let waited = threads.into_iter().flatten().flatten().map(|thread| {
         let stat = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
         let nanos = stat.split_ascii_whitespace().nth(1);
-        nanos.and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or(0)
+        nanos
+            .and_then(|nanos| nanos.parse::<u64>().ok())
+            .unwrap_or(0)
     });
     Duration::from_nanos(waited.sum())
 }

@@ -209,7 +209,9 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut c_void) -
             return 5;
         }
         // SAFETY: the end of a stream is an array that is released; all of it may be zero.
-        unsafe { out.cast::<CArray>().write(std::mem::zeroed()) };
+        let end: CArray = unsafe { std::mem::zeroed() };
+        // SAFETY: the consumer passes a place for an array.
+        unsafe { out.cast::<CArray>().write(end) };
         return 0;
     };
     producer.next += 1;

@@ -129,11 +129,12 @@ impl Receiver for Ear {
     }
 
     fn emit(&self, name: String, stream: Option<FFI_ArrowArrayStream>) -> bool {
-        let mut heard = self.heard();
         let read = match stream {
-            Some(stream) => read(stream),
+            // As an engine does, which takes no more of a call that it has cancelled.
+            Some(stream) => read_until(stream, &self.cancelled),
             None => Err("expected a stream, found null".to_owned()),
         };
+        let mut heard = self.heard();
         match read {
             Ok(batch) => {
                 if heard.outputs.insert(name.clone(), batch).is_some() {
@@ -169,12 +170,23 @@ impl Receiver for Ear {
 
 /// All rows of a stream as one batch, checked to be what Arrow says they are.
 pub(crate) fn read(stream: FFI_ArrowArrayStream) -> Result<RecordBatch, String> {
+    read_until(stream, &AtomicBool::new(false))
+}
+
+fn read_until(
+    stream: FFI_ArrowArrayStream,
+    cancelled: &AtomicBool,
+) -> Result<RecordBatch, String> {
     let reader =
         ArrowArrayStreamReader::try_new(stream).map_err(|error| format!("invalid: {error}"))?;
     let schema = reader.schema();
-    let batches = reader
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
+    let mut batches = Vec::new();
+    for batch in reader {
+        if cancelled.load(Ordering::SeqCst) {
+            return Err("the call was cancelled".to_owned());
+        }
+        batches.push(batch.map_err(|error| error.to_string())?);
+    }
     for batch in &batches {
         for (column, field) in batch.columns().iter().zip(schema.fields()) {
             let valid = column.to_data().validate_full();

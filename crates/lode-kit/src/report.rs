@@ -1,7 +1,5 @@
 //! What the kit found, for people and for programs.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use crate::verdict::Outcome;
@@ -67,28 +65,26 @@ impl Report {
         for result in &self.results {
             if result.subject != subject {
                 subject = &result.subject;
-                let _ = writeln!(text, "{subject}");
+                text.push_str(&format!("{subject}\n"));
             }
-            let _ = write!(
-                text,
-                "  {:7} {:18} {:>6} ms  ",
+            text.push_str(&format!(
+                "  {:7} {:18} {:>6} ms  {}\n",
                 result.outcome.as_str(),
                 result.check,
-                result.millis
-            );
-            let _ = match result.outcome {
-                Outcome::Failed | Outcome::Skipped => writeln!(text, "{}", result.detail),
-                _ if result.detail.is_empty() => writeln!(text, "{}", result.about),
-                _ => writeln!(text, "{}: {}", result.about, result.detail),
-            };
+                result.millis,
+                match result.outcome {
+                    Outcome::Failed | Outcome::Skipped => result.detail.clone(),
+                    Outcome::Passed if result.detail.is_empty() => result.about.to_owned(),
+                    Outcome::Passed => format!("{}: {}", result.about, result.detail),
+                }
+            ));
         }
-        let _ = writeln!(
-            text,
-            "{} passed, {} failed, {} skipped",
+        text.push_str(&format!(
+            "{} passed, {} failed, {} skipped\n",
             self.count(Outcome::Passed),
             self.count(Outcome::Failed),
             self.count(Outcome::Skipped)
-        );
+        ));
         text
     }
 }

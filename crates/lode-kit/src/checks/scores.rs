@@ -138,7 +138,7 @@ fn contributions(case: &Case<'_>) -> Checked {
         let margin = margins.value(row);
         let off = (bases.value(row) + sum - margin).abs() / (1.0 + margin.abs());
         worst = worst.max(off);
-        if !(off <= SUM_TOLERANCE) {
+        if off.is_nan() || off > SUM_TOLERANCE {
             return Err(failed(format!(
                 "row {row}: base {} plus contributions {sum} is not the margin {margin}",
                 bases.value(row)

@@ -197,6 +197,8 @@ fn emit(
             Err(refused(format!("output {name:?} broke while it was read: {text}")).into())
         }
         None if taken => Ok(()),
+        // A host takes no more of a call that it has cancelled.
+        None if host.context().check_cancelled().is_err() => Err(Error::Cancelled.into()),
         None => Err(refused(format!("the host refused output {name:?}")).into()),
     }
 }

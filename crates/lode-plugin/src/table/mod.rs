@@ -205,17 +205,27 @@ impl Table {
     /// # Errors
     /// `INPUT_INVALID` when `exclude` names a column that is not there.
     pub fn features(&self, which: Features, exclude: &[String]) -> Result<Vec<Feature>> {
-        for name in exclude {
-            self.require_named(name)?;
-        }
         let mut features = Vec::new();
-        for column in self.columns() {
-            if role_of(column.field()).is_some() || exclude.contains(column.field().name()) {
-                continue;
-            }
+        for column in self.feature_columns(exclude)? {
             features.extend(column.feature(which)?);
         }
         Ok(features)
+    }
+
+    /// The columns that have no role and are not in `exclude`, in schema order: for algorithms
+    /// that read them one by one, and ask between them whether they should stop.
+    ///
+    /// # Errors
+    /// `INPUT_INVALID` when `exclude` names a column that is not there.
+    pub fn feature_columns(&self, exclude: &[String]) -> Result<Vec<Column<'_>>> {
+        for name in exclude {
+            self.require_named(name)?;
+        }
+        let columns = self.columns();
+        Ok(columns
+            .filter(|column| role_of(column.field()).is_none())
+            .filter(|column| !exclude.contains(column.field().name()))
+            .collect())
     }
 
     /// The path of this table in error fields.

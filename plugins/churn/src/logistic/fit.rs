@@ -47,7 +47,11 @@ pub(super) fn run(params: &Params, table: &Table, cx: &Context<'_>) -> Result<Fi
         .filter(|row| outcome[*row].is_some())
         .collect();
     let labels: Vec<bool> = outcome.iter().flatten().copied().collect();
-    let features = table.features(Features::All, &params.exclude)?;
+    let mut features = Vec::new();
+    for column in table.feature_columns(&params.exclude)? {
+        cx.check_cancelled()?;
+        features.extend(column.feature(Features::All)?);
+    }
     if features.is_empty() {
         return Err(Error::invalid(
             "inputs.customers",
@@ -78,7 +82,9 @@ pub(super) fn run(params: &Params, table: &Table, cx: &Context<'_>) -> Result<Fi
     let model = assemble(&fit, &prepared, learned.len());
     cx.progress(0.9, "scoring");
     let n_weights = fit.weights.len() as f64;
+    cx.check_cancelled()?;
     let customer_ids = table.require(Role::CustomerId)?.texts()?;
+    cx.check_cancelled()?;
     let coefficients = output::coefficients(&model)?;
     let encoded = Encoded::of_features(&model, features, table, cx)?;
     Ok(Fitted::new()

@@ -1,0 +1,3 @@
+/* fails manifest, exports, describes, newer-host, older-host: expected ABI major version 0, found 9.2 */
+#include "good.h"
+BAD(p->major = 9)

@@ -1,15 +1,19 @@
-//! `cargo xtask plugin new NAME`: a plugin in `plugins/`, from the template of `lode plugin new`.
+//! `cargo xtask plugin`: `new NAME` writes a plugin into `plugins/`, from the template of `lode
+//! plugin new`; `check` builds and holds the plugins to the conformance kit.
 //!
 //! Reads the template from the checkout, since a build tool depends on nothing of `crates/`.
 //! Invariant: the folder appears whole or not at all.
 
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
 
+use crate::build;
+use crate::build::Wanted;
 use crate::workspace;
 
 /// Where the template lies.
@@ -25,6 +29,8 @@ pub(crate) struct Args {
 enum Command {
     /// Write plugins/NAME: a crate that builds, passes its tests and has a benchmark.
     New(NewArgs),
+    /// Build, then run the conformance kit on every shipped plugin, or on the files given.
+    Check(CheckArgs),
 }
 
 #[derive(clap::Args)]
@@ -36,8 +42,57 @@ struct NewArgs {
     algorithm: Option<String>,
 }
 
+#[derive(clap::Args)]
+struct CheckArgs {
+    /// Libraries; those of target/lode/plugins when none is given.
+    files: Vec<PathBuf>,
+    /// Optimised.
+    #[arg(long)]
+    release: bool,
+    /// Passed on to `lode plugin check`, e.g. `-- --seed 7`.
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let Command::New(args) = &args.command;
+    match &args.command {
+        Command::New(args) => new(args),
+        Command::Check(args) => check(args),
+    }
+}
+
+fn check(args: &CheckArgs) -> Result<()> {
+    let dist = workspace::dist();
+    let wanted = Wanted {
+        release: args.release,
+        ..Wanted::default()
+    };
+    build::into(&dist, &wanted)?;
+    let mut files = args.files.clone();
+    if files.is_empty() {
+        for entry in fs::read_dir(dist.join("plugins"))? {
+            files.push(entry?.path());
+        }
+        files.sort();
+    }
+    let golden = workspace::root().join("tests/golden");
+    let mut failed = Vec::new();
+    for file in files {
+        let mut command = std::process::Command::new(dist.join("lode"));
+        command.args(["plugin", "check"]).arg(&file);
+        command.arg("--golden").arg(&golden).args(&args.rest);
+        let status = command.status().context("lode plugin check did not start")?;
+        if !status.success() {
+            failed.push(file.display().to_string());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("the kit is not content with {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn new(args: &NewArgs) -> Result<()> {
     let name = &*args.name;
     let plain = |word: &str, others: &str| {
         word.starts_with(|letter: char| letter.is_ascii_lowercase())

@@ -143,7 +143,7 @@ pub fn finish<A: Mergeable>(
 /// Fits `A` in a call that is cancelled from the start.
 ///
 /// # Errors
-/// [`Error::Cancelled`] from an algorithm that asks; what the fit says otherwise.
+/// [`crate::Error::Cancelled`] from an algorithm that asks; what the fit says otherwise.
 pub fn fit_cancelled<A: Algorithm>(params_json: &str, inputs: Inputs) -> Result<Fit> {
     let recorder = Recorder::default();
     recorder.cancelled.store(true, Ordering::Relaxed);

@@ -24,6 +24,7 @@ use lode_types::CustomerId;
 use lode_types::Fault;
 use lode_types::ROLE_KEY;
 use lode_types::Role;
+use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::Error;
@@ -284,6 +285,8 @@ fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<A
                 values,
                 |value| match value {
                     Value::Time(v) => Some(v.0),
+                    // JSON has no times: there they come as text.
+                    Value::Text(v) => Timestamp::parse(v).map(|time| time.0),
                     _ => None,
                 },
                 refused,
@@ -294,6 +297,8 @@ fn array(column: &SignatureColumn, rows: &[BTreeMap<String, Value>]) -> Result<A
             values,
             |value| match value {
                 Value::Time(v) => i32::try_from(v.0.div_euclid(86_400_000_000)).ok(),
+                Value::Text(v) => Timestamp::parse(v)
+                    .and_then(|time| i32::try_from(time.0.div_euclid(86_400_000_000)).ok()),
                 _ => None,
             },
             refused,

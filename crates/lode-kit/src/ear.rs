@@ -14,6 +14,7 @@ use arrow_array::RecordBatchReader;
 use arrow_array::ffi_stream::ArrowArrayStreamReader;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_select::concat::concat_batches;
+use lode_abi::FAIL_CANCELLED;
 use lode_abi::SLOT_METRICS;
 use lode_abi::SLOT_MODEL;
 use lode_abi::SLOT_SPEC;
@@ -142,6 +143,15 @@ impl Receiver for Ear {
                     heard.broken.push(words);
                 }
                 true
+            }
+            Err(_) if self.cancelled() => {
+                // The refusal says all; the call need not explain itself.
+                heard.fail.get_or_insert(Fail {
+                    code: FAIL_CANCELLED,
+                    field: String::new(),
+                    text: "the call was cancelled".to_owned(),
+                });
+                false
             }
             Err(why) => {
                 // A stream that broke is the plugin's to explain; one that lies is not.

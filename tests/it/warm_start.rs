@@ -62,7 +62,10 @@ fn kmeans(dataset: &str, base_model: &str) -> v1::JobSpec {
 async fn segments(client: &Client, job: &v1::Job) -> Result<Vec<(String, String)>> {
     let rows = work::output_of(client, job, "segments").await?;
     let ids = wire::texts(&rows, "customer_id")?;
-    Ok(ids.into_iter().zip(wire::texts(&rows, "segment")?).collect())
+    Ok(ids
+        .into_iter()
+        .zip(wire::texts(&rows, "segment")?)
+        .collect())
 }
 
 fn refusal(error: &lode_client::Error) -> (String, String) {
@@ -87,7 +90,10 @@ async fn segments_keep_their_numbers_from_month_to_month() -> Result<()> {
     assert!((work::metric(&again, "iterations")? - 1.0).abs() < f64::EPSILON);
     let inertia = work::metric(&may, "inertia")?;
     assert!((work::metric(&again, "inertia")? - inertia).abs() <= f64::EPSILON * inertia);
-    assert_eq!(segments(&client, &again).await?, segments(&client, &may).await?);
+    assert_eq!(
+        segments(&client, &again).await?,
+        segments(&client, &may).await?
+    );
 
     let june = work::run(&client, "june", kmeans("june", &model)).await?;
     let before: std::collections::BTreeMap<_, _> =
@@ -97,7 +103,10 @@ async fn segments_keep_their_numbers_from_month_to_month() -> Result<()> {
     }
     // Without it the largest kind of June would be number 1.
     let anew = work::run(&client, "anew", kmeans("june", "")).await?;
-    assert_ne!(segments(&client, &anew).await?, segments(&client, &june).await?);
+    assert_ne!(
+        segments(&client, &anew).await?,
+        segments(&client, &june).await?
+    );
 
     // What it started from is part of what made it.
     assert_eq!(june.spec.clone().unwrap_or_default().base_model, model);
@@ -113,7 +122,10 @@ async fn segments_keep_their_numbers_from_month_to_month() -> Result<()> {
     other.params.insert("k".to_owned(), work::int(4));
     let failed = work::run_to_end(&client, "four", other).await?;
     let error = failed.error.unwrap_or_default();
-    assert_eq!((error.reason.as_str(), error.field.as_str()), ("PARAMS_INVALID", "params.k"));
+    assert_eq!(
+        (error.reason.as_str(), error.field.as_str()),
+        ("PARAMS_INVALID", "params.k")
+    );
     Ok(())
 }
 
@@ -144,7 +156,10 @@ async fn what_cannot_be_a_start_is_refused_before_the_job_is_queued() -> Result<
     };
     client.delete_job(request).await?;
     let error = work::create(&client, "x", kmeans("people", &model)).await;
-    assert_eq!(refusal(&error.expect_err("it is gone")).0, "MODEL_NOT_FOUND");
+    assert_eq!(
+        refusal(&error.expect_err("it is gone")).0,
+        "MODEL_NOT_FOUND"
+    );
     Ok(())
 }
 
@@ -184,6 +199,19 @@ async fn a_model_stays_while_a_job_starts_from_it() -> Result<()> {
     let (slow, _) = work::watch(&client, "slow").await?;
     // The plugin got the bytes of the model: its first one is the format.
     assert!((work::metric(&slow, "base")? - 1.0).abs() < f64::EPSILON);
+
+    // So it does after a crash of the engine.
+    work::create(&client, "again", spec("answer.one", "slow", &model)).await?;
+    while !work::is_running(&work::get(&client, "again").await?) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let engine = engine.restart()?;
+    let client = engine.client()?;
+    let error = client.delete_job(delete()).await.expect_err("still needed");
+    assert_eq!(refusal(&error).0, "JOB_IN_USE");
+    let (again, _) = work::watch(&client, "again").await?;
+    assert!((work::metric(&again, "base")? - 1.0).abs() < f64::EPSILON);
+    assert_eq!(again.provenance.unwrap_or_default().attempts, 2);
 
     // Of another algorithm, of no use as a start, or in a format that is not read.
     let beside = base.models[1].clone();

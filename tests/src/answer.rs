@@ -30,7 +30,7 @@ pub struct Answer {
     pub broken: bool,
     /// Whether it refuses the older models that it says it reads.
     pub liar: bool,
-    /// Whether it gives a model `spare` beside the main one, which answers with 100 more, and
+    /// Whether it gives a model `spare` beside the main one, which answers with 5 more, and
     /// starts from a model.
     pub spare: bool,
 }

@@ -16,7 +16,7 @@ use crate::offers::OfferModel;
 use crate::offers::names::Names;
 
 /// Rows between two looks at whether to stop.
-const STRIDE: usize = 1 << 16;
+const STRIDE: usize = 1 << 12;
 
 /// What the rows say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -145,6 +145,7 @@ pub(crate) fn read(table: &Table, cx: &Context<'_>) -> Result<Events> {
     let customers = table.ids(Role::CustomerId)?;
     cx.check_cancelled()?;
     let items = table.ids(Role::Item)?;
+    cx.check_cancelled()?;
     let quantities = match table.column(Role::Quantity) {
         Some(column) => Some(column.numbers()?),
         None => None,
@@ -167,9 +168,11 @@ pub(crate) fn read(table: &Table, cx: &Context<'_>) -> Result<Events> {
             pairs.push((customers.codes[row], items.codes[row]));
         }
     }
+    cx.check_cancelled()?;
     cx.progress(0.1, "sorting histories");
     pairs.sort_unstable();
     pairs.dedup();
+    cx.check_cancelled()?;
     let (customers, customer_codes) = used(&customers, pairs.iter().map(|pair| pair.0));
     let (items, item_codes) = used(&items, pairs.iter().map(|pair| pair.1));
     for (customer, item) in &mut pairs {

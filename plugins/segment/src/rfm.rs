@@ -173,6 +173,7 @@ impl Mergeable for Rfm {
         cx.check_cancelled()?;
         cx.progress(0.8, "scoring customers");
         let found = purchases::finish(state, &params)?;
+        cx.check_cancelled()?;
         let scored = tier::score(&found.customers, params.bins);
         let revenue: f64 = found.customers.iter().map(|c| c.monetary).sum();
         let mut fitted = Fitted::new()

@@ -66,10 +66,10 @@ async fn models_beside_the_main_one_are_models() -> Result<()> {
     }
 
     assert_eq!(score(&client, &name("a")).await?, 1);
-    assert_eq!(score(&client, &name("a.spare")).await?, 101);
+    assert_eq!(score(&client, &name("a.spare")).await?, 6);
     let engine = engine.restart()?;
     let client = engine.client()?;
-    assert_eq!(score(&client, &name("a.spare")).await?, 101);
+    assert_eq!(score(&client, &name("a.spare")).await?, 6);
     let request = v1::GetModelRequest {
         name: name("a.spare"),
     };
@@ -96,7 +96,11 @@ async fn models_beside_the_main_one_are_models() -> Result<()> {
     let failed = work::run_to_end(&client, "none", spec("answer.one", "no_spare")).await?;
     let error = failed.error.unwrap_or_default();
     assert_eq!(error.reason, "PLUGIN_FAILED");
-    assert!(error.message.contains("model \"spare\""), "{}", error.message);
+    assert!(
+        error.message.contains("model \"spare\""),
+        "{}",
+        error.message
+    );
     assert_eq!(listed(&client, 9).await?.len(), 3);
     Ok(())
 }
@@ -118,13 +122,19 @@ async fn two_jobs_never_make_one_model() -> Result<()> {
     work::create(&client, "a", spec("answer.one", "slow")).await?;
     for _ in 0..2 {
         let error = work::create(&client, "a.spare", spec("answer.one", "ok")).await;
-        assert_eq!(reason(&error.expect_err("its model is of a")), "MODEL_EXISTS");
+        assert_eq!(
+            reason(&error.expect_err("its model is of a")),
+            "MODEL_EXISTS"
+        );
         work::watch(&client, "a").await?;
     }
     // The other way round.
     work::run(&client, "b.spare", spec("answer.one", "ok")).await?;
     let error = work::create(&client, "b", spec("answer.one", "ok")).await;
-    assert_eq!(reason(&error.expect_err("its model is of b.spare")), "MODEL_EXISTS");
+    assert_eq!(
+        reason(&error.expect_err("its model is of b.spare")),
+        "MODEL_EXISTS"
+    );
     // A job that failed has made none.
     work::run_to_end(&client, "c", spec("answer.one", "no_spare")).await?;
     work::run(&client, "c.spare", spec("answer.one", "ok")).await?;

@@ -18,7 +18,7 @@ use super::state::Total;
 use super::time::DAY_MICROS;
 
 /// Rows between two looks at whether to stop.
-const STRIDE: usize = 1 << 16;
+const STRIDE: usize = 1 << 12;
 
 /// Customers with a purchase, by id.
 #[derive(Debug)]
@@ -100,11 +100,13 @@ pub(super) fn read(table: &Table, params: &Checked, cx: &Context<'_>) -> Result<
     let ids = table.ids(Role::CustomerId)?;
     cx.check_cancelled()?;
     let times = table.times(Role::EventTime)?;
+    cx.check_cancelled()?;
     let amounts = amounts(table)?;
     cx.check_cancelled()?;
     cx.progress(0.4, "adding up purchases");
     let orders = table.column(Role::Order).map(|column| column.ids());
     let orders = orders.transpose()?;
+    cx.check_cancelled()?;
 
     let known = ids.codes.iter().zip(&times);
     let latest = known
@@ -152,8 +154,10 @@ pub(super) fn read(table: &Table, params: &Checked, cx: &Context<'_>) -> Result<
             _ => total.rows += 1,
         }
     }
+    cx.check_cancelled()?;
     pairs.sort_unstable();
     pairs.dedup();
+    cx.check_cancelled()?;
     let orders = orders.map(|orders| orders.names).unwrap_or_default();
     Ok(State::new(
         counts,

@@ -18,6 +18,7 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod warm_start;
 
 mod bad_input;
 mod end_to_end;

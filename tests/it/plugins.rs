@@ -1,5 +1,6 @@
 //! Plugins are loaded, swapped, refused and unloaded while the engine runs.
 
+mod beside;
 mod models;
 mod quarantine;
 

@@ -30,6 +30,9 @@ pub struct Answer {
     pub broken: bool,
     /// Whether it refuses the older models that it says it reads.
     pub liar: bool,
+    /// Whether it gives a model `spare` beside the main one, which answers with 5 more, and
+    /// starts from a model.
+    pub spare: bool,
 }
 
 impl Default for Answer {
@@ -43,6 +46,7 @@ impl Default for Answer {
             reads: "[]",
             broken: false,
             liar: false,
+            spare: false,
         }
     }
 }
@@ -76,6 +80,7 @@ impl Answer {
             .arg(format!("-DFORMAT={}", self.format))
             .arg(format!("-DBROKEN={}", u8::from(self.broken)))
             .arg(format!("-DLIAR={}", u8::from(self.liar)))
+            .arg(format!("-DSPARE={}", u8::from(self.spare)))
             .arg("-I")
             .arg(root.join("crates/lode-abi/include"))
             .arg(root.join("tests/src/answer.c"))

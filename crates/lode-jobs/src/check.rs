@@ -3,6 +3,7 @@
 //! After this, a job fails only for what its data or its plugin do. The same check runs
 //! again after a restart, on the versions that were pinned the first time.
 
+pub(crate) mod base_model;
 mod columns;
 mod library;
 
@@ -60,6 +61,8 @@ pub(crate) struct Checked {
     pub(crate) params_json: String,
     pub(crate) inputs: Vec<BoundInput>,
     pub(crate) folds: u32,
+    /// Of the model to start from, if there is one.
+    pub(crate) base_model_sha256: Option<String>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -146,6 +149,11 @@ impl Checker<'_> {
             ));
         }
         limits(spec)?;
+        let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
+        let base_model = spec.base_model.as_ref();
+        let base_model_sha256 = base_model
+            .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
+            .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
         let knows_customers = inputs.iter().any(|input| {
             let mut roles = input.columns.iter().filter_map(|column| column.role);
@@ -163,6 +171,7 @@ impl Checker<'_> {
             params_json,
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
+            base_model_sha256,
         })
     }
 

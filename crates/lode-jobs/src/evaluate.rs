@@ -3,6 +3,8 @@
 //! Seeded stratified k-fold cross-validation: for each fold the plugin learns from the
 //! other folds in one worker and scores this fold, its labels taken out, in another. The
 //! numbers are computed here, by `lode-numeric`, from the scores and the labels kept back.
+//! A model that the job starts from is no start of these fits: it may have seen the rows that
+//! are kept back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -182,6 +184,7 @@ fn learn_and_score(
             inputs: vec![input::table(&bound.name, vec![file], &bound.columns)],
             outputs: Vec::new(),
             models: vec![(String::new(), copy)],
+            base_model: None,
             stage: stage.name,
             progress: stage.progress,
         },

@@ -120,6 +120,9 @@ pub struct Provenance {
     pub params_json: String,
     /// Times the job was started.
     pub attempts: u32,
+    /// Of the model that it starts from, in hexadecimal, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model_sha256: Option<String>,
 }
 
 /// One run of an algorithm.
@@ -139,7 +142,7 @@ pub struct Job {
     pub error: Option<Fault>,
     /// Its outputs, in the algorithm's order, the engine's last.
     pub outputs: Vec<Output>,
-    /// Models it made.
+    /// Models it made, the main one first.
     pub models: Vec<ModelId>,
     /// By name.
     pub metrics: Vec<Metric>,
@@ -169,10 +172,13 @@ pub struct SignatureColumn {
 /// A trained model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
-    /// Its id: that of its job.
+    /// Its id: that of its job, and behind a dot its name if it has one.
     pub id: ModelId,
     /// Its number: that of its job.
     pub number: u64,
+    /// Its name beside the job's main model, which has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Algorithm id.
     pub algorithm: String,
     /// Format of its bytes, as the library that made it counts; none in records of before.

@@ -8,6 +8,7 @@ use lode_parts::Table;
 use lode_query::Sql;
 use lode_store::Area;
 use lode_store::Store;
+use lode_types::AlgorithmSpec;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::JobId;
@@ -119,6 +120,8 @@ impl Jobs {
             sql: &self.sql,
         };
         let checked = checker.check(&spec, None)?;
+        let algorithm = Arc::clone(&checked.algorithm);
+        model_ids(id, &algorithm.spec)?;
         let mut job = Job {
             id: id.clone(),
             number: 0,
@@ -140,6 +143,7 @@ impl Jobs {
                 inputs: checked.pinned(),
                 params_json: checked.params_json.clone(),
                 attempts: 0,
+                base_model_sha256: checked.base_model_sha256.clone(),
             },
             written_back: 0,
             create_time: self.options.clock.now(),
@@ -154,6 +158,8 @@ impl Jobs {
         if let Some(job) = self.existing(id, &job.spec)? {
             return Ok((job, true));
         }
+        // Under the turn: of two jobs whose models would have one id, the second is refused.
+        self.check_model_ids(id, &algorithm.spec)?;
         job.number = *turn;
         let job = self.scheduler.submit(turn, job, checked)?;
         Ok((job, false))
@@ -208,7 +214,8 @@ impl Jobs {
     /// Deletes a finished job, its outputs and its models.
     ///
     /// # Errors
-    /// `JOB_NOT_FOUND`, `JOB_NOT_FINISHED`, `JOB_IN_USE` when a waiting or running job reads its output.
+    /// `JOB_NOT_FOUND`, `JOB_NOT_FINISHED`, `JOB_IN_USE` when a waiting or running job reads its output
+    /// or starts from its model.
     pub fn delete(&self, id: &JobId) -> Result<()> {
         let job = self.job(id)?;
         if !job.state.is_final() {
@@ -222,15 +229,11 @@ impl Jobs {
                 ),
             ));
         }
-        if let Some(reader) = self.scheduler.reader_of(id) {
+        if let Some((user, how)) = self.scheduler.user_of(&job) {
             return Err(Error::new(
                 Class::State,
                 "JOB_IN_USE",
-                format!(
-                    "job {:?} reads an output of {:?}",
-                    reader.as_str(),
-                    id.as_str()
-                ),
+                format!("job {:?} {how} of {:?}", user.as_str(), id.as_str()),
             ));
         }
         let mut writes = records::delete_job(&job);
@@ -279,11 +282,12 @@ impl Jobs {
         self.serving.model(id)
     }
 
-    /// Models with a number below `before`, newest first.
+    /// Models with a number and name below `before`, newest first; those of one job by falling
+    /// name, the main one last.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn models(&self, before: Option<u64>, limit: usize) -> Result<Vec<Model>> {
+    pub fn models(&self, before: Option<(u64, &str)>, limit: usize) -> Result<Vec<Model>> {
         records::models(&self.store, before, limit)
     }
 
@@ -310,6 +314,40 @@ impl Jobs {
         self.serving.clear();
     }
 
+    /// Refuses a job whose models would take the ids of those of another: job "a" with a model
+    /// "b" beside its main one, and job "a.b".
+    fn check_model_ids(&self, id: &JobId, algorithm: &AlgorithmSpec) -> Result<()> {
+        for model in model_ids(id, algorithm)? {
+            let as_main = model.as_str();
+            let as_named = as_main.rsplit_once('.').map_or("", |(job, _)| job);
+            for other in [as_main, as_named] {
+                let Ok(other) = JobId::parse(other) else {
+                    continue;
+                };
+                if other != *id && self.makes(&other, &model)? {
+                    let words = format!(
+                        "expected an id whose models are not those of another job, found {:?}: \
+                         model {:?} is of job {:?}",
+                        id.as_str(),
+                        model.as_str(),
+                        other.as_str()
+                    );
+                    return Err(Error::new(Class::Exists, "MODEL_EXISTS", words).at("job_id"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a job has made a model, or will when it succeeds.
+    fn makes(&self, job: &JobId, model: &ModelId) -> Result<bool> {
+        if let Some(algorithm) = self.scheduler.live_algorithm(job) {
+            return Ok(model_ids(job, &algorithm.spec)?.contains(model));
+        }
+        let job = records::job(&self.store, job)?;
+        Ok(job.is_some_and(|job| job.models.contains(model)))
+    }
+
     fn existing(&self, id: &JobId, spec: &JobSpec) -> Result<Option<Job>> {
         match self.job(id) {
             Ok(job) if job.spec == *spec => Ok(Some(job)),
@@ -323,6 +361,25 @@ impl Jobs {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The ids of the models that a job makes, the main one first: that of the job, and behind a
+/// dot the name of each model beside it.
+///
+/// # Errors
+/// `INVALID_ID` when the job's id leaves no room for a name.
+pub(crate) fn model_ids(id: &JobId, algorithm: &AlgorithmSpec) -> Result<Vec<ModelId>> {
+    if algorithm.model_format.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = algorithm
+        .models
+        .iter()
+        .map(|model| format!("{id}.{}", model.name));
+    std::iter::once(id.to_string())
+        .chain(names)
+        .map(|id| ModelId::parse(id).map_err(|error| Error::of(&error).at("job_id")))
+        .collect()
 }
 
 pub(crate) fn not_found(id: &JobId) -> Error {

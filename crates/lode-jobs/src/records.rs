@@ -1,8 +1,9 @@
 //! Jobs, models and events as documents of the store.
 //!
 //! Keys: `n` + number (big-endian) holds a record, `i` + id holds its number, so that
-//! lists are in the order of creation and a lookup by id is two reads. Events are under
-//! the job's number, then their own. Records are JSON with a version field.
+//! lists are in the order of creation and a lookup by id is two reads. A model beside the main
+//! one of its job has its name behind the number in both. Events are under the job's number,
+//! then their own. Records are JSON with a version field.
 
 use lode_store::DocWrite;
 use lode_store::Space;
@@ -44,9 +45,10 @@ pub(crate) fn put_model(model: &Model) -> Result<[DocWrite; 2]> {
     let id = DocWrite::Put {
         space: Space::Models,
         key: id_key(model.id.as_str()),
-        bytes: model.number.to_be_bytes().to_vec(),
+        bytes: [&model.number.to_be_bytes(), model.name.as_bytes()].concat(),
     };
-    Ok([put(Space::Models, number_key(model.number), model)?, id])
+    let key = model_key(model.number, &model.name);
+    Ok([put(Space::Models, key, model)?, id])
 }
 
 pub(crate) fn put_event(job_number: u64, event: &Event) -> Result<DocWrite> {
@@ -62,7 +64,7 @@ pub(crate) fn delete_job(job: &Job) -> Vec<DocWrite> {
 
 pub(crate) fn delete_model(model: &Model) -> Vec<DocWrite> {
     vec![
-        delete(Space::Models, number_key(model.number)),
+        delete(Space::Models, model_key(model.number, &model.name)),
         delete(Space::Models, id_key(model.id.as_str())),
     ]
 }
@@ -81,11 +83,17 @@ pub(crate) fn model(store: &Store, id: &ModelId) -> Result<Option<Model>> {
 
 /// Jobs with a number below `before`, newest first.
 pub(crate) fn jobs(store: &Store, before: Option<u64>, limit: usize) -> Result<Vec<Job>> {
-    newest(store, Space::Jobs, before, limit)
+    newest(store, Space::Jobs, before.map(number_key), limit)
 }
 
-/// Models with a number below `before`, newest first.
-pub(crate) fn models(store: &Store, before: Option<u64>, limit: usize) -> Result<Vec<Model>> {
+/// Models with a number and name below `before`, newest first; those of one job by falling
+/// name, the main one last.
+pub(crate) fn models(
+    store: &Store,
+    before: Option<(u64, &str)>,
+    limit: usize,
+) -> Result<Vec<Model>> {
+    let before = before.map(|(number, name)| model_key(number, name));
     newest(store, Space::Models, before, limit)
 }
 
@@ -106,9 +114,10 @@ fn by_id<T: DeserializeOwned>(store: &Store, space: Space, id: &str) -> Result<O
     let Some(number) = store.doc(space, &id_key(id))? else {
         return Ok(None);
     };
-    let number = <[u8; 8]>::try_from(number.as_slice())
-        .map_err(|_| Error::bug("an id's record holds no number"))?;
-    match store.doc(space, &number_key(u64::from_be_bytes(number)))? {
+    if number.len() < size_of::<u64>() {
+        return Err(Error::bug("an id's record holds no number"));
+    }
+    match store.doc(space, &[b"n", number.as_slice()].concat())? {
         Some(bytes) => Ok(Some(decode(&bytes)?)),
         None => Ok(None),
     }
@@ -117,10 +126,9 @@ fn by_id<T: DeserializeOwned>(store: &Store, space: Space, id: &str) -> Result<O
 fn newest<T: DeserializeOwned>(
     store: &Store,
     space: Space,
-    before: Option<u64>,
+    before: Option<Vec<u8>>,
     limit: usize,
 ) -> Result<Vec<T>> {
-    let before = before.map(number_key);
     let docs = store.docs(space, b"n", before.as_deref(), limit, true)?;
     docs.iter().map(|(_, bytes)| decode(bytes)).collect()
 }
@@ -154,6 +162,10 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 fn number_key(number: u64) -> Vec<u8> {
     [b"n".as_slice(), &number.to_be_bytes()].concat()
+}
+
+fn model_key(number: u64, name: &str) -> Vec<u8> {
+    [&number_key(number), name.as_bytes()].concat()
 }
 
 fn id_key(id: &str) -> Vec<u8> {

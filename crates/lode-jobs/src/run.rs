@@ -38,9 +38,11 @@ use crate::SignatureColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
+use crate::check::base_model;
 use crate::evaluate;
 use crate::input;
 use crate::input::Until;
+use crate::jobs::model_ids;
 use crate::tags;
 
 /// Share of the progress bar that evaluation takes, when there is one.
@@ -62,7 +64,8 @@ pub(crate) struct Bench<'a> {
 /// What a job made; to be recorded in one transaction.
 pub(crate) struct Made {
     pub(crate) outputs: Vec<Output>,
-    pub(crate) model: Option<Model>,
+    /// The main one first.
+    pub(crate) models: Vec<Model>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) written_back: u64,
 }
@@ -103,41 +106,40 @@ impl Bench<'_> {
             let file = keep.create(&format!("{stem}-{}.arrow", output.name))?;
             files.push((output.name.clone(), file));
         }
-        let model_name = format!("{stem}.model");
-        let mut keep_model = Keep {
+        let mut keep_models = Keep {
             store: self.store,
             area: Area::Models,
             files: Vec::new(),
         };
-        let model_file = match spec.model_format {
-            Some(_) => Some(keep_model.create(&model_name)?),
-            None => None,
-        };
+        let mut model_files = Vec::new();
+        let names = std::iter::once("").chain(spec.models.iter().map(|model| model.name.as_str()));
+        for (id, name) in model_ids(&job.id, spec)?.into_iter().zip(names) {
+            let file_name = match name {
+                "" => format!("{stem}.model"),
+                name => format!("{stem}-{name}.model"),
+            };
+            let file = keep_models.create(&file_name)?;
+            model_files.push((id, name.to_owned(), file_name, file));
+        }
         let mut inputs = Vec::new();
         for bound in &checked.inputs {
             inputs.push(self.open_input(bound, bounds)?);
         }
-        let written = files
-            .iter()
-            .map(|(name, file)| Ok((name.clone(), file.try_clone()?)))
-            .collect::<std::io::Result<Vec<_>>>()
-            .map_err(|error| unwritable(&error))?;
-        let model_copy = model_file
-            .as_ref()
-            .map(File::try_clone)
-            .transpose()
-            .map_err(|error| unwritable(&error))?;
+        let written = copies(files.iter().map(|(name, file)| (name, file)))?;
+        let models = copies(model_files.iter().map(|(_, name, _, file)| (name, file)))?;
+        let base_model = job.spec.base_model.as_ref();
+        let base_model = base_model
+            .map(|id| base_model::open(self.store, id, checked.base_model_sha256.as_deref()))
+            .transpose()?;
         let fitted = self.fit(
             job,
             checked,
             bounds,
             Fit {
                 inputs,
+                base_model,
                 outputs: written,
-                models: model_copy
-                    .map(|file| (String::new(), file))
-                    .into_iter()
-                    .collect(),
+                models,
                 stage: "fit",
                 progress: fit_start..FIT_END,
             },
@@ -166,21 +168,26 @@ impl Bench<'_> {
             .into_iter()
             .map(|(name, value)| Metric { name, value })
             .collect();
-        let model = match (model_file, fitted.models.get("")) {
-            (Some(file), Some(_)) => {
-                let (bytes, sha256) = digest(file)?;
-                self.store.adopt_file(Area::Models, &model_name)?;
-                Some(self.model(job, checked, &metrics, model_name.clone(), (bytes, sha256))?)
+        let mut models = Vec::new();
+        for (id, name, file_name, file) in model_files {
+            if !fitted.models.contains_key(&name) {
+                let words = match name.as_str() {
+                    "" => format!("{} did not give its model", spec.id),
+                    name => format!("{} did not give its model {name:?}", spec.id),
+                };
+                return Err(Error::new(Class::Bug, "PLUGIN_FAILED", words));
             }
-            (Some(_), None) => {
-                return Err(Error::new(
-                    Class::Bug,
-                    "PLUGIN_FAILED",
-                    format!("{} did not give its model", spec.id),
-                ));
-            }
-            _ => None,
-        };
+            let (bytes, sha256) = digest(file)?;
+            self.store.adopt_file(Area::Models, &file_name)?;
+            let kept = Kept {
+                id,
+                name,
+                file: file_name,
+                bytes,
+                sha256,
+            };
+            models.push(self.model(job, checked, &metrics, kept));
+        }
 
         self.check_cancelled()?;
         let mut written_back = 0;
@@ -203,10 +210,10 @@ impl Bench<'_> {
             }
         }
         keep.files.clear();
-        keep_model.files.clear();
+        keep_models.files.clear();
         Ok(Made {
             outputs,
-            model,
+            models,
             metrics,
             written_back,
         })
@@ -240,7 +247,7 @@ impl Bench<'_> {
             inputs: fit.inputs,
             outputs: fit.outputs,
             models: fit.models,
-            base_model: None,
+            base_model: fit.base_model,
         };
         let (start, end) = (fit.progress.start, fit.progress.end);
         let mut last = Instant::now();
@@ -305,27 +312,21 @@ impl Bench<'_> {
         }
     }
 
-    fn model(
-        &self,
-        job: &Job,
-        checked: &Checked,
-        metrics: &[Metric],
-        file: String,
-        (bytes, sha256): (u64, String),
-    ) -> Result<Model> {
+    fn model(&self, job: &Job, checked: &Checked, metrics: &[Metric], kept: Kept) -> Model {
         let first = checked.inputs.first();
         let columns = first
             .map(|input| input.columns.as_slice())
             .unwrap_or_default();
-        Ok(Model {
-            id: ModelId::parse(job.id.as_str()).map_err(|error| Error::of(&error))?,
+        Model {
+            id: kept.id,
             number: job.number,
+            name: kept.name,
             algorithm: checked.algorithm.spec.id.clone(),
             model_format: checked.algorithm.spec.model_format,
             job: job.id.clone(),
             metrics: metrics.to_vec(),
-            bytes,
-            sha256,
+            bytes: kept.bytes,
+            sha256: kept.sha256,
             provenance: job.provenance.clone(),
             seed: job.spec.seed,
             signature: columns
@@ -340,9 +341,9 @@ impl Bench<'_> {
                 BoundSource::Dataset(snapshot) => Some(snapshot.dataset().id.clone()),
                 _ => None,
             }),
-            file,
+            file: kept.file,
             create_time: self.clock.now(),
-        })
+        }
     }
 }
 
@@ -352,10 +353,21 @@ pub(crate) struct Fit<'a> {
     pub(crate) outputs: Vec<(String, File)>,
     /// By name; the main one has none.
     pub(crate) models: Vec<(String, File)>,
+    /// The model to start from.
+    pub(crate) base_model: Option<File>,
     /// What the watcher sees; a stage other than "fit" hides the plugin's own words.
     pub(crate) stage: &'a str,
     /// The part of the job's progress that this call is.
     pub(crate) progress: std::ops::Range<f64>,
+}
+
+/// A model whose file has its final name.
+struct Kept {
+    id: ModelId,
+    name: String,
+    file: String,
+    bytes: u64,
+    sha256: String,
 }
 
 /// Files of a job that has no final record yet; removed on drop unless it gets one.
@@ -402,6 +414,14 @@ impl Drop for Keep<'_> {
             }
         }
     }
+}
+
+/// The same files once more, for a worker to write.
+fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec<(String, File)>> {
+    files
+        .map(|(name, file)| Ok((name.clone(), file.try_clone()?)))
+        .collect::<std::io::Result<_>>()
+        .map_err(|error| unwritable(&error))
 }
 
 /// Length and SHA-256 of a file, in hexadecimal.

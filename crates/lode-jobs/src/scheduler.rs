@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 
 use lode_host::CancelFlag;
 use lode_host::Host;
+use lode_host::Loaded;
 use lode_query::Sql;
 use lode_store::Store;
 use lode_types::Class;
@@ -146,22 +147,34 @@ impl Scheduler {
         live.map(|live| lock(&live.job).clone())
     }
 
+    /// What a job that has not ended runs with.
+    pub(crate) fn live_algorithm(&self, id: &JobId) -> Option<Arc<Loaded>> {
+        let live = lock(&self.shared.queue).live.get(id).cloned();
+        live.map(|live| Arc::clone(&live.checked.algorithm))
+    }
+
     pub(crate) fn events(&self) -> &EventLog {
         &self.shared.events
     }
 
-    /// A live job that reads an output of `id`.
-    pub(crate) fn reader_of(&self, id: &JobId) -> Option<JobId> {
+    /// A live job that needs what `used` made, and how: "reads an output", "starts from a model".
+    pub(crate) fn user_of(&self, used: &Job) -> Option<(JobId, &'static str)> {
         let queue = lock(&self.shared.queue);
-        let reads = |live: &Arc<LiveJob>| {
-            let job = lock(&live.job);
-            job.spec
-                .inputs
-                .values()
-                .any(|input| matches!(&input.source, InputSource::Output { job, .. } if job == id))
-        };
-        let found = queue.live.iter().find(|(_, live)| reads(live));
-        found.map(|(id, _)| id.clone())
+        let mut uses = queue.live.iter().filter_map(|(id, live)| {
+            let spec = &lock(&live.job).spec;
+            let reads = spec.inputs.values().any(
+                |input| matches!(&input.source, InputSource::Output { job, .. } if *job == used.id),
+            );
+            let starts = spec.base_model.as_ref();
+            if reads {
+                Some((id.clone(), "reads an output"))
+            } else if starts.is_some_and(|model| used.models.contains(model)) {
+                Some((id.clone(), "starts from a model"))
+            } else {
+                None
+            }
+        });
+        uses.next()
     }
 
     /// Asks a live job to stop. One that waits ends at once.
@@ -397,9 +410,9 @@ impl Shared {
                 job.outputs = made.outputs;
                 job.metrics = made.metrics;
                 job.written_back = made.written_back;
-                if let Some(model) = made.model {
-                    job.models = vec![model.id.clone()];
+                for model in made.models {
                     writes.extend(records::put_model(&model)?);
+                    job.models.push(model.id);
                 }
             }
             Err(error) => {

@@ -1,7 +1,8 @@
 //! Splits rows into k groups by distance to a center (k-means).
 //!
-//! Does not scale columns, fill gaps or name groups. Invariant: groups are ordered by size,
-//! largest first, equal sizes by their centers' numbers.
+//! Does not scale columns, fill gaps or name groups. Invariant: groups that [`fit`] finds are
+//! ordered by size, largest first, equal sizes by their centers' numbers; those of [`fit_from`]
+//! keep the order of the centers that they started from.
 
 mod assign;
 mod lloyd;
@@ -35,10 +36,10 @@ pub struct KMeansParams {
     pub threads: usize,
 }
 
-/// What [`fit`] found.
+/// What [`fit`] or [`fit_from`] found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeansFit {
-    /// The centers, largest group first.
+    /// The centers; those of [`fit`] largest group first.
     pub centers: Centers,
     /// Group of each row.
     pub labels: Vec<u32>,
@@ -129,6 +130,49 @@ pub fn fit(rows: Rows<'_>, params: &KMeansParams, progress: Progress<'_>) -> Res
     }
     let best = best.expect("restarts is at least 1, as checked");
     Ok(in_order_of_size(best))
+}
+
+/// Moves given centers to where they make the sum of squared distances small; group i is the
+/// one that center i became.
+///
+/// For rows that were split before and have changed since: groups keep their numbers. One
+/// start, the centers given; else as [`fit`], whose Input and Method hold. Seed and `restarts`
+/// have no effect, and the groups are not put in order of size.
+///
+/// # Errors
+/// As [`fit`]; [`Error::Length`] when the centers are not `k` of as many numbers as the rows
+/// have, [`Error::NotFinite`] when one is not finite.
+pub fn fit_from(
+    rows: Rows<'_>,
+    params: &KMeansParams,
+    centers: Centers,
+    progress: Progress<'_>,
+) -> Result<KMeansFit> {
+    check(rows, params)?;
+    if centers.n_cols() != rows.n_cols() || centers.k() != params.k {
+        return Err(Error::Length {
+            what: "numbers of the centers",
+            expected: params.k * rows.n_cols(),
+            found: centers.values().len(),
+        });
+    }
+    // Only to see that all are finite.
+    Rows::new(centers.values(), rows.n_cols())?;
+    let threshold = params.tolerance * mean_variance(rows, params.threads)?;
+    let tick = |round: usize| match progress(round as f64 / params.max_iterations as f64) {
+        true => Ok(()),
+        false => Err(Error::Cancelled),
+    };
+    let run = lloyd::run(rows, centers, params, threshold, &tick)?;
+    Ok(KMeansFit {
+        centers: run.centers,
+        labels: run.labels,
+        distances: run.distances,
+        sizes: run.sizes,
+        inertia: run.inertia,
+        iterations: run.iterations,
+        converged: run.converged,
+    })
 }
 
 fn check(rows: Rows<'_>, params: &KMeansParams) -> Result<()> {

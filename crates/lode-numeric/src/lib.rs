@@ -19,6 +19,7 @@ pub mod logistic;
 pub mod metrics;
 pub mod neighbors;
 pub mod standardize;
+pub mod sum;
 
 pub use error::Error;
 pub use error::Result;

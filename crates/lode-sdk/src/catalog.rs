@@ -219,6 +219,15 @@ pub struct AlgorithmInfo {
     pub outputs: Vec<OutputInfo>,
     /// Whether a job makes a model.
     pub makes_model: bool,
+    /// Whether a job may start from an earlier model.
+    pub warm_start: bool,
+    /// Whether what it learns from parts of the rows can be put together.
+    pub mergeable: bool,
+    /// Largest relative difference of a number between merged parts and one fit; 0 means the
+    /// same bytes.
+    pub merge_tolerance: f64,
+    /// Models that a job makes beside its main one: what each is for, by name.
+    pub models: BTreeMap<String, String>,
     /// The plugin that brings it.
     pub plugin: String,
     /// Version of the plugin.
@@ -494,6 +503,14 @@ impl From<v1::Algorithm> for AlgorithmInfo {
                 })
                 .collect(),
             makes_model: algorithm.makes_model,
+            warm_start: algorithm.warm_start,
+            mergeable: algorithm.mergeable,
+            merge_tolerance: algorithm.merge_tolerance,
+            models: algorithm
+                .models
+                .into_iter()
+                .map(|model| (model.name, model.description))
+                .collect(),
             plugin: id_of(&algorithm.plugin),
             plugin_version: algorithm.plugin_version,
         }

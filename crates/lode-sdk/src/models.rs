@@ -26,6 +26,8 @@ pub struct Model {
     pub algorithm: String,
     /// The job that made it.
     pub job: String,
+    /// Its name beside the job's main model; empty for the main one.
+    pub beside: String,
     /// What the job measured.
     pub metrics: BTreeMap<String, f64>,
     /// Format of its bytes, as its plugin counts; none when it was not kept.
@@ -49,6 +51,7 @@ impl From<v1::Model> for Model {
             model: id_of(&model.name),
             algorithm: id_of(&model.algorithm),
             job: id_of(&model.job),
+            beside: model.beside,
             metrics: metrics(model.metrics),
             model_format: model.model_format,
             bytes: model.size_bytes,

@@ -1,7 +1,8 @@
 //! Reads who has what from rows of events.
 //!
 //! Does not count how often. Invariant: every row is counted once: used, or left out for one
-//! reason; customers and items without a used row do not exist.
+//! reason; customers and items without a used row do not exist; what the rows of parts give
+//! merges to what all rows give.
 
 use lode_plugin::Context;
 use lode_plugin::Error;
@@ -15,17 +16,18 @@ use crate::offers::OfferModel;
 use crate::offers::names::Names;
 
 /// Rows between two looks at whether to stop.
-const STRIDE: usize = 1 << 16;
+const STRIDE: usize = 1 << 12;
 
 /// What the rows say.
-pub(crate) struct Events {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Events {
     /// Names and histories; no neighbors yet.
     pub(crate) model: OfferModel,
     pub(crate) counts: Counts,
 }
 
 /// What became of the rows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Counts {
     used: u64,
     without_customer: u64,
@@ -41,6 +43,77 @@ impl Counts {
             ("rows_without_item", self.without_item),
             ("rows_not_positive", self.not_positive),
         ]
+    }
+
+    /// In the order of [`Self::named`].
+    fn of([used, without_customer, without_item, not_positive]: [u64; 4]) -> Self {
+        Self {
+            used,
+            without_customer,
+            without_item,
+            not_positive,
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        let each = self.named().into_iter().map(|(_, count)| count);
+        each.fold(0, u64::saturating_add)
+    }
+}
+
+impl Events {
+    /// Refuses what nothing can be learned from.
+    pub(crate) fn check(&self) -> Result<()> {
+        let rows = self.counts.rows();
+        if rows == 0 {
+            return Err(Error::invalid(
+                "inputs.events",
+                "expected at least one row, found none",
+            ));
+        }
+        if self.model.n_pairs() == 0 {
+            return Err(Error::invalid(
+                "inputs.events",
+                format!(
+                    "expected at least one row with a customer and an item, found none in {rows} \
+                     rows"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What the rows of both say.
+    pub(crate) fn merge(&self, other: &Self) -> Self {
+        let (left, right) = (self.counts.named(), other.counts.named());
+        let added = std::array::from_fn(|at| left[at].1.saturating_add(right[at].1));
+        Self {
+            model: self.model.merge(&other.model),
+            counts: Counts::of(added),
+        }
+    }
+
+    /// Format 1: the four counts of rows as u64, little-endian, then names and histories as in
+    /// a model.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let counts = self.counts.named().into_iter();
+        let mut bytes: Vec<u8> = counts.flat_map(|(_, count)| count.to_le_bytes()).collect();
+        bytes.extend(self.model.to_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let damaged = || Error::model("expected a state of recommend.popular, found damaged bytes");
+        let (counts, rest) = bytes.split_first_chunk::<32>().ok_or_else(damaged)?;
+        let (words, _) = counts.as_chunks::<8>();
+        let model = OfferModel::from_bytes(rest).map_err(|_| damaged())?;
+        if !model.can_merge() {
+            return Err(damaged());
+        }
+        Ok(Self {
+            model,
+            counts: Counts::of(std::array::from_fn(|at| u64::from_le_bytes(words[at]))),
+        })
     }
 }
 
@@ -69,15 +142,10 @@ pub(crate) fn check_n(n: usize) -> Result<()> {
 pub(crate) fn read(table: &Table, cx: &Context<'_>) -> Result<Events> {
     cx.check_cancelled()?;
     cx.progress(0.0, "reading rows");
-    if table.n_rows() == 0 {
-        return Err(Error::invalid(
-            "inputs.events",
-            "expected at least one row, found none",
-        ));
-    }
     let customers = table.ids(Role::CustomerId)?;
     cx.check_cancelled()?;
     let items = table.ids(Role::Item)?;
+    cx.check_cancelled()?;
     let quantities = match table.column(Role::Quantity) {
         Some(column) => Some(column.numbers()?),
         None => None,
@@ -100,18 +168,11 @@ pub(crate) fn read(table: &Table, cx: &Context<'_>) -> Result<Events> {
             pairs.push((customers.codes[row], items.codes[row]));
         }
     }
-    if pairs.is_empty() {
-        return Err(Error::invalid(
-            "inputs.events",
-            format!(
-                "expected at least one row with a customer and an item, found none in {} rows",
-                table.n_rows()
-            ),
-        ));
-    }
+    cx.check_cancelled()?;
     cx.progress(0.1, "sorting histories");
     pairs.sort_unstable();
     pairs.dedup();
+    cx.check_cancelled()?;
     let (customers, customer_codes) = used(&customers, pairs.iter().map(|pair| pair.0));
     let (items, item_codes) = used(&items, pairs.iter().map(|pair| pair.1));
     for (customer, item) in &mut pairs {

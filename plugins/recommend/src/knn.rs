@@ -157,7 +157,9 @@ impl Algorithm for ItemKnn {
 
     fn fit(params: ItemKnnParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
         params.check()?;
-        let Events { mut model, counts } = events::read(inputs.table("events")?, cx)?;
+        let found = events::read(inputs.table("events")?, cx)?;
+        found.check()?;
+        let Events { mut model, counts } = found;
         let asked = NeighborParams {
             limit: params.neighbors,
             min_both: params.min_both,

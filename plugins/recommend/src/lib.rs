@@ -16,4 +16,4 @@ pub use knn::ItemKnnParams;
 pub use popular::Popular;
 pub use popular::PopularParams;
 
-lode_plugin::export_plugin!(Popular, ItemKnn);
+lode_plugin::export_plugin!(Popular: mergeable, ItemKnn);

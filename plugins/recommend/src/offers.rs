@@ -18,7 +18,7 @@ use codec::Writer;
 use names::Names;
 
 /// Names, histories, popularity and neighbors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct OfferModel {
     customers: Names,
     items: Names,
@@ -75,6 +75,33 @@ impl OfferModel {
             neighbors: Lists::default(),
             similarities: Vec::new(),
         }
+    }
+
+    /// Whether [`Self::merge`] takes it: names and histories rise and there are no neighbors,
+    /// as in one that was just read from rows.
+    pub(crate) fn can_merge(&self) -> bool {
+        let rise = |customer| self.history(customer).is_sorted_by(|a, b| a < b);
+        self.customers.rise()
+            && self.items.rise()
+            && !self.is_personal()
+            && (0..self.customers.len()).all(rise)
+    }
+
+    /// Who has what by either; neighbors are not kept.
+    pub(crate) fn merge(&self, other: &Self) -> Self {
+        let (customers, customer_codes) = self.customers.union(&other.customers);
+        let (items, item_codes) = self.items.union(&other.items);
+        let mut pairs = Vec::with_capacity(self.n_pairs() + other.n_pairs());
+        for (side, model) in [self, other].into_iter().enumerate() {
+            for (customer, code) in customer_codes[side].iter().enumerate() {
+                let own = model.history(customer).iter();
+                pairs.extend(own.map(|item| (*code, item_codes[side][*item as usize])));
+            }
+        }
+        // Two sorted runs: this merges them.
+        pairs.sort();
+        pairs.dedup();
+        Self::new(customers, items, &pairs)
     }
 
     pub(crate) fn set_neighbors(&mut self, found: &[Vec<Neighbor>]) {

@@ -9,6 +9,7 @@ use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Fitted;
 use lode_plugin::Inputs;
+use lode_plugin::Mergeable;
 use lode_plugin::Model;
 use lode_plugin::Output;
 use lode_plugin::Result;
@@ -71,6 +72,11 @@ impl Default for PopularParams {
 /// No randomness: the seed has no effect. O(n log n) in the rows; the model keeps every pair
 /// of customer and item (4 bytes each).
 ///
+/// # Merging
+/// Parts merge to the same bytes as the whole. A state is as large as the model less its
+/// header: the names, and every pair of customer and item, since parts may share a pair and
+/// it counts once.
+///
 /// # Errors
 /// `INPUT_INVALID`: no rows, or none with customer and item. `PARAMS_INVALID`: `n`.
 ///
@@ -120,16 +126,7 @@ impl Algorithm for Popular {
     }
 
     fn fit(params: PopularParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
-        events::check_n(params.n)?;
-        let Events { model, counts } = events::read(inputs.table("events")?, cx)?;
-        let items = output::items(&model)?;
-        output::finish(
-            Fitted::new().table("items", items),
-            model,
-            &counts,
-            params.n,
-            cx,
-        )
+        Self::finish(&params, Self::partial(&params, inputs, cx)?, cx)
     }
 
     fn open(params: PopularParams, model: Model<'_>) -> Result<Self::Scorer> {
@@ -142,6 +139,41 @@ impl Algorithm for Popular {
 
     fn score(scorer: &Self::Scorer, inputs: Inputs, cx: &Context<'_>) -> Result<RecordBatch> {
         scorer.answer(inputs.table("requests")?, cx)
+    }
+}
+
+impl Mergeable for Popular {
+    type State = Events;
+
+    fn partial(params: &PopularParams, inputs: Inputs, cx: &Context<'_>) -> Result<Events> {
+        events::check_n(params.n)?;
+        events::read(inputs.table("events")?, cx)
+    }
+
+    fn merge(_: &PopularParams, left: Events, right: Events) -> Result<Events> {
+        Ok(left.merge(&right))
+    }
+
+    fn finish(params: &PopularParams, state: Events, cx: &Context<'_>) -> Result<Fitted> {
+        events::check_n(params.n)?;
+        state.check()?;
+        let Events { model, counts } = state;
+        let items = output::items(&model)?;
+        output::finish(
+            Fitted::new().table("items", items),
+            model,
+            &counts,
+            params.n,
+            cx,
+        )
+    }
+
+    fn encode(state: &Events) -> Vec<u8> {
+        state.to_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Events> {
+        Events::from_bytes(bytes)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `segment.kmeans`: groups of customers that are alike in numbers.
 //!
-//! Does not use text columns. Invariant: segments are named "1", "2", ... by falling size.
+//! Does not use text columns. Invariant: segments are named "1", "2", ... by falling size, or
+//! as in the model that the fit started from.
 
+mod base;
 mod fit;
 mod model;
 mod output;
@@ -58,14 +60,24 @@ pub use params::Transform;
 /// the sum of squared distances on the transformed columns; `silhouette` is measured on at
 /// most 1,000 rows drawn by the seed.
 ///
+/// # Starting from a model
+/// A fit may start from a model of the same columns, `k` and `transform`, such as last
+/// month's: from its centers, moved to the scales of the new rows, in one start. Segment i is
+/// then what segment i of the model became, so that segments keep their numbers from month to
+/// month and are no longer in order of size; a segment that lost all its customers takes the
+/// one farthest from its own. `restarts` and the seed have no effect on the split. Start anew
+/// now and then: a start from old centers may miss a better split of rows that have changed
+/// much.
+///
 /// # Determinism and cost
 /// The seed decides; threads and batches do not. O(restarts * iterations * n * k * d) at
 /// worst; memory 16 n d bytes.
 ///
 /// # Errors
 /// `INPUT_INVALID`: no rows, no number column, an infinity, a value at or below -1 with
-/// `log_standardize`. `PARAMS_INVALID`: a range, an unknown column, or `k` above the number of
-/// different rows.
+/// `log_standardize`. `PARAMS_INVALID`: a range, an unknown column, `k` above the number of
+/// different rows, or `k`, `transform` or `columns` other than those of the model to start
+/// from.
 ///
 /// # Source
 /// See `lode_numeric::kmeans`: Arthur and Vassilvitskii 2007; Lloyd 1982; Hamerly 2010.
@@ -103,7 +115,8 @@ impl Algorithm for KMeans {
             Task::Segmentation,
             "Segments by k-means",
             "Splits customers into k groups that are alike in all number columns. Columns are \
-             standardized unless told otherwise; segments are numbered by falling size.",
+             standardized unless told otherwise; segments are numbered by falling size, or keep \
+             their numbers when the job starts from a model.",
         )
         .input(
             Input::new(
@@ -119,10 +132,20 @@ impl Algorithm for KMeans {
                 .write_back("segment", TagKind::Segment),
         )
         .output(Output::new("centers", "What each segment is like").chart(Chart::Heatmap))
+        .warm_start()
     }
 
     fn fit(params: KMeansParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
-        fit::run(&params.check()?, inputs.table("customers")?, cx)
+        let base = match cx.base_model::<Self>(&inputs)? {
+            Some(base) => Some(model::KMeansModel::from_bytes(base.bytes())?),
+            None => None,
+        };
+        fit::run(
+            &params.check()?,
+            inputs.table("customers")?,
+            base.as_ref(),
+            cx,
+        )
     }
 
     fn open(params: KMeansParams, model: Model<'_>) -> Result<Self::Scorer> {

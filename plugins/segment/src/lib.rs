@@ -2,6 +2,7 @@
 //!
 //! Two algorithms, [`Rfm`] and [`KMeans`]. Neither looks at an outcome.
 
+mod codec;
 mod kmeans;
 mod rfm;
 
@@ -12,4 +13,4 @@ pub use rfm::Returns;
 pub use rfm::Rfm;
 pub use rfm::RfmParams;
 
-lode_plugin::export_plugin!(Rfm, KMeans);
+lode_plugin::export_plugin!(Rfm: mergeable, KMeans);

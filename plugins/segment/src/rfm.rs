@@ -6,16 +6,17 @@
 mod output;
 mod params;
 mod purchases;
+mod state;
 mod tier;
 mod time;
 
 use lode_plugin::Algorithm;
 use lode_plugin::Chart;
 use lode_plugin::Context;
-use lode_plugin::Error;
 use lode_plugin::Fitted;
 use lode_plugin::Input;
 use lode_plugin::Inputs;
+use lode_plugin::Mergeable;
 use lode_plugin::Output;
 use lode_plugin::Result;
 use lode_plugin::Role;
@@ -25,6 +26,7 @@ use lode_plugin::Task;
 
 pub use params::Returns;
 pub use params::RfmParams;
+use state::State;
 
 /// RFM analysis: how recently, how often and for how much each customer bought.
 ///
@@ -43,8 +45,8 @@ pub use params::RfmParams;
 /// | role `order`, optional | text, integer | the row counts as an order of its own |
 ///
 /// A row is a purchase when its amount (or both its quantity and its unit price) is above 0;
-/// any other is left out (`rows_not_positive`) unless `returns` is `net`. An infinite amount
-/// is refused.
+/// any other is left out (`rows_not_positive`) unless `returns` is `net`. An amount beyond
+/// 1e288 is refused.
 ///
 /// # Output
 /// `rfm`, one row a customer by id: `customer_id`, `recency_days` (from the last purchase to
@@ -72,12 +74,19 @@ pub use params::RfmParams;
 /// | r=1 | lost | lost | at_risk | at_risk | cannot_lose |
 ///
 /// # Determinism and cost
-/// No randomness: the seed has no effect. Amounts of a customer are added in row order. One
-/// thread; O(n log n) in the rows.
+/// No randomness: the seed has no effect. Amounts of a customer are added exactly and rounded
+/// once, so neither the order of rows nor how they are cut changes a bit. One thread;
+/// O(n log n) in the rows.
+///
+/// # Merging
+/// Parts merge to the same bytes as the whole. A state has of each customer with a purchase
+/// the id and some 50 bytes, and of each different order its id and 8 bytes: parts may share
+/// an order, and without its id it would count twice. Without an order column a state is as
+/// large as its customers, however many rows there were.
 ///
 /// # Errors
 /// `INPUT_INVALID`: no rows, no purchase, neither amount nor quantity and unit price, an
-/// infinite amount. `PARAMS_INVALID`: `bins`, a reference time that cannot be read.
+/// amount beyond 1e288. `PARAMS_INVALID`: `bins`, a reference time that cannot be read.
 ///
 /// # Source
 /// A. Hughes, "Strategic Database Marketing", 1994 (quintiles of recency, frequency, money);
@@ -144,21 +153,27 @@ impl Algorithm for Rfm {
     }
 
     fn fit(params: RfmParams, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
+        Self::finish(&params, Self::partial(&params, inputs, cx)?, cx)
+    }
+}
+
+impl Mergeable for Rfm {
+    type State = State;
+
+    fn partial(params: &RfmParams, inputs: Inputs, cx: &Context<'_>) -> Result<State> {
+        purchases::read(inputs.table("events")?, &params.check()?, cx)
+    }
+
+    fn merge(_: &RfmParams, left: State, right: State) -> Result<State> {
+        Ok(left.merge(right))
+    }
+
+    fn finish(params: &RfmParams, state: State, cx: &Context<'_>) -> Result<Fitted> {
         let params = params.check()?;
-        let table = inputs.table("events")?;
-        let found = purchases::read(table, &params, cx)?;
         cx.check_cancelled()?;
         cx.progress(0.8, "scoring customers");
-        if found.customers.is_empty() {
-            return Err(Error::invalid(
-                "inputs.events",
-                format!(
-                    "expected at least one purchase (a row with a customer, a time and an \
-                     amount above 0), found none in {} rows",
-                    table.n_rows()
-                ),
-            ));
-        }
+        let found = purchases::finish(state, &params)?;
+        cx.check_cancelled()?;
         let scored = tier::score(&found.customers, params.bins);
         let revenue: f64 = found.customers.iter().map(|c| c.monetary).sum();
         let mut fitted = Fitted::new()
@@ -170,6 +185,14 @@ impl Algorithm for Rfm {
             fitted = fitted.metric(name, count as f64);
         }
         Ok(fitted)
+    }
+
+    fn encode(state: &State) -> Vec<u8> {
+        state.encode()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<State> {
+        State::decode(bytes)
     }
 }
 

@@ -87,6 +87,9 @@ async fn show(cx: &Context, id: &str) -> Result<ExitCode> {
         ]);
     }
     text.push_str(&format!("\noutputs\n{}\n", outputs.to_table()));
+    if let Some(line) = abilities(&algorithm) {
+        text.push_str(&format!("\n{line}\n"));
+    }
     let input = algorithm
         .inputs
         .first()
@@ -94,6 +97,27 @@ async fn show(cx: &Context, id: &str) -> Result<ExitCode> {
     text.push_str(&format!("\nrun it: lode run {id} -i {input}=DATASET"));
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What it can do beside a fit over all rows; none when that is nothing.
+fn abilities(algorithm: &AlgorithmInfo) -> Option<String> {
+    let mut lines = Vec::new();
+    if algorithm.warm_start {
+        lines.push("starts from an earlier model: --base-model MODEL".to_owned());
+    }
+    if algorithm.mergeable {
+        let how_near = match algorithm.merge_tolerance {
+            0.0 => "to the same bytes".to_owned(),
+            tolerance => format!("within {tolerance:e}"),
+        };
+        lines.push(format!("parts of the rows merge to the whole, {how_near}"));
+    }
+    for (name, description) in &algorithm.models {
+        lines.push(format!(
+            "model JOB.{name} beside the main one: {description}"
+        ));
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn input_list(algorithm: &AlgorithmInfo) -> List {

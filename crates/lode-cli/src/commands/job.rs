@@ -150,6 +150,9 @@ fn card(job: &Job) -> String {
     for model in &job.models {
         text.push_str(&format!("\nmodel {model}: lode model {model}"));
     }
+    if let Some(base) = &job.base_model {
+        text.push_str(&format!("\nstarted from model {base}"));
+    }
     if job.written_back > 0 {
         text.push_str(&format!(
             "\nwritten onto {}",
@@ -200,6 +203,9 @@ fn facts(job: &Job) -> List {
     }
     for model in &job.models {
         push("model", model.as_str().into());
+    }
+    if let Some(base) = &job.base_model {
+        push("base model", base.as_str().into());
     }
     list
 }

@@ -72,6 +72,10 @@ pub(crate) struct Args {
     /// Read every input as it was known at a time, e.g. 2011-09-01 (UTC); nothing later is seen
     #[arg(long, value_parser = parse::time, value_name = "TIME")]
     as_of: Option<Timestamp>,
+    /// Start from a model of the same algorithm, so that segments keep their numbers, or a fit
+    /// ends sooner; `lode algorithms ID` says whether it can
+    #[arg(long, value_name = "MODEL")]
+    base_model: Option<String>,
     /// Start the job and leave
     #[arg(long)]
     detach: bool,

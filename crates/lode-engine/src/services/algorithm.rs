@@ -236,6 +236,17 @@ fn algorithm(picture: &Algorithms, loaded: &Arc<Loaded>) -> v1::Algorithm {
         plugin: names::plugin(&loaded.plugin),
         plugin_version: loaded.plugin_version.clone(),
         plugin_sha256: loaded.sha256.clone(),
+        warm_start: spec.warm_start,
+        mergeable: spec.merge.is_some(),
+        merge_tolerance: spec.merge.map_or(0.0, |merge| merge.tolerance),
+        models: spec
+            .models
+            .iter()
+            .map(|model| v1::AlgorithmModel {
+                name: model.name.clone(),
+                description: model.description.clone(),
+            })
+            .collect(),
     }
 }
 

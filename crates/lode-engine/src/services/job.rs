@@ -19,6 +19,7 @@ use lode_proto::v1;
 use lode_proto::v1::job_service_server::JobService;
 use lode_types::Fault;
 use lode_types::JobId;
+use lode_types::ModelId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
@@ -301,7 +302,18 @@ fn spec_from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         write_back: spec.write_back,
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
+        base_model: base_model_from_wire(&spec.base_model)?,
     })
+}
+
+fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let model = names::parse_model(name);
+    model
+        .map(Some)
+        .map_err(|error| Fault::of(&error.at("spec.base_model")))
 }
 
 fn timeout_millis(timeout: Option<prost_types::Duration>) -> Result<u64, Fault> {
@@ -382,6 +394,11 @@ fn spec_to_wire(spec: &JobSpec) -> v1::JobSpec {
         write_back: spec.write_back,
         labels: spec.labels.clone(),
         as_of: spec.as_of.map(convert::time_to_wire),
+        base_model: spec
+            .base_model
+            .as_ref()
+            .map(names::model)
+            .unwrap_or_default(),
     }
 }
 
@@ -476,5 +493,6 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         inputs: inputs.collect(),
         params_json: provenance.params_json.clone(),
         attempts: provenance.attempts,
+        base_model_sha256: provenance.base_model_sha256.clone().unwrap_or_default(),
     }
 }

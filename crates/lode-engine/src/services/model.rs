@@ -56,10 +56,16 @@ impl ModelService for Service {
             let request = request.into_inner();
             only_tenant(&request.parent)?;
             let size = paging::size(request.page_size)?;
-            let before = paging::number(&request.page_token)?;
+            // Of a model with a name the token is "NUMBER.NAME".
+            let token = request.page_token.as_str();
+            let (number, name) = token.split_once('.').unwrap_or((token, ""));
+            let before = paging::number(number)?.map(|number| (number, name));
             let models = shared.jobs.models(before, size)?;
             let next_page_token = match models.last() {
-                Some(last) if models.len() == size => last.number.to_string(),
+                Some(last) if models.len() == size && last.name.is_empty() => {
+                    last.number.to_string()
+                }
+                Some(last) if models.len() == size => format!("{}.{}", last.number, last.name),
                 _ => String::new(),
             };
             Ok(Response::new(v1::ListModelsResponse {
@@ -83,5 +89,6 @@ fn to_wire(model: &Model) -> v1::Model {
         seed: model.seed,
         create_time: Some(convert::time_to_wire(model.create_time)),
         model_format: model.model_format,
+        beside: model.name.clone(),
     }
 }

@@ -6,6 +6,7 @@ use super::KMeansFit;
 use super::KMeansParams;
 use super::assign::squared_distance;
 use super::fit;
+use super::fit_from;
 use super::silhouette;
 use crate::Error;
 use crate::Rng;
@@ -273,4 +274,26 @@ fn one_group_is_the_mean() {
     assert_eq!(found.centers.values(), [3.0]);
     assert!((found.inertia - 14.0).abs() < 1e-12);
     assert_eq!(silhouette(rows, &found.labels, 1), None);
+}
+
+#[test]
+fn a_start_from_the_centers_found_rests_at_once_and_keeps_the_order() {
+    use super::assign::Centers;
+    let values = blobs(2_000, 3, 4);
+    let rows = Rows::new(&values, 3).unwrap();
+    let cold = fit(rows, &params(4), &go_on).unwrap();
+    let same = fit_from(rows, &params(4), cold.centers.clone(), &go_on).unwrap();
+    assert_eq!((same.iterations, same.converged), (1, true));
+    assert_eq!(same.labels, cold.labels);
+    assert_eq!(same.inertia.to_bits(), cold.inertia.to_bits());
+    // Given the other way round they stay the other way round, whatever their sizes.
+    let turned: Vec<f64> = (0..4)
+        .rev()
+        .flat_map(|center| cold.centers.center(center).to_vec())
+        .collect();
+    let turned = fit_from(rows, &params(4), Centers::new(turned, 3), &go_on).unwrap();
+    let expected: Vec<u32> = cold.labels.iter().map(|label| 3 - label).collect();
+    assert_eq!(turned.labels, expected);
+    let wrong = fit_from(rows, &params(4), Centers::new(vec![0.0; 9], 3), &go_on);
+    assert!(matches!(wrong, Err(Error::Length { .. })), "{wrong:?}");
 }

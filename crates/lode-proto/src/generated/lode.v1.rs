@@ -283,6 +283,27 @@ pub struct Algorithm {
     /// Of the plugin's library, in hexadecimal.
     #[prost(string, tag = "12")]
     pub plugin_sha256: ::prost::alloc::string::String,
+    /// Whether a job may start from an earlier model (JobSpec.base_model).
+    #[prost(bool, tag = "13")]
+    pub warm_start: bool,
+    /// Whether what it learns from parts of the rows can be put together.
+    #[prost(bool, tag = "14")]
+    pub mergeable: bool,
+    /// Largest relative difference of a number between merged parts and one fit over all rows; 0
+    /// means the same bytes. Of no meaning when it is not mergeable.
+    #[prost(double, tag = "15")]
+    pub merge_tolerance: f64,
+    /// Models that a job makes beside its main one: tenants/{tenant}/models/{job}.{name}.
+    #[prost(message, repeated, tag = "16")]
+    pub models: ::prost::alloc::vec::Vec<AlgorithmModel>,
+}
+/// AlgorithmModel is a model that an algorithm gives beside its main one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AlgorithmModel {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
 }
 /// AlgorithmInput is a table that an algorithm takes.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5191,6 +5212,17 @@ pub struct JobSpec {
     /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
     #[prost(message, optional, tag = "9")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// tenants/{tenant}/models/{model}: a model of the same algorithm, which the fit starts from; by
+    /// what the algorithm says (Algorithm.warm_start) it then converges sooner, or segments keep
+    /// their numbers. The evaluation of a supervised job starts without it, since it may have
+    /// learned from the rows that are held out. The job that made it cannot be deleted before
+    /// this one has ended.
+    /// NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / NO_WARM_START when the algorithm cannot
+    /// start from a model, WRONG_ALGORITHM for a model of another one, NOT_MAIN_MODEL for one
+    /// beside the main model of its job.
+    /// FAILED_PRECONDITION / MODEL_INCOMPATIBLE when the algorithm no longer reads its format.
+    #[prost(string, tag = "10")]
+    pub base_model: ::prost::alloc::string::String,
 }
 /// JobLimits bound one job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5336,6 +5368,9 @@ pub struct Provenance {
     /// Times the job was started; more than 1 after an engine restart.
     #[prost(uint32, tag = "8")]
     pub attempts: u32,
+    /// Of the bytes of JobSpec.base_model, in hexadecimal; empty when the job starts from none.
+    #[prost(string, tag = "9")]
+    pub base_model_sha256: ::prost::alloc::string::String,
 }
 /// Job is one run of an algorithm.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5354,7 +5389,7 @@ pub struct Job {
     pub error: ::core::option::Option<Error>,
     #[prost(message, repeated, tag = "6")]
     pub outputs: ::prost::alloc::vec::Vec<OutputRef>,
-    /// tenants/{tenant}/models/{model}: models the job made.
+    /// tenants/{tenant}/models/{model}: models the job made, the main one first.
     #[prost(string, repeated, tag = "7")]
     pub models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// By name.
@@ -5648,7 +5683,8 @@ pub mod job_service_client {
         }
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
-        /// is there; with another: ALREADY_EXISTS / JOB_EXISTS.
+        /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
         pub async fn create_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateJobRequest>,
@@ -5771,7 +5807,8 @@ pub mod job_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model.
         pub async fn delete_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -5838,7 +5875,8 @@ pub mod job_service_server {
     pub trait JobService: std::marker::Send + std::marker::Sync + 'static {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
-        /// is there; with another: ALREADY_EXISTS / JOB_EXISTS.
+        /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
         async fn create_job(
             &self,
             request: tonic::Request<super::CreateJobRequest>,
@@ -5880,7 +5918,8 @@ pub mod job_service_server {
             tonic::Status,
         >;
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model.
         async fn delete_job(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -6362,6 +6401,11 @@ pub struct Model {
     /// Format of its bytes, as the plugin that made it counts; not set when it was not kept.
     #[prost(uint32, optional, tag = "10")]
     pub model_format: ::core::option::Option<u32>,
+    /// Its name among the models that its algorithm gives beside the main one
+    /// (Algorithm.models); empty for the main one. {model} is {job} for the main model of a job and
+    /// {job}.{beside} for another.
+    #[prost(string, tag = "11")]
+    pub beside: ::prost::alloc::string::String,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6502,7 +6546,8 @@ pub mod model_service_client {
                 .insert(GrpcMethod::new("lode.v1.ModelService", "GetModel"));
             self.inner.unary(req, path, codec).await
         }
-        /// Lists models, newest first.
+        /// Lists models, newest first; of one job those beside the main one by falling name, then the
+        /// main one.
         pub async fn list_models(
             &mut self,
             request: impl tonic::IntoRequest<super::ListModelsRequest>,
@@ -6550,7 +6595,8 @@ pub mod model_service_server {
             tonic::Response<super::GetModelResponse>,
             tonic::Status,
         >;
-        /// Lists models, newest first.
+        /// Lists models, newest first; of one job those beside the main one by falling name, then the
+        /// main one.
         async fn list_models(
             &self,
             request: tonic::Request<super::ListModelsRequest>,

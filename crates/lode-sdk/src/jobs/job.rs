@@ -41,6 +41,8 @@ pub struct Job {
     pub params: BTreeMap<String, Value>,
     /// Its seed.
     pub seed: u64,
+    /// The model that it starts from.
+    pub base_model: Option<String>,
     /// All that a repeat of it needs.
     pub provenance: Option<Provenance>,
     /// When it was made.
@@ -173,6 +175,8 @@ pub struct Provenance {
     pub params: serde_json::Value,
     /// Times it was started.
     pub attempts: u32,
+    /// Of the model that the job started from; empty when it started from none.
+    pub base_model_sha256: String,
 }
 
 /// A dataset at the version that a job read.
@@ -211,6 +215,7 @@ impl From<v1::Provenance> for Provenance {
                 .collect(),
             params,
             attempts: from.attempts,
+            base_model_sha256: from.base_model_sha256,
         }
     }
 }
@@ -231,6 +236,7 @@ impl From<v1::Job> for Job {
             written_back: job.written_back,
             params: convert::values_from_wire(&spec.params),
             seed: spec.seed,
+            base_model: (!spec.base_model.is_empty()).then(|| id_of(&spec.base_model)),
             provenance: job.provenance.map(Provenance::from),
             create_time: job.create_time.as_ref().map(convert::time_from_wire),
             start_time: job.start_time.as_ref().map(convert::time_from_wire),

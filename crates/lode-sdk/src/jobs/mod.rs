@@ -53,6 +53,13 @@ macro_rules! common_settings {
                 self
             }
 
+            /// Starts from a model of the same algorithm, where the algorithm can.
+            #[must_use]
+            pub fn base_model(mut self, model: impl Into<String>) -> Self {
+                self.spec.base_model = Some(model.into());
+                self
+            }
+
             /// Time, memory and threads of the job.
             #[must_use]
             pub fn limits(mut self, limits: crate::JobLimits) -> Self {

@@ -7,6 +7,7 @@ use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
+use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
@@ -36,6 +37,8 @@ pub struct JobSpec {
     pub labels: BTreeMap<String, String>,
     /// Read every input as it was known at this time.
     pub as_of: Option<Timestamp>,
+    /// A model of the same algorithm that the fit starts from.
+    pub base_model: Option<String>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -108,6 +111,13 @@ impl JobSpec {
         self
     }
 
+    /// The same job, starting from a model of the same algorithm.
+    #[must_use]
+    pub fn base_model(mut self, model: impl Into<String>) -> Self {
+        self.base_model = Some(model.into());
+        self
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -131,6 +141,10 @@ impl JobSpec {
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
+            base_model: match &self.base_model {
+                Some(model) => names::model(&ModelId::parse(model)?),
+                None => String::new(),
+            },
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not sort; whoever pushes does. Invariant: every end is on a character boundary.
 
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 use std::hash::BuildHasherDefault;
 use std::hash::DefaultHasher;
@@ -33,6 +34,45 @@ impl Names {
     pub(crate) fn get(&self, code: usize) -> &str {
         let start = code.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.text[start as usize..self.ends[code] as usize]
+    }
+
+    /// Whether each name is above the one before.
+    pub(super) fn rise(&self) -> bool {
+        (1..self.len()).all(|code| self.get(code - 1) < self.get(code))
+    }
+
+    /// The names of two lists that rise, each once, and the new code of each name of either.
+    pub(super) fn union(&self, other: &Self) -> (Self, [Vec<u32>; 2]) {
+        let mut all = Self::default();
+        let mut codes = [
+            Vec::with_capacity(self.len()),
+            Vec::with_capacity(other.len()),
+        ];
+        let (mut left, mut right) = (0, 0);
+        while left < self.len() || right < other.len() {
+            let order = if right == other.len() {
+                Ordering::Less
+            } else if left == self.len() {
+                Ordering::Greater
+            } else {
+                self.get(left).cmp(other.get(right))
+            };
+            let code = all.len() as u32;
+            all.push(if order.is_le() {
+                self.get(left)
+            } else {
+                other.get(right)
+            });
+            if order.is_le() {
+                codes[0].push(code);
+                left += 1;
+            }
+            if order.is_ge() {
+                codes[1].push(code);
+                right += 1;
+            }
+        }
+        (all, codes)
     }
 
     pub(super) fn ends(&self) -> &[u64] {

@@ -3,12 +3,14 @@
 use arrow_array::Int64Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use lode_numeric::Rng;
 use lode_plugin::Error;
 use lode_plugin::Inputs;
 use lode_plugin::Role;
 use lode_plugin::testing;
 
 use super::Popular;
+use crate::events::Events;
 use crate::testdata::answers;
 use crate::testdata::events;
 use crate::testdata::message;
@@ -136,6 +138,78 @@ fn bytes_do_not_depend_on_threads_or_batches() {
         assert_eq!(other.tables, one.tables);
         assert_eq!(other.model, one.model);
     }
+}
+
+fn part(batch: arrow_array::RecordBatch) -> Vec<u8> {
+    let inputs = Inputs::new().with("events", batch.into());
+    testing::partial::<Popular>("{}", inputs, 1, 1).unwrap()
+}
+
+#[test]
+fn parts_in_any_order_and_grouping_give_the_whole() {
+    let batch = tastes(600, 1);
+    let n = batch.num_rows();
+    let whole = fit("{}", batch.clone()).unwrap();
+    for cuts in [vec![0, n], vec![0, 0, 1, n / 2, n], vec![0, 5, 90, 91, n]] {
+        let ranges = cuts.windows(2);
+        let parts: Vec<Vec<u8>> = ranges
+            .map(|cut| part(batch.slice(cut[0], cut[1] - cut[0])))
+            .collect();
+        let mut states: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let none = testing::merge::<Popular>("{}", &[]).unwrap();
+        for turn in 0..states.len() {
+            states.rotate_left(1);
+            let (left, right) = states.split_at(turn);
+            let left = testing::merge::<Popular>("{}", left).unwrap();
+            let right = testing::merge::<Popular>("{}", right).unwrap();
+            let all = testing::merge::<Popular>("{}", &[&right, &none, &left]).unwrap();
+            let found = testing::finish::<Popular>("{}", &all, 1, 1).unwrap();
+            assert_eq!(found.tables, whole.tables);
+            assert_eq!(found.metrics, whole.metrics);
+            assert_eq!(found.model, whole.model);
+        }
+    }
+}
+
+#[test]
+fn damaged_states_are_refused_or_merge_within_bounds() {
+    let events = Events::from_bytes(&events_of(SHOP).to_bytes()).unwrap();
+    assert_eq!(events, events_of(SHOP));
+    let bytes = events.to_bytes();
+    for len in 0..bytes.len() {
+        assert!(Events::from_bytes(&bytes[..len]).is_err(), "{len}");
+    }
+    let mut rng = Rng::new(9);
+    for _ in 0..5_000 {
+        let mut damaged = bytes.clone();
+        let at = rng.index(damaged.len());
+        damaged[at] ^= 1 << rng.below(8);
+        if let Ok(read) = Events::from_bytes(&damaged) {
+            let both = read.merge(&events);
+            assert!(both.model.can_merge());
+            assert!(both.model.n_pairs() >= events.model.n_pairs());
+        }
+    }
+    // A model of neighbors is no state, whole as it may be.
+    let mut personal = events.clone();
+    let none = vec![Vec::new(); personal.model.items().len()];
+    personal.model.set_neighbors(&none);
+    assert!(Events::from_bytes(&personal.to_bytes()).is_err());
+}
+
+fn events_of(pairs: &[(&str, &str)]) -> Events {
+    let bytes = part(events(pairs));
+    // Lode's header, in front of the state: 36 bytes and the id.
+    Events::from_bytes(&bytes[36 + "recommend.popular".len()..]).unwrap()
+}
+
+#[test]
+fn the_state_of_no_rows_ends_as_a_fit_of_none_does() {
+    let none = testing::merge::<Popular>("{}", &[]).unwrap();
+    assert_eq!(
+        message(testing::finish::<Popular>("{}", &none, 1, 1)),
+        "inputs.events: expected at least one row, found none"
+    );
 }
 
 #[test]

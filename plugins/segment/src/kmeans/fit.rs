@@ -1,4 +1,4 @@
-//! Chooses columns, prepares them, splits the rows.
+//! Chooses columns, prepares them, splits the rows, from seeds or from a model's centers.
 //!
 //! Does not write tables.
 
@@ -15,6 +15,7 @@ use lode_plugin::Role;
 use lode_plugin::Table;
 use lode_plugin::Values;
 
+use super::base::Base;
 use super::model::KMeansModel;
 use super::output;
 use super::params::KMeansParams;
@@ -24,7 +25,12 @@ use super::prepare::ColumnScale;
 /// Rows that the silhouette is measured on, at most.
 const SILHOUETTE_ROWS: usize = 1_000;
 
-pub(super) fn run(params: &KMeansParams, table: &Table, cx: &Context<'_>) -> Result<Fitted> {
+pub(super) fn run(
+    params: &KMeansParams,
+    table: &Table,
+    base: Option<&KMeansModel>,
+    cx: &Context<'_>,
+) -> Result<Fitted> {
     cx.check_cancelled()?;
     cx.progress(0.0, "reading columns");
     if table.n_rows() == 0 {
@@ -34,6 +40,8 @@ pub(super) fn run(params: &KMeansParams, table: &Table, cx: &Context<'_>) -> Res
         ));
     }
     let (names, columns) = columns(table, &params.columns)?;
+    let base = base.map(|base| Base::check(base, params, &names));
+    let base = base.transpose()?;
     let mut scales = Vec::with_capacity(columns.len());
     for (name, column) in names.iter().zip(&columns) {
         cx.check_cancelled()?;
@@ -53,7 +61,11 @@ pub(super) fn run(params: &KMeansParams, table: &Table, cx: &Context<'_>) -> Res
         seed: cx.seed(),
         threads: cx.threads(),
     };
-    let found = kmeans::fit(rows, &asked, &go_on).map_err(numeric)?;
+    let found = match base {
+        Some(base) => kmeans::fit_from(rows, &asked, base.centers(&scales), &go_on),
+        None => kmeans::fit(rows, &asked, &go_on),
+    };
+    let found = found.map_err(numeric)?;
     if !found.converged {
         cx.warn("the best start did not come to rest; raise max_iterations or tolerance");
     }

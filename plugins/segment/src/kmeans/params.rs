@@ -20,7 +20,7 @@ pub struct KMeansParams {
     pub columns: Vec<String>,
     /// What is done to the columns before distances are measured.
     pub transform: Transform,
-    /// Starts from different seeds; the best is kept.
+    /// Starts from different seeds; the best is kept. One that starts from a model is the only one.
     #[schemars(range(min = 1, max = 1000))]
     pub restarts: usize,
     /// Rounds a start may take.
@@ -45,6 +45,17 @@ pub enum Transform {
     LogStandardize,
     /// Nothing: the columns are measured in their own units.
     None,
+}
+
+impl Transform {
+    /// The word that a user writes for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Standardize => "standardize",
+            Self::LogStandardize => "log_standardize",
+            Self::None => "none",
+        }
+    }
 }
 
 impl Default for KMeansParams {

@@ -67,6 +67,17 @@ impl ColumnScale {
         }
     }
 
+    /// A value that was prepared by the scale `old`, as this one prepares it.
+    pub(super) fn carried(&self, prepared: f64, old: &Self, transform: Transform) -> f64 {
+        match transform {
+            // The way there and back would cost the last bits.
+            _ if self == old => prepared,
+            Transform::None => prepared,
+            _ if self.std > 0.0 => (prepared * old.std + old.mean - self.mean) / self.std,
+            _ => 0.0,
+        }
+    }
+
     /// A prepared value in standard deviations from the mean.
     pub(super) fn z(&self, prepared: f64, transform: Transform) -> f64 {
         match transform {

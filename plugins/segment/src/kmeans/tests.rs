@@ -56,6 +56,11 @@ fn fit(params: &str, batch: &RecordBatch) -> Result<Fit> {
     testing::fit::<KMeans>(params, inputs, 1, 2)
 }
 
+fn fit_from(params: &str, batch: &RecordBatch, base: &[u8]) -> Result<Fit> {
+    let inputs = Inputs::new().with("customers", batch.clone().into());
+    testing::fit_from::<KMeans>(params, inputs, base, 1, 2)
+}
+
 fn floats(batch: &RecordBatch, column: &str) -> Vec<f64> {
     batch[column]
         .as_primitive::<Float64Type>()
@@ -291,4 +296,106 @@ fn bad_input_is_refused() {
     let inputs = Inputs::new().with("customers", batch.into());
     let cancelled = testing::fit_cancelled::<KMeans>("{}", inputs);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_start_from_a_model_of_the_same_rows_ends_at_once() {
+    let (batch, _) = customers(400);
+    let params = r#"{"k": 3, "tolerance": 0}"#;
+    let cold = fit(params, &batch).unwrap();
+    let base = cold.model.as_deref().unwrap();
+    let warm = fit_from(params, &batch, base).unwrap();
+    assert_eq!(warm.metrics["iterations"] as usize, 1);
+    assert_eq!(
+        warm.metrics["inertia"].to_bits(),
+        cold.metrics["inertia"].to_bits()
+    );
+    assert_eq!(warm.tables, cold.tables);
+    assert_eq!(warm.model, cold.model);
+}
+
+#[test]
+fn segments_keep_their_numbers_from_month_to_month() {
+    let (batch, _) = customers(400);
+    let cold = fit(r#"{"k": 3}"#, &batch).unwrap();
+    let base = cold.model.as_deref().unwrap();
+    // Half of the largest segment is gone, everyone spends a little more, on another scale.
+    let kept: Vec<usize> = (0..400)
+        .filter(|row| ![0, 1, 2, 3].contains(&(row % 10)))
+        .collect();
+    let picked = |name: &str| {
+        let values = batch[name].as_primitive::<Float64Type>();
+        let value = |row: &usize| {
+            values
+                .is_valid(*row)
+                .then(|| 1.1 * values.value(*row) + 0.3)
+        };
+        let values: Float64Array = kept.iter().map(value).collect();
+        Arc::new(values) as ArrayRef
+    };
+    let ids = batch["id"].as_string::<i32>();
+    let ids: StringArray = kept.iter().map(|row| Some(ids.value(*row))).collect();
+    let later = testing::batch(&[
+        ("id", Some(Role::CustomerId), Arc::new(ids)),
+        ("spend", None, picked("spend")),
+        ("visits", None, picked("visits")),
+        (
+            "plan",
+            None,
+            Arc::new(StringArray::from(vec!["x"; kept.len()])),
+        ),
+    ]);
+    let warm = fit_from(r#"{"k": 3}"#, &later, base).unwrap();
+    let before = texts(cold.table("segments"), "segment");
+    let after = texts(warm.table("segments"), "segment");
+    for (row, segment) in kept.iter().zip(&after) {
+        if row % 40 != 39 {
+            assert_eq!(*segment, before[*row], "row {row}");
+        }
+    }
+    // A fit anew numbers by size, and the largest is another one now.
+    let anew = texts(
+        fit(r#"{"k": 3}"#, &later).unwrap().table("segments"),
+        "segment",
+    );
+    assert_ne!(anew, after);
+    // The model places customers by the same numbers.
+    let inputs = Inputs::new().with("customers", later.into());
+    let model = warm.model.as_deref().unwrap();
+    let placed = testing::score::<KMeans>(r#"{"k": 3}"#, model, inputs, 1, 1).unwrap();
+    assert_eq!(texts(&placed, "label"), after);
+}
+
+#[test]
+fn models_of_other_segments_are_no_start() {
+    let (batch, _) = customers(100);
+    let cold = fit(r#"{"k": 3}"#, &batch).unwrap();
+    let base = cold.model.as_deref().unwrap();
+    for (params, words) in [
+        (
+            r#"{"k": 4}"#,
+            "params.k: expected 3, the segments of the model to start from, found 4",
+        ),
+        (
+            r#"{"k": 3, "transform": "none"}"#,
+            "params.transform: expected standardize, that of the model to start from, found none",
+        ),
+        (
+            r#"{"k": 3, "columns": ["visits"]}"#,
+            "params.columns: expected the columns of the model to start from (spend, visits), \
+             found visits",
+        ),
+    ] {
+        assert_eq!(message(fit_from(params, &batch, base)), words);
+    }
+    // The other way round the columns are the same ones.
+    let turned = r#"{"k": 3, "columns": ["visits", "spend"]}"#;
+    let turned = fit_from(turned, &batch, base).unwrap();
+    assert_eq!(
+        texts(turned.table("segments"), "segment"),
+        texts(cold.table("segments"), "segment")
+    );
+    let others = batch.project(&[0, 1]).unwrap();
+    let found = message(fit_from(r#"{"k": 3}"#, &others, base));
+    assert!(found.starts_with("inputs: expected the columns"), "{found}");
 }

@@ -58,7 +58,7 @@ impl Default for RfmParams {
 }
 
 impl RfmParams {
-    pub(super) fn check(self) -> Result<Checked> {
+    pub(super) fn check(&self) -> Result<Checked> {
         if !(2..=100).contains(&self.bins) {
             return Err(Error::invalid(
                 "params.bins",

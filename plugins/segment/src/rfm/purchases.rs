@@ -1,8 +1,9 @@
-//! Adds up each customer's purchases from the rows of a table.
+//! Adds up each customer's purchases from the rows of a table, some or all of them.
 //!
 //! Does not score. Invariant: every row is counted exactly once: used, or left out for one
-//! reason.
+//! reason; what the rows of parts give merges to what all rows give, to the last bit.
 
+use lode_numeric::sum;
 use lode_plugin::Context;
 use lode_plugin::Error;
 use lode_plugin::Ids;
@@ -12,10 +13,12 @@ use lode_plugin::Table;
 
 use super::params::Checked;
 use super::params::Returns;
+use super::state::State;
+use super::state::Total;
 use super::time::DAY_MICROS;
 
 /// Rows between two looks at whether to stop.
-const STRIDE: usize = 1 << 16;
+const STRIDE: usize = 1 << 12;
 
 /// Customers with a purchase, by id.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(super) struct Customer {
 }
 
 /// What became of the rows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counts {
     used: u64,
     without_customer: u64,
@@ -55,43 +58,63 @@ impl Counts {
             ("rows_after_reference", self.after_reference),
         ]
     }
-}
 
-/// Running totals of one customer.
-#[derive(Clone, Copy, Debug, Default)]
-struct Total {
-    last: Option<i64>,
-    rows: i64,
-    monetary: f64,
+    /// In the order of [`Self::named`].
+    pub(super) fn of(numbers: [u64; 6]) -> Self {
+        let [
+            used,
+            without_customer,
+            without_time,
+            without_amount,
+            not_positive,
+            after_reference,
+        ] = numbers;
+        Self {
+            used,
+            without_customer,
+            without_time,
+            without_amount,
+            not_positive,
+            after_reference,
+        }
+    }
+
+    /// How many rows there were.
+    pub(super) fn rows(&self) -> u64 {
+        let each = self.named().into_iter().map(|(_, count)| count);
+        each.fold(0, u64::saturating_add)
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        let (left, right) = (self.named(), other.named());
+        *self = Self::of(std::array::from_fn(|at| {
+            left[at].1.saturating_add(right[at].1)
+        }));
+    }
 }
 
 /// Reads the table.
-pub(super) fn read(table: &Table, params: &Checked, cx: &Context<'_>) -> Result<Purchases> {
+pub(super) fn read(table: &Table, params: &Checked, cx: &Context<'_>) -> Result<State> {
     cx.check_cancelled()?;
     cx.progress(0.0, "reading rows");
-    if table.n_rows() == 0 {
-        return Err(Error::invalid(
-            "inputs.events",
-            "expected at least one row, found none",
-        ));
-    }
     let ids = table.ids(Role::CustomerId)?;
     cx.check_cancelled()?;
     let times = table.times(Role::EventTime)?;
+    cx.check_cancelled()?;
     let amounts = amounts(table)?;
     cx.check_cancelled()?;
     cx.progress(0.4, "adding up purchases");
     let orders = table.column(Role::Order).map(|column| column.ids());
     let orders = orders.transpose()?;
+    cx.check_cancelled()?;
 
-    let reference = params.reference_micros.unwrap_or_else(|| {
-        let known = ids.codes.iter().zip(&times);
-        let latest = known
-            .filter(|(code, _)| **code != Ids::NONE)
-            .filter_map(|(_, time)| *time)
-            .max();
-        latest.unwrap_or(0).saturating_add(DAY_MICROS)
-    });
+    let known = ids.codes.iter().zip(&times);
+    let latest = known
+        .filter(|(code, _)| **code != Ids::NONE)
+        .filter_map(|(_, time)| *time)
+        .max();
+    // Without a reference time it lies behind all rows, also those of other parts.
+    let reference = params.reference_micros.unwrap_or(i64::MAX);
     let mut totals = vec![Total::default(); ids.n()];
     let mut counts = Counts::default();
     let mut pairs = Vec::new();
@@ -119,36 +142,67 @@ pub(super) fn read(table: &Table, params: &Checked, cx: &Context<'_>) -> Result<
         if !is_purchase {
             counts.not_positive += 1;
             if params.returns == Returns::Net {
-                total.monetary += money;
+                total.monetary.add(money);
             }
             continue;
         }
         counts.used += 1;
-        total.monetary += money;
+        total.monetary.add(money);
         total.last = total.last.max(Some(time));
         match orders.as_ref().map(|orders| orders.codes[row]) {
             Some(order) if order != Ids::NONE => pairs.push((ids.codes[row], order)),
             _ => total.rows += 1,
         }
     }
+    cx.check_cancelled()?;
     pairs.sort_unstable();
     pairs.dedup();
-    for (customer, _) in pairs {
-        totals[customer as usize].rows += 1;
-    }
-    let bought = ids.names.into_iter().zip(totals);
-    let customers = bought.filter_map(|(id, total)| {
-        Some(Customer {
-            id,
-            recency_days: (reference - total.last?) as f64 / DAY_MICROS as f64,
-            frequency: total.rows,
-            monetary: total.monetary,
-        })
-    });
-    Ok(Purchases {
-        customers: customers.collect(),
+    cx.check_cancelled()?;
+    let orders = orders.map(|orders| orders.names).unwrap_or_default();
+    Ok(State::new(
         counts,
-    })
+        latest,
+        (ids.names, totals),
+        (orders, pairs),
+    ))
+}
+
+/// Ends the counting: customers with a purchase, seen from the reference time.
+pub(super) fn finish(state: State, params: &Checked) -> Result<Purchases> {
+    let rows = state.counts().rows();
+    if rows == 0 {
+        return Err(Error::invalid(
+            "inputs.events",
+            "expected at least one row, found none",
+        ));
+    }
+    let reference = params.reference_micros.unwrap_or_else(|| {
+        let latest = state.latest().unwrap_or(0);
+        latest.saturating_add(DAY_MICROS)
+    });
+    let counts = *state.counts();
+    let customers: Vec<Customer> = state
+        .into_customers()
+        .filter_map(|(id, total, n_orders)| {
+            let last = total.last?;
+            Some(Customer {
+                id,
+                recency_days: reference.saturating_sub(last) as f64 / DAY_MICROS as f64,
+                frequency: total.rows + n_orders,
+                monetary: total.monetary.value(),
+            })
+        })
+        .collect();
+    if customers.is_empty() {
+        return Err(Error::invalid(
+            "inputs.events",
+            format!(
+                "expected at least one purchase (a row with a customer, a time and an amount \
+                 above 0), found none in {rows} rows"
+            ),
+        ));
+    }
+    Ok(Purchases { customers, counts })
 }
 
 /// Money of a row, and whether it is a purchase rather than a return or a free line.
@@ -187,11 +241,19 @@ fn amounts(table: &Table) -> Result<Vec<Amount>> {
              found neither",
         ));
     };
-    match amounts.iter().position(|amount| amount.money.is_infinite()) {
-        Some(row) => Err(Error::invalid(
-            "inputs.events",
-            format!("expected finite amounts, found an infinite one in row {row}"),
-        )),
-        None => Ok(amounts),
-    }
+    let beyond = |amount: &Amount| amount.money.abs() > sum::LIMIT;
+    let Some(row) = amounts.iter().position(beyond) else {
+        return Ok(amounts);
+    };
+    let money = amounts[row].money;
+    Err(Error::invalid(
+        "inputs.events",
+        match money.is_infinite() {
+            true => format!("expected finite amounts, found an infinite one in row {row}"),
+            false => format!(
+                "expected amounts of at most {:e}, found {money:e} in row {row}",
+                sum::LIMIT
+            ),
+        },
+    ))
 }

@@ -306,6 +306,82 @@ fn bytes_do_not_depend_on_threads_or_batches() {
     }
 }
 
+/// The states of the rows between these cuts.
+fn parts(params: &str, batch: &RecordBatch, cuts: &[usize]) -> Vec<Vec<u8>> {
+    let ranges = cuts
+        .windows(2)
+        .map(|cut| batch.slice(cut[0], cut[1] - cut[0]));
+    let part = |rows: RecordBatch| {
+        let inputs = Inputs::new().with("events", rows.into());
+        testing::partial::<Rfm>(params, inputs, 1, 1).unwrap()
+    };
+    ranges.map(part).collect()
+}
+
+#[test]
+fn parts_in_any_order_and_grouping_give_the_whole() {
+    // Orders and customers reach over parts; sums of 0.75 and of 0.1 and 0.2 need exactness.
+    let mut lines = shop(3_000);
+    for (index, line) in lines.iter_mut().enumerate() {
+        line.price = line.price.map(|price| price + [0.1, 0.2, 0.7][index % 3]);
+        line.order = line.order.filter(|_| index % 9 != 0);
+    }
+    let batch = table(&lines);
+    for params in [
+        "{}",
+        r#"{"returns": "net"}"#,
+        r#"{"reference_time": "1970-06-01", "bins": 3}"#,
+    ] {
+        let whole = fit(params, batch.clone()).unwrap();
+        for cuts in [
+            &[0, 3_000][..],
+            &[0, 0, 1, 1_500, 3_000],
+            &[0, 700, 701, 2_000, 3_000],
+        ] {
+            let parts = parts(params, &batch, cuts);
+            let mut states: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            let none = testing::merge::<Rfm>(params, &[]).unwrap();
+            for turn in 0..states.len() {
+                states.rotate_left(1);
+                let (left, right) = states.split_at(turn);
+                let left = testing::merge::<Rfm>(params, left).unwrap();
+                let right = testing::merge::<Rfm>(params, right).unwrap();
+                let all = testing::merge::<Rfm>(params, &[&right, &none, &left]).unwrap();
+                let found = testing::finish::<Rfm>(params, &all, 1, 1).unwrap();
+                assert_eq!(found.tables, whole.tables);
+                assert_eq!(found.metrics, whole.metrics);
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_sums_score_alike_in_any_order_of_rows() {
+    // Added from left to right, 0.1 + 0.2 + 0.3 and 0.3 + 0.2 + 0.1 differ in the last bit.
+    let lines: Vec<Line> = [(1, [0.1, 0.2, 0.3]), (2, [0.3, 0.2, 0.1])]
+        .into_iter()
+        .flat_map(|(who, prices)| prices.map(|price| line(who, 1, 1, 1.0, price)))
+        .collect();
+    let fit = fit("{}", table(&lines)).unwrap();
+    let money = floats(fit.table("rfm"), "monetary");
+    assert_eq!(money[0].to_bits(), money[1].to_bits());
+    assert_eq!(integers(fit.table("rfm"), "m_score"), [1, 1]);
+}
+
+#[test]
+fn the_state_of_no_rows_ends_as_a_fit_of_none_does() {
+    let none = testing::merge::<Rfm>("{}", &[]).unwrap();
+    assert_eq!(
+        message(testing::finish::<Rfm>("{}", &none, 1, 1)),
+        "inputs.events: expected at least one row, found none"
+    );
+    let of_returns = table(&[line(1, 1, 1, -1.0, 1.0), line(1, 1, 1, -1.0, 1.0)]);
+    let parts = parts("{}", &of_returns, &[0, 1, 2]);
+    let both = testing::merge::<Rfm>("{}", &[&parts[0], &parts[1]]).unwrap();
+    let found = message(testing::finish::<Rfm>("{}", &both, 1, 1));
+    assert!(found.ends_with("found none in 2 rows"), "{found}");
+}
+
 #[test]
 fn bad_input_is_refused() {
     let batch = table(&shop(50));
@@ -323,6 +399,11 @@ fn bad_input_is_refused() {
             .contains("expected a column with role amount, or columns with roles quantity")
     );
     assert!(message(fit("{}", table(&[line(1, 1, 1, f64::INFINITY, 1.0)]))).ends_with("in row 0"));
+    let large = message(fit("{}", table(&[line(1, 1, 1, 1.0, 1e300)])));
+    assert!(
+        large.ends_with("expected amounts of at most 1e288, found 1e300 in row 0"),
+        "{large}"
+    );
     for (params, part) in [
         (r#"{"bins": 1}"#, "params.bins: expected 2 to 100, found 1"),
         (

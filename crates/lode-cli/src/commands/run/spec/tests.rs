@@ -36,6 +36,10 @@ fn algorithm(inputs: &[(&str, bool)]) -> AlgorithmInfo {
             .collect(),
         outputs: Vec::new(),
         makes_model: true,
+        warm_start: false,
+        mergeable: false,
+        merge_tolerance: 0.0,
+        models: std::collections::BTreeMap::new(),
         plugin: "p".to_owned(),
         plugin_version: "1.0".to_owned(),
     }
@@ -59,6 +63,8 @@ fn everything_that_can_be_said() {
         "events=sql:select 1",
         "--as-of",
         "2011-09-01",
+        "--base-model",
+        "last-month",
         "-p",
         "k=3",
         "-p",
@@ -98,6 +104,7 @@ fn everything_that_can_be_said() {
     assert_eq!(found.limits.memory_bytes, 512 << 20);
     assert_eq!((found.folds, found.write_back), (3, true));
     assert_eq!(found.as_of, Some(Timestamp(1_314_835_200_000_000)));
+    assert_eq!(found.base_model.as_deref(), Some("last-month"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod cli;
+pub mod costs;
 pub mod crash;
 pub mod engine;
 pub mod furnish;

@@ -30,7 +30,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::wire;
 
 /// Rows of a chunk.
-const CHUNK_ROWS: usize = 65_536;
+pub(crate) const CHUNK_ROWS: usize = 65_536;
 
 /// What an ingest measured.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +65,7 @@ impl Source {
             chunks.push(wire::arrow_chunk(&events(&mut rng)?)?);
         }
         Ok(Self {
-            columns: vec![
-                wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-                wire::column("item", v1::Type::String, v1::Role::Item),
-                wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
-                wire::column("amount", v1::Type::Float64, v1::Role::Amount),
-            ],
+            columns: event_columns(),
             rows: u64::try_from(chunks.len() * CHUNK_ROWS)?,
             chunks,
         })
@@ -115,10 +110,39 @@ pub async fn ingest(
     folder: &Path,
 ) -> Result<Ingested> {
     let chunks = &source.chunks;
-    let columns = source.columns.clone();
-    wire::create(client, dataset, v1::DatasetKind::Events, columns).await?;
     let bytes = chunks.iter().map(|chunk| chunk.data.len()).sum::<usize>();
+    let columns = source.columns.clone();
+    let n_chunks = u64::try_from(chunks.len())?;
+    let mut chunk = |at: u64| Ok(chunks[usize::try_from(at)?].clone());
+    let seconds = send(client, dataset, columns, n_chunks, &mut chunk).await?;
 
+    let start = Instant::now();
+    let path = folder.join("raw");
+    let mut file = std::fs::File::create(&path)?;
+    for chunk in chunks {
+        file.write_all(&chunk.data)?;
+    }
+    file.sync_all()?;
+    let raw_seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_file(&path)?;
+    Ok(Ingested {
+        rows: source.rows,
+        bytes: u64::try_from(bytes)?,
+        seconds,
+        raw_seconds,
+    })
+}
+
+/// Loads chunks, each made when it is its turn, into a new dataset; gives the seconds from
+/// opening the load to its acknowledged commit.
+pub(crate) async fn send(
+    client: &Client,
+    dataset: &str,
+    columns: Vec<v1::Column>,
+    n_chunks: u64,
+    chunk: &mut (dyn FnMut(u64) -> Result<v1::Chunk> + Send),
+) -> Result<f64> {
+    wire::create(client, dataset, v1::DatasetKind::Events, columns).await?;
     let start = Instant::now();
     let response = client
         .open_ingest(v1::OpenIngestRequest {
@@ -133,15 +157,13 @@ pub async fn ingest(
         .name;
     let (send, receive) = mpsc::channel(1);
     let mut answers = client.append_chunks(ReceiverStream::new(receive)).await?;
-    let n_chunks = u64::try_from(chunks.len())?;
     let (mut sent, mut answered) = (0, 0);
     while answered < n_chunks {
         if sent < n_chunks && sent - answered < u64::from(response.window.max(1)) {
-            let at = usize::try_from(sent)?;
             let request = v1::AppendChunksRequest {
                 ingest: name.clone(),
                 seq: sent,
-                chunk: Some(chunks[at].clone()),
+                chunk: Some(chunk(sent)?),
                 source_position: Vec::new(),
             };
             send.send(request)
@@ -161,26 +183,21 @@ pub async fn ingest(
     }
     drop(send);
     wire::commit(client, &name, n_chunks).await?;
-    let seconds = start.elapsed().as_secs_f64();
-
-    let start = Instant::now();
-    let path = folder.join("raw");
-    let mut file = std::fs::File::create(&path)?;
-    for chunk in chunks {
-        file.write_all(&chunk.data)?;
-    }
-    file.sync_all()?;
-    let raw_seconds = start.elapsed().as_secs_f64();
-    std::fs::remove_file(&path)?;
-    Ok(Ingested {
-        rows: source.rows,
-        bytes: u64::try_from(bytes)?,
-        seconds,
-        raw_seconds,
-    })
+    Ok(start.elapsed().as_secs_f64())
 }
 
-fn events(rng: &mut Rng) -> Result<RecordBatch> {
+/// The columns of generated events.
+pub(crate) fn event_columns() -> Vec<v1::Column> {
+    vec![
+        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
+        wire::column("item", v1::Type::String, v1::Role::Item),
+        wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
+        wire::column("amount", v1::Type::Float64, v1::Role::Amount),
+    ]
+}
+
+/// A chunk of generated events.
+pub(crate) fn events(rng: &mut Rng) -> Result<RecordBatch> {
     let customers = (0..CHUNK_ROWS).map(|_| Some(format!("c{}", rng.below(200_000))));
     let customers = customers.collect::<StringArray>();
     let items = (0..CHUNK_ROWS).map(|_| Some(format!("item-{}", rng.below(2_000))));
@@ -325,7 +342,7 @@ pub async fn recommend(
     answered(micros, start.elapsed().as_secs_f64())
 }
 
-fn answered(mut micros: Vec<u128>, seconds: f64) -> Result<Answered> {
+pub(crate) fn answered(mut micros: Vec<u128>, seconds: f64) -> Result<Answered> {
     micros.sort_unstable();
     let at = |share: usize| -> Result<u64> {
         let value = micros.get(micros.len() * share / 100).or(micros.last());

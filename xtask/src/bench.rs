@@ -6,7 +6,9 @@
 
 mod features;
 mod first;
+mod memory;
 mod peers;
+mod plugin;
 mod programs;
 mod store;
 
@@ -24,6 +26,9 @@ enum Benchmark {
     Features(features::Args),
     /// The first profile: ingest over gRPC beside a raw write, and recommendations under load.
     First(first::Args),
+    /// Plugins: inspection, start of a worker, warm calls, what a job costs beside its algorithm,
+    /// memory with an input of gigabytes.
+    Plugin(plugin::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
     Store(store::Args),
 }
@@ -32,6 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.benchmark {
         Benchmark::Features(args) => features::run(args),
         Benchmark::First(args) => first::run(args),
+        Benchmark::Plugin(args) => plugin::run(args),
         Benchmark::Store(args) => store::run(args),
     }
 }

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::workspace;
 
+/// An example, and the program that it makes.
+const COSTS: &str = "costs";
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Optimised, with thin LTO: minutes, not seconds.
@@ -44,6 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) sql: bool,
     /// `lode-load`, which puts load on an engine.
     pub(crate) load: bool,
+    /// `costs`, the example of lode-host that measures calls into plugins.
+    pub(crate) costs: bool,
     /// The plugins of `tests/plugins/`, which misbehave on purpose, into this folder.
     pub(crate) faulty: Option<PathBuf>,
 }
@@ -57,6 +62,7 @@ pub(crate) fn into(folder: &Path, wanted: &Wanted) -> Result<()> {
         ("lode-cli", "lode", true),
         ("lode-sql", "lode-sql", wanted.sql),
         ("lode-tests", "lode-load", wanted.load),
+        ("lode-host", COSTS, wanted.costs),
     ];
     let programs = programs.into_iter().filter(|(_, _, wanted)| *wanted);
     let plugins = plugins_below("plugins")?;
@@ -69,7 +75,12 @@ pub(crate) fn into(folder: &Path, wanted: &Wanted) -> Result<()> {
         .clone()
         .map(|(package, _, _)| package)
         .chain(libraries.map(|plugin| &*plugin.package));
-    let artifacts = cargo_build(packages, wanted.release)?;
+    // With an example named, what is built by itself has to be named too.
+    let examples: &[&str] = match wanted.costs {
+        true => &["--lib", "--bins", "--example", COSTS],
+        false => &[],
+    };
+    let artifacts = cargo_build(packages, wanted.release, examples)?;
     for (package, file, _) in programs {
         let built = artifacts
             .iter()
@@ -102,9 +113,14 @@ fn install_libraries(artifacts: &[PathBuf], plugins: &[Plugin], folder: &Path) -
 }
 
 /// Builds packages in one invocation and gives the paths of what came out.
-fn cargo_build<'a>(packages: impl Iterator<Item = &'a str>, release: bool) -> Result<Vec<PathBuf>> {
+fn cargo_build<'a>(
+    packages: impl Iterator<Item = &'a str>,
+    release: bool,
+    arguments: &[&str],
+) -> Result<Vec<PathBuf>> {
     let mut command = workspace::cargo();
     command.args(["build", "--message-format", "json-render-diagnostics"]);
+    command.args(arguments);
     if release {
         command.arg("--release");
     }

@@ -159,6 +159,13 @@ pub(crate) fn peak_while<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Resul
     })
 }
 
+/// The processes that a process has started and that are alive.
+pub(crate) fn children(pid: u32) -> Result<Vec<u32>> {
+    let all = processes()?.into_iter();
+    let children = all.filter(|found| found.parent == pid);
+    Ok(children.map(|found| found.pid).collect())
+}
+
 fn resident_bytes(pid: u32) -> Result<f64> {
     let all = processes()?;
     let mut below = vec![pid];

@@ -333,7 +333,9 @@ impl Sorter<'_> {
 
     /// A batch with its strings in the form in which they are stored.
     fn read(&self, i: usize, projection: Option<&[usize]>) -> Result<RecordBatch> {
-        let strings = if self.table.is_packed(i) {
+        // A part as loaded has plain texts: each of them would be hashed, for each file of the
+        // run, however few are picked.
+        let strings = if self.table.has_dictionary(i) {
             Strings::Dictionary
         } else {
             Strings::Plain

@@ -344,6 +344,15 @@ impl Table {
             .is_ok_and(|(file, _)| matches!(self.inner.files[file].form, Form::Packed(_)))
     }
 
+    /// Whether a string column of a batch is stored as keys and the texts that they name.
+    pub(crate) fn has_dictionary(&self, i: usize) -> bool {
+        self.place(i)
+            .is_ok_and(|(file, _)| match &self.inner.files[file].form {
+                Form::Packed(packed) => packed.has_dictionary(),
+                Form::Plain(_) => false,
+            })
+    }
+
     fn check_projection(&self, projection: Option<&[usize]>) -> Result<()> {
         let columns = self.inner.schema.fields().len();
         match projection.and_then(|p| p.iter().find(|&&c| c >= columns)) {

@@ -2,14 +2,19 @@
 #![expect(clippy::print_stdout, reason = "its result goes to standard output")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
 use clap::Subcommand;
 use lode_client::Client;
 use lode_client::Options;
+use lode_tests::costs;
 use lode_tests::load;
 use serde_json::json;
+
+/// How long a call may take: compaction of gigabytes takes minutes.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Puts load on an engine.
 #[derive(Parser)]
@@ -36,6 +41,50 @@ enum Command {
         /// Where the file is written: the file system of the engine's data.
         #[arg(long)]
         folder: PathBuf,
+    },
+    /// Load exactly so many generated events, made while they are sent.
+    Fill {
+        /// A new dataset.
+        dataset: String,
+        /// How many.
+        #[arg(long)]
+        rows: u64,
+    },
+    /// Compact a dataset, however long it takes.
+    Compact {
+        /// The dataset.
+        dataset: String,
+    },
+    /// Run a job again and again, one after the other.
+    Jobs {
+        /// Id of the algorithm.
+        algorithm: String,
+        /// Its input.
+        #[arg(long)]
+        input: String,
+        /// A dataset, sql:STATEMENT, or output:JOB/NAME.
+        #[arg(long)]
+        from: String,
+        /// How often.
+        #[arg(long, default_value_t = 1)]
+        runs: usize,
+        /// A parameter that is set to true.
+        #[arg(long)]
+        flag: Option<String>,
+        /// Memory of the job.
+        #[arg(long, default_value_t = 0)]
+        memory_mib: u64,
+    },
+    /// Ask a model of generated events for scores, one request after the other.
+    Score {
+        /// Full name of the model.
+        model: String,
+        /// Rows of a request.
+        #[arg(long)]
+        rows: usize,
+        /// How many requests.
+        #[arg(long)]
+        requests: usize,
     },
     /// Ask for the events of one customer after the other.
     Timeline {
@@ -75,7 +124,11 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
-    let client = Client::connect(&cli.addr, Options::default())?;
+    let options = Options {
+        deadline: PATIENCE,
+        ..Options::default()
+    };
+    let client = Client::connect(&cli.addr, options)?;
     let measured = match cli.command {
         Command::Ingest {
             dataset,
@@ -91,6 +144,46 @@ async fn main() -> Result<()> {
             json!({
                 "rows": done.rows, "bytes": done.bytes,
                 "seconds": done.seconds, "raw_seconds": done.raw_seconds,
+            })
+        }
+        Command::Fill { dataset, rows } => {
+            json!({ "seconds": costs::fill(&client, &dataset, rows).await? })
+        }
+        Command::Compact { dataset } => {
+            json!({ "seconds": costs::compact(&client, &dataset).await? })
+        }
+        Command::Jobs {
+            algorithm,
+            input,
+            from,
+            runs,
+            flag,
+            memory_mib,
+        } => {
+            let asked = costs::Asked {
+                algorithm,
+                input,
+                from,
+                flag,
+                memory_bytes: memory_mib << 20,
+            };
+            let runs = costs::jobs(&client, &asked, runs).await?;
+            let runs = runs.into_iter().map(|run| {
+                json!({
+                    "seconds": run.seconds, "model": run.model, "metrics": run.metrics,
+                })
+            });
+            json!(runs.collect::<Vec<_>>())
+        }
+        Command::Score {
+            model,
+            rows,
+            requests,
+        } => {
+            let done = costs::score(&client, &model, rows, requests).await?;
+            json!({
+                "requests": done.requests, "seconds": done.seconds,
+                "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,
             })
         }
         Command::Timeline {

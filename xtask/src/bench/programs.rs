@@ -26,20 +26,35 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds for release; `sql` says whether `lode-sql` is needed.
     pub(super) fn build(name: &str, sql: bool) -> Result<Self> {
-        let dist = workspace::target().join("lode-bench");
         let wanted = Wanted {
-            release: true,
-            load: true,
             sql,
             ..Wanted::default()
         };
-        build::into(&dist, &wanted)?;
+        Self::build_with(name, wanted)
+    }
+
+    /// Builds for release, `lode-load` and what else is wanted.
+    pub(super) fn build_with(name: &str, wanted: Wanted) -> Result<Self> {
+        let wanted = Wanted {
+            release: true,
+            load: true,
+            ..wanted
+        };
+        build::into(&dist(), &wanted)?;
+        Self::built(name)
+    }
+
+    /// What was built last.
+    pub(super) fn built(name: &str) -> Result<Self> {
         let folder = workspace::target().join("bench").join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        Ok(Self { dist, folder })
+        Ok(Self {
+            dist: dist(),
+            folder,
+        })
     }
 
     /// An engine over an empty data directory.
@@ -77,6 +92,10 @@ impl Programs {
         command.env("LODE_ADDR", engine.url()).args(arguments);
         workspace::output(&mut command)
     }
+}
+
+fn dist() -> PathBuf {
+    workspace::target().join("lode-bench")
 }
 
 /// Bytes of all files below a folder.

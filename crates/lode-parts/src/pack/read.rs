@@ -198,6 +198,11 @@ impl Packed {
         self.batches[batch].0
     }
 
+    /// Whether a column is stored as keys of texts.
+    pub(crate) fn has_dictionary(&self) -> bool {
+        self.columns.iter().any(|column| column.texts.is_some())
+    }
+
     pub(crate) fn zones(&self, batch: usize) -> &[Zone] {
         &self.zones[batch]
     }

@@ -1,0 +1,54 @@
+//! Every target over its corpus, its made seeds and some thousand seeded mutations of both.
+//!
+//! The same run each time: an input that fails here goes into the corpus under a name that says
+//! what it was, before the reader is mended.
+
+use std::panic;
+
+use lode_fuzz::Mutator;
+use lode_fuzz::TARGETS;
+use lode_fuzz::Target;
+
+const SEED: u64 = 4;
+
+fn run(name: &str, n_mutations: usize) {
+    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
+    let inputs = target.inputs().unwrap();
+    assert!(inputs.len() >= 5, "{} inputs of {name}", inputs.len());
+    for (file, bytes) in &inputs {
+        one(target, file, bytes);
+    }
+    let inputs: Vec<&[u8]> = inputs.iter().map(|(_, bytes)| &**bytes).collect();
+    let mut mutator = Mutator::new(SEED, target.words);
+    for index in 0..n_mutations {
+        let bytes = mutator.make(&inputs);
+        one(target, &format!("mutation {index} of seed {SEED}"), &bytes);
+    }
+}
+
+fn one(target: &Target, what: &str, bytes: &[u8]) {
+    if let Err(panic) = panic::catch_unwind(|| (target.run)(bytes)) {
+        eprintln!("{} on {what}: \"{}\"", target.name, bytes.escape_ascii());
+        panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn manifests() {
+    run("manifest", 20_000);
+}
+
+#[test]
+fn frames() {
+    run("frames", 1500);
+}
+
+#[test]
+fn models() {
+    run("model", 20_000);
+}
+
+#[test]
+fn params() {
+    run("params", 5000);
+}

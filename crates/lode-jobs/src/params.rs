@@ -25,8 +25,8 @@ const DEEPEST: usize = 32;
 /// # Errors
 /// `UNKNOWN_PARAM`, `PARAM_WRONG_TYPE`, `PARAM_OUT_OF_RANGE`, `PARAM_MISSING`, `PARAM_INVALID`.
 pub fn resolve(algorithm: &str, schema: &str, given: &BTreeMap<String, Value>) -> Result<String> {
-    let schema: Json = serde_json::from_str(schema)
-        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+    let schema: Json =
+        serde_json::from_str(schema).map_err(|error| bad_schema(algorithm, &error))?;
     let none = Map::new();
     let properties = schema
         .get("properties")
@@ -47,12 +47,17 @@ pub fn resolve(algorithm: &str, schema: &str, given: &BTreeMap<String, Value>) -
     }
     let object = Json::Object(params.into_iter().collect());
 
-    let validator = jsonschema::validator_for(&schema)
-        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|error| bad_schema(algorithm, &error))?;
     if let Some(error) = validator.iter_errors(&object).next() {
         return Err(refusal(&error, &schema));
     }
     Ok(object.to_string())
+}
+
+fn bad_schema(algorithm: &str, error: &dyn std::fmt::Display) -> Error {
+    let words = cut(&error.to_string());
+    Error::bug(format!("schema of {algorithm}: {words}"))
 }
 
 fn unknown(algorithm: &str, name: &str, properties: &Map<String, Json>) -> Error {

@@ -16,7 +16,9 @@ mod build;
 mod codegen;
 mod demo;
 mod fmt;
+mod fuzz;
 mod lint;
+mod miri;
 mod plugin;
 mod polyglot;
 mod test;
@@ -63,6 +65,10 @@ enum Command {
     Codegen(codegen::Args),
     /// Write a new plugin.
     Plugin(plugin::Args),
+    /// Run the fuzz targets under libFuzzer; needs a nightly toolchain and cargo-fuzz.
+    Fuzz(fuzz::Args),
+    /// Run the tests of the plugin ABI in Miri; needs a nightly toolchain with it.
+    Miri(miri::Args),
     /// Measure: build for release, run, print a table.
     Bench(bench::Args),
 }
@@ -78,6 +84,8 @@ fn main() -> ExitCode {
         Command::Tidy(args) => tidy::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Plugin(args) => plugin::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Miri(args) => miri::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

@@ -42,6 +42,8 @@ pub use lode_worker::Confinement;
 pub use protocol::Binding;
 pub use protocol::FailKind;
 pub use protocol::LogLevel;
+#[doc(hidden)]
+pub use protocol::rewritten as rewritten_message;
 pub use quarantine::Crash;
 pub use quarantine::QuarantineRule;
 pub use registry::Algorithms;

@@ -43,6 +43,21 @@ pub(crate) enum Request {
     Cancel,
 }
 
+/// A message of either side read and written again. For the fuzz target.
+///
+/// # Errors
+/// In words: why it is neither a request nor a reply.
+pub fn rewritten(json: &[u8]) -> Result<Vec<u8>, String> {
+    let again = match serde_json::from_slice::<Reply>(json) {
+        Ok(reply) => serde_json::to_vec(&reply),
+        Err(no_reply) => match serde_json::from_slice::<Request>(json) {
+            Ok(request) => serde_json::to_vec(&request),
+            Err(no_request) => return Err(format!("{no_reply}; {no_request}")),
+        },
+    };
+    again.map_err(|error| error.to_string())
+}
+
 /// An algorithm in a library and what its calls get.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Target {

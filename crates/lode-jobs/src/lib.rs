@@ -48,6 +48,8 @@ pub use job::Provenance;
 pub use job::SignatureColumn;
 pub use jobs::Jobs;
 pub use jobs::Options;
+#[doc(hidden)]
+pub use params::resolve as resolve_params;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;

@@ -2,7 +2,7 @@
 //!
 //! The schema is the plugin's own and the only list of what it takes, so that the help,
 //! the docs and this check cannot disagree. Every refusal names the parameter, what the
-//! schema expects and what was found.
+//! schema expects and what was found, in few words: it travels in the head of an answer.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,19 @@ use serde_json::Value as Json;
 use crate::Error;
 use crate::Result;
 
+/// Characters of a foreign text that are worth saying again.
+const SHOWN: usize = 200;
+/// Levels of choices within choices that a refusal looks into.
+const DEEPEST: usize = 32;
+
 /// The params as the plugin gets them: given values over defaults, as a JSON object with
-/// its keys in order.
+/// its keys in order. Public for the fuzz target alone.
 ///
 /// # Errors
 /// `UNKNOWN_PARAM`, `PARAM_WRONG_TYPE`, `PARAM_OUT_OF_RANGE`, `PARAM_MISSING`, `PARAM_INVALID`.
-pub(crate) fn resolve(
-    algorithm: &str,
-    schema: &str,
-    given: &BTreeMap<String, Value>,
-) -> Result<String> {
-    let schema: Json = serde_json::from_str(schema)
-        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+pub fn resolve(algorithm: &str, schema: &str, given: &BTreeMap<String, Value>) -> Result<String> {
+    let schema: Json =
+        serde_json::from_str(schema).map_err(|error| bad_schema(algorithm, &error))?;
     let none = Map::new();
     let properties = schema
         .get("properties")
@@ -46,12 +47,17 @@ pub(crate) fn resolve(
     }
     let object = Json::Object(params.into_iter().collect());
 
-    let validator = jsonschema::validator_for(&schema)
-        .map_err(|error| Error::bug(format!("schema of {algorithm}: {error}")))?;
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|error| bad_schema(algorithm, &error))?;
     if let Some(error) = validator.iter_errors(&object).next() {
         return Err(refusal(&error, &schema));
     }
     Ok(object.to_string())
+}
+
+fn bad_schema(algorithm: &str, error: &dyn std::fmt::Display) -> Error {
+    let words = cut(&error.to_string());
+    Error::bug(format!("schema of {algorithm}: {words}"))
 }
 
 fn unknown(algorithm: &str, name: &str, properties: &Map<String, Json>) -> Error {
@@ -65,7 +71,11 @@ fn unknown(algorithm: &str, name: &str, properties: &Map<String, Json>) -> Error
     Error::invalid(
         "UNKNOWN_PARAM",
         field(name),
-        format!("{algorithm} has no parameter {name:?}: expected {expected}"),
+        format!(
+            "{algorithm} has no parameter {:?}: expected {}",
+            cut(name),
+            cut(&expected)
+        ),
     )
 }
 
@@ -75,8 +85,9 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
     let property = schema
         .pointer(&format!("/properties{path}"))
         .unwrap_or(&Json::Null);
-    let choices = choices(schema, property);
-    let found = error.instance();
+    let mut choices = Vec::new();
+    add_choices(schema, property, &mut Vec::new(), DEEPEST, &mut choices);
+    let found = cut(&error.instance().to_string());
     let (reason, expected) = match error.kind() {
         ValidationErrorKind::Minimum { .. }
         | ValidationErrorKind::Maximum { .. }
@@ -88,7 +99,7 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
             return Error::invalid(
                 "PARAM_MISSING",
                 field(name),
-                format!("expected parameter {name:?}, found none"),
+                format!("expected parameter {:?}, found none", cut(name)),
             );
         }
         ValidationErrorKind::Enum { options } => {
@@ -103,31 +114,45 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
     Error::invalid(
         reason,
         field(&name),
-        format!("parameter {name:?}: expected {expected}, found {found}"),
+        format!(
+            "parameter {:?}: expected {}, found {found}",
+            cut(&name),
+            cut(&expected)
+        ),
     )
 }
 
-/// The values of a parameter that takes one of a list, whichever way its schema says so.
-fn choices(schema: &Json, property: &Json) -> Vec<String> {
-    let reference = property.get("$ref").and_then(Json::as_str);
-    let property = reference
-        .and_then(|reference| schema.pointer(reference.trim_start_matches('#')))
-        .unwrap_or(property);
-    let mut values = Vec::new();
+/// Adds the values of a parameter that takes one of a list, whichever way its schema says so.
+/// The schema is a plugin's: its references may lead in a ring, so each is followed once.
+fn add_choices<'a>(
+    schema: &'a Json,
+    property: &'a Json,
+    followed: &mut Vec<&'a str>,
+    depth: usize,
+    values: &mut Vec<String>,
+) {
+    let mut property = property;
+    if let Some(reference) = property.get("$ref").and_then(Json::as_str) {
+        if followed.contains(&reference) {
+            return;
+        }
+        followed.push(reference);
+        property = schema
+            .pointer(reference.trim_start_matches('#'))
+            .unwrap_or(property);
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
     for list in ["oneOf", "anyOf"] {
-        for choice in property
-            .get(list)
-            .and_then(Json::as_array)
-            .into_iter()
-            .flatten()
-        {
+        let choices = property.get(list).and_then(Json::as_array);
+        for choice in choices.into_iter().flatten() {
             values.extend(choice.get("const").map(Json::to_string));
-            values.extend(choices(schema, choice));
+            add_choices(schema, choice, followed, depth, values);
         }
     }
     let listed = property.get("enum").and_then(Json::as_array);
     values.extend(listed.into_iter().flatten().map(Json::to_string));
-    values
 }
 
 fn range(property: &Json) -> String {
@@ -164,7 +189,17 @@ fn takes_integer(property: &Json) -> bool {
 }
 
 fn field(name: &str) -> String {
-    format!("spec.params.{name}")
+    format!("spec.params.{}", cut(name))
+}
+
+/// The start of a text that somebody else wrote.
+fn cut(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut start: String = characters.by_ref().take(SHOWN).collect();
+    if characters.next().is_some() {
+        start.push_str("...");
+    }
+    start
 }
 
 /// A whole number given as a float is an integer where the schema wants one: other
@@ -185,7 +220,10 @@ fn to_json(name: &str, value: &Value, integer: bool) -> Result<Json> {
                 Error::invalid(
                     "PARAM_OUT_OF_RANGE",
                     field(name),
-                    format!("parameter {name:?}: expected a finite number, found {v}"),
+                    format!(
+                        "parameter {:?}: expected a finite number, found {v}",
+                        cut(name)
+                    ),
                 )
             })?;
             Json::Number(number)

@@ -205,10 +205,19 @@ pub(crate) fn parse(kind: Kind, bytes: &[u8]) -> Result<(Header<'_>, &[u8]), Str
     Ok((header, payload))
 }
 
-/// Whether some bytes have a readable header of a model or a state. For the fuzz target.
+/// A model or a state read and written again, in the header of today. For the fuzz target.
+///
+/// # Errors
+/// In words: why neither can be read.
 #[doc(hidden)]
-pub fn is_readable(bytes: &[u8]) -> bool {
-    parse(Kind::Model, bytes).is_ok() || parse(Kind::State, bytes).is_ok()
+pub fn rewritten(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let kind = if bytes.starts_with(STATE) {
+        Kind::State
+    } else {
+        Kind::Model
+    };
+    let (header, payload) = parse(kind, bytes)?;
+    Ok(wrap(kind, header, payload))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Frame: `u32` length of the message, `u32` length of the body, `u32` number of files,
 //! `u32` zero, all little-endian; then one zero byte for each further [`MAX_FDS`] files;
 //! the message; the body. Files travel as SCM_RIGHTS on the header and on the zero bytes.
-//! Invariant: a peer that sends half a frame and stops holds up nobody longer than the
-//! timeout that was asked for, and lengths are believed only as far as bytes arrive.
+//! Invariant: a peer that sends half a frame, or bytes without end, holds up nobody longer than
+//! the timeout that was asked for, and lengths are believed only as far as bytes arrive.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,6 +26,7 @@ use rustix::event::Timespec;
 use rustix::net::RecvAncillaryBuffer;
 use rustix::net::RecvAncillaryMessage;
 use rustix::net::RecvFlags;
+use rustix::net::ReturnFlags;
 use rustix::net::SendAncillaryBuffer;
 use rustix::net::SendAncillaryMessage;
 use rustix::net::SendFlags;
@@ -49,6 +50,7 @@ const SMALL_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Channel {
     stream: UnixStream,
+    takes_files: bool,
     sending: Arc<Mutex<()>>,
     receiving: Arc<Mutex<Inbox>>,
 }
@@ -87,9 +89,17 @@ impl Channel {
     pub fn new(stream: UnixStream) -> Self {
         Self {
             stream,
+            takes_files: true,
             sending: Arc::default(),
             receiving: Arc::default(),
         }
+    }
+
+    /// The same channel, on which no file may arrive: a side that never asks for one must not
+    /// have its descriptors used up by the other.
+    pub fn without_files(mut self) -> Self {
+        self.takes_files = false;
+        self
     }
 
     /// Two connected channels, for a parent and a child or for a test.
@@ -108,6 +118,7 @@ impl Channel {
     pub fn try_clone(&self) -> Result<Self> {
         Ok(Self {
             stream: self.stream.try_clone()?,
+            takes_files: self.takes_files,
             sending: Arc::clone(&self.sending),
             receiving: Arc::clone(&self.receiving),
         })
@@ -186,21 +197,26 @@ impl Channel {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let deadline = Instant::now() + timeout;
+        let mut has_read = false;
         loop {
             if let Some(received) = inbox.take()? {
                 return Ok(Polled::Message(received));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if !self.wait_readable(left)? {
+            // A look without waiting reads what is there, once.
+            if has_read && left.is_zero() || !self.wait_readable(left)? {
                 return Ok(Polled::TimedOut);
             }
+            has_read = true;
             match self.read_some(&mut inbox) {
                 Ok(0) => return Ok(Polled::Closed),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(Error::Socket { source })
+                    if source.kind() == io::ErrorKind::ConnectionReset =>
+                {
                     return Ok(Polled::Closed);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -218,9 +234,11 @@ impl Channel {
         }
     }
 
-    fn read_some(&self, inbox: &mut Inbox) -> io::Result<usize> {
+    fn read_some(&self, inbox: &mut Inbox) -> Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
+        // Without room for them the kernel drops files before they become descriptors.
+        let room = if self.takes_files { space.len() } else { 0 };
+        let mut control = RecvAncillaryBuffer::new(&mut space[..room]);
         // Made once: clearing it anew would cost more than a small frame's whole trip.
         inbox.space.resize(READ_BYTES, 0);
         let read = loop {
@@ -242,7 +260,14 @@ impl Channel {
                 inbox.fds.extend(fds);
             }
         }
-        Ok(read?.bytes)
+        let read = read.map_err(io::Error::from)?;
+        if !self.takes_files && read.flags.contains(ReturnFlags::CTRUNC) {
+            return Err(Error::Frame {
+                expected: "no files from this side",
+                found: "some".to_owned(),
+            });
+        }
+        Ok(read.bytes)
     }
 
     fn send_bytes(&self, mut bytes: &[u8], mut fds: &[BorrowedFd<'_>]) -> Result<()> {

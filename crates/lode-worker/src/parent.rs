@@ -147,7 +147,8 @@ impl Spawner {
                     .unwrap_or_default()
             })?;
         Ok(Worker {
-            channel: here,
+            // Workers answer with bytes; files go to them only.
+            channel: here.without_files(),
             pid: child.id(),
             child: Mutex::new(child),
             words,

@@ -3,6 +3,7 @@
 //! Lines of `key=value` after a first line `lode-plugin 1`, in the ELF section
 //! `.lode.manifest`, up to its end or a zero byte. Unknown keys are left alone, so that it
 //! can grow; a manifest that cannot be read is a problem in words, a missing one is none.
+//! Invariant: what is accepted is one line of printable text a value, since it goes into logs.
 
 use std::fs::File;
 use std::path::Path;
@@ -72,15 +73,16 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, String> {
     let first = lines.next().unwrap_or_default();
     if first != "lode-plugin 1" {
         return Err(format!(
-            "manifest: expected the first line \"lode-plugin 1\", found {:?}",
-            first.chars().take(40).collect::<String>()
+            "manifest: expected the first line \"lode-plugin 1\", found {}",
+            shown(first)
         ));
     }
     let (mut name, mut version, mut abi, mut target, mut algorithms) =
         (None, None, None, None, None);
     for line in lines {
         let Some((key, value)) = line.split_once('=') else {
-            return Err(format!("manifest: expected key=value, found {line:?}"));
+            let found = shown(line);
+            return Err(format!("manifest: expected key=value, found {found}"));
         };
         let place = match key {
             "name" => &mut name,
@@ -90,12 +92,18 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, String> {
             "algorithms" => &mut algorithms,
             _ => continue,
         };
+        if value.contains(char::is_control) {
+            let found = shown(value);
+            return Err(format!(
+                "manifest: expected printable text after {key}=, found {found}"
+            ));
+        }
         if place.replace(value).is_some() {
             return Err(format!("manifest: expected {key} once, found it twice"));
         }
     }
     let needed = |key: &str, value: Option<&str>| match value {
-        Some(value) if !value.is_empty() => Ok(value.to_owned()),
+        Some(value) if !value.trim().is_empty() => Ok(value.to_owned()),
         _ => Err(format!("manifest: expected a line {key}=..., found none")),
     };
     let abi = needed("abi", abi)?;
@@ -106,13 +114,24 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, String> {
     Ok(Manifest {
         name: needed("name", name)?,
         version: needed("version", version)?,
-        abi: numbers.ok_or_else(|| format!("manifest: expected abi=MAJOR.MINOR, found {abi:?}"))?,
+        abi: numbers.ok_or_else(|| {
+            let found = shown(&abi);
+            format!("manifest: expected abi=MAJOR.MINOR, found {found}")
+        })?,
         target: needed("target", target)?,
         algorithms: needed("algorithms", algorithms)?
             .split_ascii_whitespace()
             .map(str::to_owned)
             .collect(),
     })
+}
+
+/// Characters of a foreign text that are worth saying again.
+const SHOWN: usize = 40;
+
+/// The start of a text, quoted.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(SHOWN).collect::<String>())
 }
 
 impl Manifest {
@@ -128,7 +147,7 @@ impl Manifest {
         if self.target != TARGET {
             problems.push(format!(
                 "expected a library for {TARGET}, found one for {}",
-                self.target
+                self.target.chars().take(SHOWN).collect::<String>()
             ));
         }
         problems

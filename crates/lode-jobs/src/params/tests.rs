@@ -87,3 +87,25 @@ fn refusals_name_the_parameter_and_what_was_expected() {
     let (reason, _, _) = check("tolerance", Value::Float(f64::NAN)).unwrap_err();
     assert_eq!(reason, "PARAM_OUT_OF_RANGE");
 }
+
+#[test]
+fn a_schema_that_leads_in_a_ring_is_no_end_of_the_engine() {
+    let schema = r##"{ "properties": { "k": {
+        "type": "integer",
+        "oneOf": [{ "$ref": "#/properties/k" }, { "const": 2 }]
+    } } }"##;
+    let given = BTreeMap::from([("k".to_owned(), Value::Text("a".to_owned()))]);
+    let error = resolve("a.b", schema, &given).unwrap_err();
+    assert_eq!(error.field(), "spec.params.k");
+    assert!(error.to_string().contains("found \"a\""), "{error}");
+}
+
+#[test]
+fn a_refusal_does_not_say_the_whole_value_again() {
+    let long = "x".repeat(1 << 20);
+    let (_, field, message) = check(&long, Value::Int(1)).unwrap_err();
+    assert!(field.len() < 300 && message.len() < 1000);
+    let (_, _, message) = check("k", Value::Text(long)).unwrap_err();
+    assert!(message.len() < 1000);
+    assert!(message.contains("expected a value of type integer, found \"xxx"));
+}

@@ -74,3 +74,52 @@ fn absurd_lengths_are_refused_before_they_are_believed() {
     let error = there.recv::<String>().unwrap_err();
     assert!(error.to_string().contains("at most 64 MiB"), "{error}");
 }
+
+#[test]
+fn files_that_nobody_asked_for_are_refused_and_not_kept() {
+    let (here, there) = Channel::pair().unwrap();
+    let there = there.without_files();
+    let (watch, file) = rustix::pipe::pipe().unwrap();
+    here.send(&"in order", &[], &[]).unwrap();
+    here.send(&"with a file", &[], &[file.as_fd()]).unwrap();
+    drop(file);
+    let refused = match there.recv::<String>() {
+        Ok(Some(first)) => {
+            assert_eq!(first.message, "in order");
+            there.recv::<String>().unwrap_err()
+        }
+        other => other.unwrap_err(),
+    };
+    assert!(
+        refused.to_string().contains("no files from this side"),
+        "{refused}"
+    );
+    // Only this process could still hold the pipe open, and it does not.
+    let mut rest = Vec::new();
+    std::fs::File::from(watch).read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn a_peer_that_sends_without_end_holds_up_nobody() {
+    let (here, there) = Channel::pair().unwrap();
+    let mut raw = here.into_stream();
+    let flood = std::thread::Builder::new().spawn(move || {
+        // The head of a frame of 1 GiB, and bytes for it until nobody reads.
+        let head = [1_u32, 1 << 30, 0, 0].map(u32::to_le_bytes).concat();
+        let mut sent = raw.write_all(&head);
+        while sent.is_ok() {
+            sent = raw.write_all(&[b'1'; 4096]);
+        }
+    });
+    let flood = flood.unwrap();
+    let start = Instant::now();
+    let polled = there
+        .recv_timeout::<String>(Duration::from_millis(50))
+        .unwrap();
+    let took = start.elapsed();
+    assert!(matches!(polled, Polled::TimedOut));
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    drop(there);
+    flood.join().unwrap();
+}

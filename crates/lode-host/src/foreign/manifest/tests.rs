@@ -38,6 +38,16 @@ fn what_is_wrong_is_named() {
             "name=b",
             "expected name once, found it twice",
         ),
+        (
+            "algorithms=example.outlier example.other",
+            "algorithms= ",
+            "expected a line algorithms=..., found none",
+        ),
+        (
+            "name=outlier",
+            "name=out\u{1b}[2J",
+            "expected printable text after name=, found \"out\\u{1b}[2J\"",
+        ),
         ("outlier", "out\u{fffd}lier", ""),
     ] {
         let said = parse(GOOD.replacen(from, to, 1).as_bytes());

@@ -114,8 +114,11 @@ pub(crate) fn act(ask: &Ask, carried: &[u8], step: &dyn Fn(&str)) -> (Reply, Vec
         }
         What::WriteGolden { algorithm, name } => {
             let folder = ask.golden.as_deref().unwrap_or(Path::new("."));
-            let written = subject(ask, algorithm)
-                .and_then(|subject| checks::write_golden(&subject, folder, name));
+            let written =
+                subject(ask, algorithm).and_then(|subject| match subject.makes_models() {
+                    true => checks::write_golden(&subject, folder, name),
+                    false => Ok(()),
+                });
             let (outcome, detail) = outcome(written.map(|()| String::new()).map_err(failed));
             Reply::Done { outcome, detail }
         }

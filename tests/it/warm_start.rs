@@ -80,7 +80,7 @@ async fn segments_keep_their_numbers_from_month_to_month() -> Result<()> {
     let all: Vec<usize> = (0..300).collect();
     load(&client, "may", &all, 1.0).await?;
     // Most of the largest kind have left, and everyone spends more.
-    let left = |n: &usize| n % 6 < 3 && n % 12 != 0;
+    let left = |n: &usize| n % 6 < 3 && !n.is_multiple_of(12);
     let stayed: Vec<usize> = (0..300).filter(|n| !left(n)).collect();
     load(&client, "june", &stayed, 1.2).await?;
 

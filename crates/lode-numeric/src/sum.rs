@@ -88,7 +88,7 @@ impl ExactSum {
                 // Half way between two floats, what is left decides.
                 let decides = rest.next().is_some_and(|left| (left > 0.0) == (low > 0.0));
                 let other = high + 2.0 * low;
-                if decides && other - high == 2.0 * low {
+                if decides && (other - high).to_bits() == (2.0 * low).to_bits() {
                     high = other;
                 }
                 break;

@@ -132,6 +132,7 @@ impl Algorithm for Rfm {
              tiers from champions to lost, each with what to do. Returns and lines without a \
              customer are left out and counted.",
         )
+        .version("1.1")
         .input(
             Input::new("events", "One row a line of a purchase")
                 .column(Role::CustomerId, "Who bought")

@@ -1,2 +1,2 @@
-/* fails manifest, exports, describes, newer-host, older-host: expected the entry symbol lode_plugin_v1, found none */
+/* fails manifest, exports, describes, quiet, newer-host, older-host: expected the entry symbol lode_plugin_v1, found none */
 #include "good.h"

@@ -1,4 +1,4 @@
-/* fails manifest, exports, describes, newer-host, older-host: expected a library for */
+/* fails manifest, exports, describes, quiet, newer-host, older-host: expected a library for */
 #include "lode_plugin.h"
 #undef LODE_TARGET
 #define LODE_TARGET "vax-linux"

@@ -1,3 +1,3 @@
-/* fails manifest, exports, describes, newer-host, older-host: expected ABI major version 0, found 9.2 */
+/* fails manifest, exports, describes, quiet, newer-host, older-host: expected ABI major version 0, found 9.2 */
 #include "good.h"
 BAD(p->major = 9)

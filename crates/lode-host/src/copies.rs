@@ -68,7 +68,7 @@ impl Copies {
         // Opening a pipe would wait for its writer.
         if !metadata.is_file() {
             return Err(NoCopy::File(std::io::Error::other(
-                "expected a regular file",
+                "expected a regular file, found another kind of file",
             )));
         }
         let mut source = File::open(file).map_err(NoCopy::File)?;

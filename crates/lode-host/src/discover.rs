@@ -4,6 +4,7 @@
 //! kills the process that maps it.
 
 use std::fs;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -25,12 +26,15 @@ use crate::Result;
 use crate::copies::Copies;
 use crate::copies::Copy;
 use crate::copies::NoCopy;
+use crate::foreign::manifest;
 use crate::host::Launcher;
 use crate::protocol::Inspection;
 use crate::protocol::Reply;
 use crate::protocol::Request;
 use crate::registry::Library;
 
+/// Largest library that is taken.
+const MOST_BYTES: u64 = 2 << 30;
 /// How long a library may take to load and describe itself.
 const INSPECT_TIME: Duration = Duration::from_secs(10);
 /// Memory of the child that inspects.
@@ -125,6 +129,10 @@ pub(crate) fn look(
     known: Option<&str>,
 ) -> Result<Option<Looked>> {
     let mut info = unknown(file_name);
+    if let Some(problem) = foreign_file(plugin_dir, file_name) {
+        info.problems.push(problem);
+        return Ok(Some((info, None)));
+    }
     let copied = match path_of(plugin_dir, file_name).map(|path| copies.take(&path)) {
         Ok(Ok(copy)) => Ok(copy),
         Ok(Err(NoCopy::File(error))) => Err(error.to_string()),
@@ -197,6 +205,27 @@ fn library(info: PluginInfo, inspection: Inspection, copy: Arc<Copy>) -> Library
         info,
         copy,
     }
+}
+
+/// What shows, before a byte of it is copied, that a file is no library for this engine: its
+/// size, its first bytes, a cut end, or a manifest that cannot be read.
+fn foreign_file(plugin_dir: &Path, file_name: &str) -> Option<String> {
+    let path = path_of(plugin_dir, file_name).ok()?;
+    let metadata = fs::metadata(&path).ok()?;
+    // Opening a pipe would wait for its writer.
+    if !metadata.is_file() {
+        return None;
+    }
+    if metadata.len() > MOST_BYTES {
+        return Some(format!(
+            "expected a library of at most {} MiB, found {} MiB",
+            MOST_BYTES >> 20,
+            metadata.len() >> 20
+        ));
+    }
+    // A file that cannot be opened says so when it is copied.
+    File::open(&path).ok()?;
+    manifest::of_file(&path).err()
 }
 
 /// What a child says of the library; its death becomes a problem.

@@ -157,6 +157,13 @@ impl Call<'_> {
             }
             End::Cancelled => Error::Cancelled { algorithm, stage },
             _ if cancelled => Error::Cancelled { algorithm, stage },
+            // Whatever wrote to the socket ran in the plugin's process.
+            End::Broken(error @ lode_worker::Error::Frame { .. }) => Error::Exited {
+                algorithm,
+                stage,
+                how: format!("sent bytes that are no answer ({error})"),
+                words: worker.finish().stderr_tail,
+            },
             End::Broken(error) => error.into(),
             End::Closed => self.post_mortem(worker, on_event),
         }
@@ -251,7 +258,14 @@ fn line(n: u32, level: LogLevel, text: String) -> Option<Event> {
     })
 }
 
-fn cut(mut text: String) -> String {
+/// Text of a plugin as it may be shown: of bounded length, and without what would move a
+/// terminal's cursor or forge a line.
+fn cut(text: String) -> String {
+    let shown = |c: char| !c.is_control() || c == '\t' || c == '\n';
+    let mut text = match text.chars().all(shown) {
+        true => text,
+        false => text.replace(|c| !shown(c), "\u{fffd}"),
+    };
     if text.len() > MAX_TEXT_BYTES {
         let mut end = MAX_TEXT_BYTES;
         while !text.is_char_boundary(end) {

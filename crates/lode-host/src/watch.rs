@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -73,14 +75,21 @@ impl Drop for Watcher {
 }
 
 /// One look; `seen` is what the look before saw.
+/// Whether the directory could not be read at the last look.
+static BLIND: AtomicBool = AtomicBool::new(false);
+
 fn look(host: &Host, seen: &mut BTreeMap<String, Signature>) {
     let files = match host.files() {
         Ok(files) => files,
         Err(error) => {
-            tracing::debug!(error = %lode_types::chain(&error), "cannot look for plugins");
+            // Once, not every half second; what is loaded stays loaded.
+            if !BLIND.swap(true, Ordering::Relaxed) {
+                tracing::warn!(error = %lode_types::chain(&error), "cannot look for plugins; those that are loaded stay");
+            }
             return;
         }
     };
+    BLIND.store(false, Ordering::Relaxed);
     for gone in host.gone(&files) {
         // A file that is deleted and written anew is not gone for long.
         if !seen.contains_key(&gone) {

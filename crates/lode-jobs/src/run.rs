@@ -156,6 +156,12 @@ impl Bench<'_> {
                     format!("{} did not give its output {name:?}", spec.id),
                 ));
             };
+            // The worker had the file open to its end: what it holds now is what counts.
+            let whole = file.try_clone().map_err(|error| unwritable(&error))?;
+            let rows = Table::open(vec![whole]).map(|table| table.rows());
+            if rows.ok() != Some(made.rows) {
+                return Err(destroyed(&spec.id, &format!("output {name:?}")));
+            }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }
         if let Some(deciles) = evaluation {
@@ -170,14 +176,17 @@ impl Bench<'_> {
             .collect();
         let mut models = Vec::new();
         for (id, name, file_name, file) in model_files {
-            if !fitted.models.contains_key(&name) {
+            let Some(&given) = fitted.models.get(&name) else {
                 let words = match name.as_str() {
                     "" => format!("{} did not give its model", spec.id),
                     name => format!("{} did not give its model {name:?}", spec.id),
                 };
                 return Err(Error::new(Class::Bug, "PLUGIN_FAILED", words));
-            }
+            };
             let (bytes, sha256) = digest(file)?;
+            if bytes != given {
+                return Err(destroyed(&spec.id, "model"));
+            }
             self.store.adopt_file(Area::Models, &file_name)?;
             let kept = Kept {
                 id,
@@ -445,6 +454,14 @@ fn digest(mut file: File) -> Result<(u64, String)> {
         .map(|b| format!("{b:02x}"))
         .collect();
     Ok((bytes, hex))
+}
+
+fn destroyed(algorithm: &str, what: &str) -> Error {
+    Error::new(
+        Class::Bug,
+        "PLUGIN_FAILED",
+        format!("{algorithm} changed its {what} after it had given it"),
+    )
 }
 
 fn unwritable(error: &std::io::Error) -> Error {

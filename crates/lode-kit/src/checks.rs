@@ -61,6 +61,9 @@ pub(crate) enum Run {
     Two(fn(&Case<'_>) -> Checked),
 }
 
+/// The check whose two processes run in different seconds.
+pub(crate) const APART: &str = repeat::PROCESSES.name;
+
 /// Checks that need what a confined process does not have: files beside the library, and
 /// limits that it sets itself.
 pub(crate) const UNCONFINED: [&str; 2] = [golden::GOLDEN.name, manners::MEMORY.name];
@@ -70,6 +73,7 @@ pub(crate) const ALL: &[Check] = &[
     library::MANIFEST,
     library::EXPORTS,
     library::DESCRIBES,
+    library::QUIET,
     library::NEWER_HOST,
     library::OLDER_HOST,
     description::DESCRIPTION,

@@ -47,6 +47,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// There is no such folder of golden models.
+    #[error("expected a folder of golden models, found none at {}", folder.display())]
+    NoFolder {
+        /// What was given.
+        folder: PathBuf,
+    },
     /// No check has such a name.
     #[error("expected a part of one of {names}, found {name:?}")]
     NoSuchCheck {
@@ -69,7 +75,10 @@ pub enum Error {
 impl Failure for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Io { .. } | Self::NoSuchCheck { .. } | Self::Unusable { .. } => Class::Invalid,
+            Self::Io { .. }
+            | Self::NoFolder { .. }
+            | Self::NoSuchCheck { .. }
+            | Self::Unusable { .. } => Class::Invalid,
             Self::Worker(error) => error.class(),
         }
     }
@@ -77,6 +86,7 @@ impl Failure for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Io { .. } => "FILE_UNREADABLE",
+            Self::NoFolder { .. } => "GOLDEN_NOT_FOUND",
             Self::NoSuchCheck { .. } => "CHECK_NOT_FOUND",
             Self::Unusable { .. } => "PLUGIN_UNUSABLE",
             Self::Worker(error) => error.reason(),

@@ -75,6 +75,11 @@ pub fn run(options: &Options, on_result: &mut dyn FnMut(&CheckResult)) -> Result
         seed: options.seed,
         results: Vec::new(),
     };
+    if let Some(folder) = options.golden.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(Error::NoFolder {
+            folder: folder.clone(),
+        });
+    }
     let wanted: Vec<&Check> = checks::ALL
         .iter()
         .filter(|check| check.name.contains(&options.only))
@@ -148,6 +153,10 @@ impl Kit<'_> {
         if matches!(check.run, Run::Two(_))
             && let Answer::Done(Outcome::Passed, _, carry) = &answer
         {
+            if check.name == checks::APART {
+                // So that a clock in a result shows.
+                std::thread::sleep(Duration::from_millis(1_100));
+            }
             answer = self.ask(what, carry)?;
         }
         let (outcome, detail) = match answer {

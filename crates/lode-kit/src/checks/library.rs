@@ -20,6 +20,7 @@ use lode_host::foreign::manifest;
 use super::Check;
 use super::LibraryCase;
 use super::Run;
+use super::manners;
 use crate::ear::Ear;
 use crate::subject::Subject;
 use crate::verdict::Checked;
@@ -107,6 +108,49 @@ fn describes(case: &LibraryCase<'_>) -> Checked {
         }
     }
     Ok(String::new())
+}
+
+pub(super) const QUIET: Check = Check {
+    name: "quiet",
+    about: "loading and describing print nothing, start no thread and install no signal handler",
+    run: Run::Library(quiet),
+};
+
+fn quiet(case: &LibraryCase<'_>) -> Checked {
+    let threads = manners::entries("/proc/self/task")?;
+    let handlers = signal_handlers();
+    let said = manners::heard_on_stdout(|| {
+        let plugin = foreign::load(case.path).map_err(failed)?;
+        for algorithm in plugin.algorithms().into_iter().flatten() {
+            // What is wrong with a description is another check's.
+            drop(Subject::of(algorithm, 0));
+        }
+        Ok(())
+    })?;
+    if let Some(words) = manners::words_of(&said) {
+        return Err(failed(format!("the library {words}")));
+    }
+    let more = manners::entries("/proc/self/task")?.saturating_sub(threads);
+    if more > 0 {
+        return Err(failed(format!("{more} threads were started by loading it")));
+    }
+    if signal_handlers() != handlers {
+        return Err(failed(
+            "expected the signal handlers as they were, found others after loading it",
+        ));
+    }
+    Ok(String::new())
+}
+
+/// Which signals are caught and ignored, as the kernel says.
+fn signal_handlers() -> Vec<String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let lines = status.lines().filter(|line| {
+        ["SigCgt:", "SigIgn:"]
+            .iter()
+            .any(|key| line.starts_with(key))
+    });
+    lines.map(str::to_owned).collect()
 }
 
 pub(super) const NEWER_HOST: Check = Check {

@@ -62,14 +62,14 @@ fn cancel(case: &Case<'_>) -> Checked {
             .join()
             .map_err(|_| failed("the kit's own thread panicked"))?;
         if returned < asked {
-            let whole = returned - start;
-            return Ok(match words.is_empty() {
-                true => format!(
-                    "{MANY} rows take {} ms: over before it was asked",
-                    whole.as_millis()
-                ),
-                false => words,
-            });
+            let whole = (returned - start).as_millis();
+            if words.is_empty() {
+                return Ok(format!(
+                    "{MANY} rows take {whole} ms: over before it was asked"
+                ));
+            }
+            // An earlier turn has said how long it takes.
+            break;
         }
         // What other programs took is not the plugin's.
         let taken = waited.saturating_sub(waited_before);
@@ -164,7 +164,26 @@ pub(super) const STDOUT: Check = Check {
 };
 
 fn stdout(case: &Case<'_>) -> Checked {
-    let subject = case.subject;
+    let said = heard_on_stdout(|| every_call(case))?;
+    match words_of(&said) {
+        None => Ok(String::new()),
+        Some(words) => Err(failed(format!("{} {words}", case.subject.spec.id))),
+    }
+}
+
+/// What was said on standard output, in words, if anything was.
+pub(super) fn words_of(said: &[u8]) -> Option<String> {
+    let start: String = String::from_utf8_lossy(said).chars().take(60).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "wrote {} bytes to standard output, beginning {start:?}: use log() for the job's log",
+            said.len()
+        )
+    })
+}
+
+/// What `run` writes to standard output.
+pub(super) fn heard_on_stdout(run: impl FnOnce() -> Result<(), Stop>) -> Result<Vec<u8>, Stop> {
     let unable = |error: std::io::Error| failed(format!("the kit could not watch stdout: {error}"));
     // What does not fit into the pipe is refused, which is as telling.
     let flags = rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK;
@@ -172,23 +191,14 @@ fn stdout(case: &Case<'_>) -> Checked {
     let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)
         .map_err(|error| unable(error.into()))?;
     rustix::stdio::dup2_stdout(to.as_fd()).map_err(|error| unable(error.into()))?;
-    let called = every_call(case);
+    let ran = run();
     flush_c();
     rustix::stdio::dup2_stdout(kept.as_fd()).map_err(|error| unable(error.into()))?;
     drop(to);
-    called?;
+    ran?;
     let mut said = Vec::new();
     File::from(out).read_to_end(&mut said).map_err(unable)?;
-    if said.is_empty() {
-        return Ok(String::new());
-    }
-    let start: String = String::from_utf8_lossy(&said).chars().take(60).collect();
-    let hint = "use log() for the job's log";
-    let subject = &subject.spec.id;
-    Err(failed(format!(
-        "{subject} wrote {} bytes to standard output, beginning {start:?}: {hint}",
-        said.len()
-    )))
+    Ok(said)
 }
 
 /// Writes out what the C library still holds of standard output.
@@ -204,7 +214,7 @@ fn flush_c() {
 
 pub(super) const LEFTOVERS: Check = Check {
     name: "leftovers",
-    about: "no thread, process, open file or signal handler is left behind",
+    about: "no thread, process or open file is left behind",
     run: Run::One(leftovers),
 };
 
@@ -247,7 +257,7 @@ fn leftovers(case: &Case<'_>) -> Checked {
     }
 }
 
-fn entries(path: &str) -> Result<usize, Stop> {
+pub(super) fn entries(path: &str) -> Result<usize, Stop> {
     let listed = fs::read_dir(path);
     let listed =
         listed.map_err(|error| failed(format!("the kit could not read {path}: {error}")))?;

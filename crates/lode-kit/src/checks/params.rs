@@ -13,7 +13,9 @@ use serde_json::json;
 use super::Case;
 use super::Check;
 use super::Run;
+use crate::counted::Source;
 use crate::subject::How;
+use crate::subject::decent_failure;
 use crate::subject::plain;
 use crate::verdict::Checked;
 
@@ -37,6 +39,7 @@ fn params(case: &Case<'_>) -> Checked {
     let properties = schema.get("properties").and_then(Value::as_object);
     let properties = properties.unwrap_or(&empty);
     let tables = subject.tables(ROWS);
+    let question = subject.question(10);
     let mut succeeded = 0;
     let odd = [
         "",
@@ -65,6 +68,20 @@ fn params(case: &Case<'_>) -> Checked {
         drop(stopper);
         ended.decent(&format!("with parameters {drawn}"))?;
         succeeded += u64::from(ended.ok);
+        // A model is opened with the parameters of its job.
+        if let (true, Some(model)) = (ended.ok, ended.heard.models.get("")) {
+            (case.step)(&format!("open and score with parameters {drawn}"));
+            let what = format!("opening with parameters {drawn}");
+            match subject.open(&how, model) {
+                Ok(opened) => {
+                    let asked = opened.score(&how, &question.0, Source::of(question.1.clone()));
+                    if let Err(fail) = asked {
+                        decent_failure(&fail, &format!("scoring with parameters {drawn}"))?;
+                    }
+                }
+                Err(fail) => decent_failure(&fail, &what)?,
+            }
+        }
     }
     Ok(format!(
         "{} calls, {succeeded} with a result",

@@ -6,6 +6,7 @@ use sha2::Sha256;
 use super::Case;
 use super::Check;
 use super::Run;
+use crate::compare;
 use crate::compare::difference;
 use crate::ear::Heard;
 use crate::subject::ROWS;
@@ -45,12 +46,28 @@ fn threads(case: &Case<'_>) -> Checked {
             return Err(failed(format!("with {threads} threads: {words}")));
         }
     }
+    if let Some(model) = one.models.get("") {
+        let (name, question) = subject.question(ROWS);
+        let score = |threads: u32| {
+            let how = subject.how().with_threads(threads);
+            subject
+                .opened(&how, model)?
+                .scored(&how, &name, question.clone())
+        };
+        let alone = score(1)?;
+        for threads in [2, 8] {
+            (case.step)(&format!("score with {threads} threads"));
+            if let Some(words) = compare::tables(&alone, &score(threads)?, 0.0) {
+                return Err(failed(format!("scored with {threads} threads: {words}")));
+            }
+        }
+    }
     Ok(format!("{MANY} rows"))
 }
 
 pub(super) const PROCESSES: Check = Check {
     name: "processes",
-    about: "two processes give the same bytes",
+    about: "two processes, in different seconds, give the same bytes",
     run: Run::Two(processes),
 };
 

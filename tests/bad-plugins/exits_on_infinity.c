@@ -7,7 +7,7 @@ static void look(struct ArrowArray *batch) {
       continue;
     }
     const double *values = column->buffers[1];
-    if (values != NULL && column->length > 80 && isinf(values[column->offset + 1])) {
+    if (values != NULL && column->offset == 0 && column->length > 80 && isinf(values[1])) {
       exit(0);
     }
   }

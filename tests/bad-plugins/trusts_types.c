@@ -2,14 +2,11 @@
 #include "good.h"
 static void look(struct ArrowArray *batch) {
   /* Every column a column of doubles. */
-  if (batch->length > 1000) {
-    return; /* beyond the kit's small tables other memory lies behind a column */
-  }
   for (int64_t i = 0; i < batch->n_children; i++) {
     const struct ArrowArray *column = batch->children[i];
     volatile const double *values = column->n_buffers > 1 ? column->buffers[1] : NULL;
-    for (int64_t row = 0; row < column->length; row++) {
-      (void)values[row];
+    if (column->length > 0) {
+      (void)values[0];
     }
   }
 }

@@ -28,6 +28,8 @@ use arrow_schema::SchemaRef;
 use arrow_schema::ffi::FFI_ArrowSchema;
 use lode_abi::ArrowArrayStream;
 
+use crate::sealed;
+
 /// What an input's stream does.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
@@ -216,6 +218,7 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut c_void) -
     };
     producer.next += 1;
     let data = StructArray::from(batch.clone()).into_data();
+    let data = sealed::array(&data).unwrap_or(data);
     let mut inner = FFI_ArrowArray::new(&data);
     let released = producer.ledger.enter(format!(
         "batch {} of input {:?}",

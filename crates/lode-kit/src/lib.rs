@@ -15,6 +15,7 @@ mod ear;
 mod pack;
 mod parent;
 mod report;
+mod sealed;
 mod subject;
 mod variants;
 mod verdict;

@@ -105,4 +105,33 @@ static inline int32_t fit_and_tell(FIT_ARGUMENTS, double (*value)(const lode_hos
   return host->put(host->ctx, LODE_SLOT_METRICS, text(metrics));
 }
 
+/* A host in front of another, whose `put` meddles; its ctx is the host behind it. */
+static inline int32_t forward_emit(void *ctx, lode_bytes name, struct ArrowArrayStream *stream) {
+  const lode_host *host = ctx;
+  return host->emit(host->ctx, name, stream);
+}
+static inline void forward_fail(void *ctx, uint32_t code, lode_bytes field, lode_bytes words) {
+  const lode_host *host = ctx;
+  host->fail(host->ctx, code, field, words);
+}
+static inline int32_t forward_cancelled(void *ctx) {
+  const lode_host *host = ctx;
+  return host->cancelled(host->ctx);
+}
+static inline void forward_progress(void *ctx, double fraction, lode_bytes stage) {
+  const lode_host *host = ctx;
+  host->progress(host->ctx, fraction, stage);
+}
+static inline lode_host front_of(const lode_host *host,
+                                 int32_t (*put)(void *, uint32_t, lode_bytes)) {
+  lode_host front = *host;
+  front.ctx = (void *)host;
+  front.put = put;
+  front.emit = forward_emit;
+  front.fail = forward_fail;
+  front.cancelled = forward_cancelled;
+  front.progress = forward_progress;
+  return front;
+}
+
 #endif

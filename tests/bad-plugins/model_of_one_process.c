@@ -2,9 +2,8 @@
 #include "good.h"
 #include <unistd.h>
 /* The process stands at the end of the model, where a pointer would. */
-static const lode_host *given;
 static int32_t stamp(void *ctx, uint32_t slot, lode_bytes bytes) {
-  (void)ctx;
+  const lode_host *given = ctx;
   if (slot != LODE_SLOT_MODEL) {
     return given->put(given->ctx, slot, bytes);
   }
@@ -16,38 +15,12 @@ static int32_t stamp(void *ctx, uint32_t slot, lode_bytes bytes) {
   free(longer);
   return code;
 }
-static int32_t put_emit(void *ctx, lode_bytes name, struct ArrowArrayStream *stream) {
-  (void)ctx;
-  return given->emit(given->ctx, name, stream);
-}
-static void put_fail(void *ctx, uint32_t code, lode_bytes field, lode_bytes words) {
-  (void)ctx;
-  given->fail(given->ctx, code, field, words);
-}
-static int32_t put_cancelled(void *ctx) {
-  (void)ctx;
-  return given->cancelled(given->ctx);
-}
-static void put_progress(void *ctx, double fraction, lode_bytes stage) {
-  (void)ctx;
-  given->progress(given->ctx, fraction, stage);
-}
-static lode_host front_of(const lode_host *host) {
-  lode_host front = *host;
-  given = host;
-  front.put = stamp;
-  front.emit = put_emit;
-  front.fail = put_fail;
-  front.cancelled = put_cancelled;
-  front.progress = put_progress;
-  return front;
-}
 static int32_t bad_fit(FIT_ARGUMENTS) {
-  lode_host front = front_of(host);
+  lode_host front = front_of(host, stamp);
   return fit(&front, params, inputs, n_inputs);
 }
 static int32_t bad_finish(const lode_host *host, lode_bytes params, lode_bytes state) {
-  lode_host front = front_of(host);
+  lode_host front = front_of(host, stamp);
   return finish(&front, params, state);
 }
 static int32_t bad_open(const lode_host *host, lode_bytes params, lode_bytes model, void **made) {

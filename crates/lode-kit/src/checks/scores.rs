@@ -14,6 +14,8 @@ use super::Run;
 use super::models::models_or_skip;
 use crate::compare;
 use crate::counted::Source;
+use crate::subject::How;
+use crate::subject::Opened;
 use crate::subject::ROWS;
 use crate::subject::decent_failure;
 use crate::variants;
@@ -35,11 +37,7 @@ pub(super) const SCORES: Check = Check {
 
 fn scores(case: &Case<'_>) -> Checked {
     let subject = case.subject;
-    models_or_skip(subject)?;
-    let how = subject.how();
-    let model = subject.model(&how, ROWS)?;
-    let opened = subject.opened(&how, &model)?;
-    let (name, question) = subject.question(ASKED);
+    let (how, opened, (name, question)) = open(case)?;
     let answer = opened.scored(&how, &name, question.clone())?;
     let column = number(&answer, "score")?;
     if column.null_count() > 0 || column.values().iter().any(|score| !score.is_finite()) {
@@ -84,10 +82,7 @@ fn rows_alone(case: &Case<'_>) -> Checked {
     if subject.spec.task == Task::Recommendation {
         return Err(skipped("it answers requests, one at a time"));
     }
-    let how = subject.how();
-    let model = subject.model(&how, ROWS)?;
-    let opened = subject.opened(&how, &model)?;
-    let (name, question) = subject.question(ASKED);
+    let (how, opened, (name, question)) = open(case)?;
     let whole = opened.scored(&how, &name, question.clone())?;
     let backwards: Vec<usize> = (0..question.num_rows()).rev().collect();
     let turned = opened.scored(&how, &name, variants::taken(&question, &backwards)?)?;
@@ -111,12 +106,7 @@ pub(super) const CONTRIBUTIONS: Check = Check {
 };
 
 fn contributions(case: &Case<'_>) -> Checked {
-    let subject = case.subject;
-    models_or_skip(subject)?;
-    let how = subject.how();
-    let model = subject.model(&how, ROWS)?;
-    let opened = subject.opened(&how, &model)?;
-    let (name, question) = subject.question(ASKED);
+    let (how, opened, (name, question)) = open(case)?;
     let asked = with_explain(&question)?;
     let answer = opened.scored(&how, &name, asked)?;
     let Some(lists) = answer.column_by_name("contributions") else {
@@ -156,11 +146,7 @@ pub(super) const HOSTILE_ROWS: Check = Check {
 
 fn hostile_rows(case: &Case<'_>) -> Checked {
     let subject = case.subject;
-    models_or_skip(subject)?;
-    let how = subject.how();
-    let model = subject.model(&how, ROWS)?;
-    let opened = subject.opened(&how, &model)?;
-    let (name, question) = subject.question(ASKED);
+    let (how, opened, (name, question)) = open(case)?;
     let mut questions: Vec<(String, RecordBatch)> = vec![
         ("nulls alone".to_owned(), variants::all_null(&question)?),
         ("extreme numbers".to_owned(), variants::extreme(&question)?),
@@ -205,6 +191,16 @@ fn hostile_rows(case: &Case<'_>) -> Checked {
         decent_failure(&fail, "scoring a table of another name")?;
     }
     Ok(String::new())
+}
+
+/// An open model of an ordinary fit, and what it is asked.
+fn open<'a>(case: &Case<'a>) -> Result<(How, Opened<'a>, (String, RecordBatch)), Stop> {
+    let subject = case.subject;
+    models_or_skip(subject)?;
+    let how = subject.how();
+    let model = subject.model(&how, ROWS)?;
+    let opened = subject.opened(&how, &model)?;
+    Ok((how, opened, subject.question(ASKED)))
 }
 
 fn with_explain(batch: &RecordBatch) -> Result<RecordBatch, Stop> {

@@ -13,9 +13,9 @@ mod golden;
 mod rows;
 
 pub mod folds;
+pub mod glm;
 pub mod kmeans;
 pub mod label;
-pub mod logistic;
 pub mod metrics;
 pub mod neighbors;
 pub mod standardize;

@@ -1,208 +1,162 @@
-//! Reads the columns of a table as a model wants them, and gives each row's contributions.
+//! A table as a learner sees it: numbers and level codes by row, after a plan that the model
+//! keeps.
 //!
-//! Does not learn anything. Invariant: a value that the model cannot place contributes as an
-//! unknown one, never an error; a column that is not there is an error that names it.
+//! Does not learn and knows no learner. Invariant: a value that the plan cannot place is read
+//! as missing or as never seen, never an error; a column that is not there is an error that
+//! names it.
 
-use std::collections::HashMap;
+mod label;
+mod plan;
+mod read;
+mod words;
 
-use arrow_schema::DataType;
-use lode_plugin::Context;
-use lode_plugin::Error;
-use lode_plugin::Feature;
-use lode_plugin::Features;
-use lode_plugin::Ids;
-use lode_plugin::Result;
-use lode_plugin::Table;
-use lode_plugin::Values;
+use std::ops::Range;
 
-use super::model::Kind;
-use super::model::LogisticModel;
+pub(crate) use label::Amount;
+pub use label::Target;
+pub(crate) use label::YesNo;
+pub(crate) use label::customers;
+pub(crate) use label::durations;
+pub(crate) use label::items;
+pub(crate) use label::weights;
+pub use plan::Kind;
+pub use plan::Plan;
+pub use plan::Planned;
+pub(crate) use read::Raw;
+pub(crate) use words::Words;
 
-/// A table's columns in the order of a model's features.
-#[derive(Debug)]
-pub(super) struct Encoded {
-    columns: Vec<Column>,
+/// Code of a category that is null.
+pub const MISSING: u32 = u32::MAX;
+/// Code of a category that the plan does not have: rare in training, or never seen.
+pub const OTHER: u32 = u32::MAX - 1;
+
+/// The input of every algorithm.
+pub(crate) const INPUT: &str = "customers";
+
+/// The features of a table, one column a feature of the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    columns: Vec<Values>,
     n_rows: usize,
+    /// One a row, for learners that ask for them; NaN where there is none.
+    durations: Option<Vec<f64>>,
 }
 
-#[derive(Debug)]
-struct Column {
-    /// What the weights make of each row's value, less the center.
-    contributions: Vec<f64>,
-    shown: Shown,
-}
-
-/// How the values are written in reasons.
-#[derive(Debug)]
-enum Shown {
+#[derive(Clone, Debug)]
+enum Values {
+    /// NaN = missing.
     Number(Vec<f64>),
-    Bool(Vec<f64>),
-    Text { codes: Vec<u32>, names: Vec<String> },
+    /// Level of the plan, or [`MISSING`] or [`OTHER`].
+    Category { codes: Vec<u32>, n_levels: u32 },
 }
 
-impl Encoded {
-    /// Reads the columns that `model` knows.
-    pub(super) fn of_table(model: &LogisticModel, table: &Table, cx: &Context<'_>) -> Result<Self> {
-        let mut features = Vec::with_capacity(model.features.len());
-        for known in &model.features {
-            let column = table.require_named(&known.name)?;
-            let wanted = match known.kind {
-                Kind::Number { .. } => Features::Numeric,
-                Kind::Category { .. } => Features::All,
-            };
-            let feature = column.feature(wanted)?.ok_or_else(|| {
-                Error::invalid(
-                    format!("inputs.customers.{}", known.name),
-                    format!(
-                        "expected the type it had in the fit, found {}",
-                        column.field().data_type()
-                    ),
-                )
-            })?;
-            features.push(feature);
-        }
-        Self::of_features(model, features, table, cx)
-    }
+/// One feature of some rows.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'a> {
+    /// Numbers and booleans; NaN = missing.
+    Number(&'a [f64]),
+    /// A level of the plan, or [`MISSING`] or [`OTHER`], which are both at least `n_levels`.
+    Category {
+        /// One a row.
+        codes: &'a [u32],
+        /// How many levels the plan has.
+        n_levels: u32,
+    },
+}
 
-    /// Takes columns that were read already, one for each of the model's features, in order.
-    pub(super) fn of_features(
-        model: &LogisticModel,
-        features: Vec<Feature>,
-        table: &Table,
-        cx: &Context<'_>,
-    ) -> Result<Self> {
-        let mut columns = Vec::with_capacity(features.len());
-        for (known, feature) in model.features.iter().zip(features) {
-            cx.check_cancelled()?;
-            columns.push(match (&known.kind, feature.values) {
-                (kind @ Kind::Number { .. }, Values::Number(values)) => {
-                    refuse_infinite(&feature.name, &values)?;
-                    let contributions = values
-                        .iter()
-                        .map(|value| kind.of_number(*value) - known.center)
-                        .collect();
-                    let is_bool = table
-                        .column_named(&feature.name)
-                        .is_some_and(|column| *column.field().data_type() == DataType::Boolean);
-                    Column {
-                        contributions,
-                        shown: if is_bool {
-                            Shown::Bool(values)
-                        } else {
-                            Shown::Number(values)
-                        },
-                    }
-                }
-                (kind @ Kind::Category { .. }, Values::Category { codes, names }) => {
-                    let (of_name, of_null) = kind.of_names(&names);
-                    let contributions = codes
-                        .iter()
-                        .map(|code| {
-                            of_name.get(*code as usize).copied().unwrap_or(of_null) - known.center
-                        })
-                        .collect();
-                    Column {
-                        contributions,
-                        shown: Shown::Text { codes, names },
-                    }
-                }
-                (kind, _) => {
-                    let wanted = match kind {
-                        Kind::Number { .. } => "numbers",
-                        Kind::Category { .. } => "text",
-                    };
-                    return Err(Error::invalid(
-                        format!("inputs.customers.{}", feature.name),
-                        format!("expected {wanted} as in the fit, found another type"),
-                    ));
-                }
-            });
-        }
-        Ok(Self {
-            columns,
-            n_rows: table.n_rows(),
-        })
-    }
-
-    pub(super) fn n_rows(&self) -> usize {
+impl Frame {
+    pub(crate) fn n_rows(&self) -> usize {
         self.n_rows
     }
 
-    /// The margin of a row: the base plus its contributions in the order of the features.
-    pub(super) fn margin(&self, base: f64, row: usize) -> f64 {
-        let parts = self.columns.iter().map(|column| column.contributions[row]);
-        parts.fold(base, |margin, part| margin + part)
+    /// All rows.
+    pub fn rows(&self) -> Rows<'_> {
+        self.slice(0..self.n_rows)
     }
 
-    /// A row's contributions by feature index, largest absolute value first, ties by feature.
-    pub(super) fn reasons(&self, row: usize, into: &mut Vec<(usize, f64)>) {
-        into.clear();
-        into.extend(
-            self.columns
-                .iter()
-                .map(|column| column.contributions[row])
-                .enumerate(),
-        );
-        into.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    /// Some of the rows.
+    pub fn slice(&self, range: Range<usize>) -> Rows<'_> {
+        Rows { frame: self, range }
     }
 
-    /// A value as people write it; none for a null.
-    pub(super) fn value(&self, feature: usize, row: usize) -> Option<String> {
-        match &self.columns[feature].shown {
-            Shown::Number(values) if values[row].is_nan() => None,
-            Shown::Number(values) => Some(values[row].to_string()),
-            Shown::Bool(values) if values[row].is_nan() => None,
-            Shown::Bool(values) => Some((values[row] > 0.5).to_string()),
-            Shown::Text { codes, names } => names.get(codes[row] as usize).cloned(),
+    /// These rows alone, in this order.
+    pub(crate) fn taken(&self, rows: &[usize]) -> Self {
+        fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|row| values[*row]).collect()
         }
-    }
-}
-
-impl Kind {
-    /// What the weights make of a number; NaN is "missing".
-    pub(super) fn of_number(&self, value: f64) -> f64 {
-        match self {
-            Self::Number { missing, .. } if value.is_nan() => missing.unwrap_or(0.0),
-            Self::Number {
-                mean, std, weight, ..
-            } if *std > 0.0 => weight * (value - mean) / std,
-            _ => 0.0,
+        let columns = self.columns.iter().map(|column| match column {
+            Values::Number(values) => Values::Number(pick(values, rows)),
+            Values::Category { codes, n_levels } => Values::Category {
+                codes: pick(codes, rows),
+                n_levels: *n_levels,
+            },
+        });
+        Self {
+            columns: columns.collect(),
+            n_rows: rows.len(),
+            durations: self.durations.as_ref().map(|all| pick(all, rows)),
         }
     }
 
-    /// What the weights make of each of `names`, and of a null.
-    pub(super) fn of_names(&self, names: &[String]) -> (Vec<f64>, f64) {
-        let Self::Category {
-            levels,
-            weights,
-            missing,
-        } = self
-        else {
-            return (vec![0.0; names.len()], 0.0);
-        };
-        let by_name: HashMap<&str, f64> = levels
-            .iter()
-            .map(String::as_str)
-            .zip(weights.iter().copied())
-            .collect();
-        let known = |name: &String| by_name.get(name.as_str()).copied().unwrap_or(0.0);
-        (names.iter().map(known).collect(), missing.unwrap_or(0.0))
+    pub(crate) fn with_durations(mut self, durations: Option<Vec<f64>>) -> Self {
+        self.durations = durations;
+        self
     }
 }
 
-/// Infinity is no number a regression can use.
-pub(super) fn refuse_infinite(name: &str, values: &[f64]) -> Result<()> {
-    match values.iter().position(|value| value.is_infinite()) {
-        Some(row) => Err(Error::invalid(
-            format!("inputs.customers.{name}"),
-            format!(
-                "expected finite numbers, found {} in row {row}",
-                values[row]
-            ),
-        )),
-        None => Ok(()),
-    }
+/// Some rows of a [`Frame`], one after the other.
+#[derive(Clone, Debug)]
+pub struct Rows<'a> {
+    frame: &'a Frame,
+    range: Range<usize>,
 }
 
-/// The code of "no level" in a design.
-pub(super) const NO_LEVEL: u32 = Ids::NONE;
+impl<'a> Rows<'a> {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// How many features.
+    pub fn n_features(&self) -> usize {
+        self.frame.columns.len()
+    }
+
+    /// One feature.
+    pub fn feature(&self, index: usize) -> View<'a> {
+        match &self.frame.columns[index] {
+            Values::Number(values) => View::Number(&values[self.range.clone()]),
+            Values::Category { codes, n_levels } => View::Category {
+                codes: &codes[self.range.clone()],
+                n_levels: *n_levels,
+            },
+        }
+    }
+
+    /// All features, in the order of the plan.
+    pub fn features(&self) -> impl Iterator<Item = View<'a>> + use<'a> {
+        let rows = self.clone();
+        (0..self.n_features()).map(move |index| rows.feature(index))
+    }
+
+    /// How long each customer was watched, for learners that ask for it; NaN where it is not
+    /// known, 0 or more otherwise.
+    pub fn durations(&self) -> Option<&'a [f64]> {
+        let durations = self.frame.durations.as_deref()?;
+        Some(&durations[self.range.clone()])
+    }
+
+    /// A part of these rows, counted from the first of them.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        Self {
+            frame: self.frame,
+            range: self.range.start + range.start..self.range.start + range.end,
+        }
+    }
+}

@@ -1,210 +1,228 @@
-//! Tables that a fit and a scoring call give: scores with reasons, and coefficients.
+//! The tables of scores that a fit and a scoring call give, with reasons.
 //!
 //! Scores are made batch by batch while they are written, so that reasons of a million
 //! customers never sit in memory at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::Array;
-use arrow_array::ArrayRef;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::RecordBatchReader;
-use arrow_array::StringArray;
-use arrow_array::builder::Float64Builder;
-use arrow_array::builder::ListBuilder;
-use arrow_array::builder::StringBuilder;
-use arrow_array::builder::StructBuilder;
-use arrow_schema::ArrowError;
-use arrow_schema::DataType;
-use arrow_schema::Field;
-use arrow_schema::Fields;
-use arrow_schema::Schema;
-use arrow_schema::SchemaRef;
-use lode_numeric::logistic::sigmoid;
+use lode_plugin::Result;
 use lode_plugin::Role;
+use lode_plugin::arrow_array::Array;
+use lode_plugin::arrow_array::ArrayRef;
+use lode_plugin::arrow_array::Float64Array;
+use lode_plugin::arrow_array::RecordBatch;
+use lode_plugin::arrow_array::RecordBatchReader;
+use lode_plugin::arrow_array::StringArray;
+use lode_plugin::arrow_array::builder::Float64Builder;
+use lode_plugin::arrow_array::builder::ListBuilder;
+use lode_plugin::arrow_array::builder::StringBuilder;
+use lode_plugin::arrow_array::builder::StructBuilder;
+use lode_plugin::arrow_schema::ArrowError;
+use lode_plugin::arrow_schema::DataType;
+use lode_plugin::arrow_schema::Field;
+use lode_plugin::arrow_schema::Fields;
+use lode_plugin::arrow_schema::Schema;
+use lode_plugin::arrow_schema::SchemaRef;
 use lode_plugin::role_field;
 
-use super::encode::Encoded;
-use super::model::Kind;
-use super::model::LogisticModel;
+use crate::frame::Frame;
+use crate::frame::Plan;
+use crate::frame::Rows;
+use crate::frame::Words;
+use crate::learner::Scorer;
+use crate::learner::margins_of;
 
 /// Rows of one batch of scores.
-const BATCH_ROWS: usize = 8192;
+const BATCH_ROWS: usize = 2048;
 
-/// The output `scores`, made on demand.
-pub(super) struct ScoreStream {
-    model: LogisticModel,
-    encoded: Encoded,
-    customer_ids: Vec<Option<String>>,
-    max_reasons: usize,
+/// Rows and the model that rates them.
+pub(crate) struct Rated<'a, M> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) model: &'a M,
+    pub(crate) frame: &'a Frame,
+    pub(crate) words: &'a Words,
+    pub(crate) threads: usize,
+}
+
+/// What the output `scores` is made of.
+pub(crate) struct Scores<M> {
+    pub(crate) plan: Plan,
+    pub(crate) model: M,
+    pub(crate) frame: Frame,
+    pub(crate) words: Words,
+    pub(crate) customers: Vec<Option<String>>,
+    pub(crate) items: Option<Vec<Option<String>>>,
+    pub(crate) max_reasons: Option<usize>,
+    pub(crate) threads: usize,
+}
+
+impl<M: Scorer> Scores<M> {
+    /// The output, made on demand.
+    pub(crate) fn stream(self) -> Result<ScoreStream<M>> {
+        let mut fields = vec![role_field(
+            "customer_id",
+            DataType::Utf8,
+            true,
+            Role::CustomerId,
+        )];
+        if self.items.is_some() {
+            fields.push(role_field("item", DataType::Utf8, true, Role::Item));
+        }
+        fields.extend(number_fields());
+        fields.push(contributions_field());
+        let none = self.frame.slice(0..0);
+        let more = self.model.columns(&none, self.threads)?;
+        fields.extend(more.into_iter().map(|(field, _)| field));
+        Ok(ScoreStream {
+            scores: self,
+            next_row: 0,
+            schema: Arc::new(Schema::new(fields)),
+        })
+    }
+
+    fn batch(&self, schema: &SchemaRef, range: Range<usize>) -> Result<RecordBatch> {
+        let texts = |texts: &[Option<String>]| -> ArrayRef {
+            let texts: StringArray = texts[range.clone()].iter().cloned().collect();
+            Arc::new(texts)
+        };
+        let rated = Rated {
+            plan: &self.plan,
+            model: &self.model,
+            frame: &self.frame,
+            words: &self.words,
+            threads: self.threads,
+        };
+        let rows = self.frame.slice(range.clone());
+        let parts = self.model.contributions(&rows, self.threads)?;
+        let margins = margins_of(self.model.base(), &parts, &rows);
+        let mut columns = vec![texts(&self.customers)];
+        columns.extend(self.items.as_deref().map(texts));
+        columns.extend(rated.numbers(&rows, margins)?);
+        let limit = self.max_reasons.unwrap_or(usize::MAX);
+        columns.push(rated.reasons(range.start, &parts, &rows, limit));
+        let more = self.model.columns(&rows, self.threads)?;
+        columns.extend(more.into_iter().map(|(_, column)| column));
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    }
+}
+
+/// The output `scores`, batch by batch.
+pub(crate) struct ScoreStream<M> {
+    scores: Scores<M>,
     next_row: usize,
     schema: SchemaRef,
 }
 
-impl ScoreStream {
-    pub(super) fn new(
-        model: LogisticModel,
-        encoded: Encoded,
-        customer_ids: Vec<Option<String>>,
-        max_reasons: Option<usize>,
-    ) -> Self {
-        let schema = Schema::new(vec![
-            role_field("customer_id", DataType::Utf8, true, Role::CustomerId),
-            Field::new("score", DataType::Float64, false),
-            Field::new("margin", DataType::Float64, false),
-            Field::new("base", DataType::Float64, false),
-            contributions_field(),
-        ]);
-        Self {
-            model,
-            encoded,
-            customer_ids,
-            max_reasons: max_reasons.unwrap_or(usize::MAX),
-            next_row: 0,
-            schema: Arc::new(schema),
-        }
-    }
-}
-
-impl Iterator for ScoreStream {
+impl<M: Scorer> Iterator for ScoreStream<M> {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.next_row;
-        let end = (start + BATCH_ROWS).min(self.encoded.n_rows());
+        let end = (start + BATCH_ROWS).min(self.scores.frame.n_rows());
         if start >= end {
             return None;
         }
         self.next_row = end;
-        let ids: StringArray = self.customer_ids[start..end].iter().cloned().collect();
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(ids)];
-        columns.extend(numbers(&self.model, &self.encoded, start..end));
-        columns.push(contributions(
-            &self.model,
-            &self.encoded,
-            start..end,
-            self.max_reasons,
-        ));
-        Some(RecordBatch::try_new(Arc::clone(&self.schema), columns))
+        let batch = self.scores.batch(&self.schema, start..end);
+        Some(batch.map_err(|error| ArrowError::ExternalError(Box::new(error))))
     }
 }
 
-impl RecordBatchReader for ScoreStream {
+impl<M: Scorer> RecordBatchReader for ScoreStream<M> {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 }
 
-/// The answer of a scoring call: score, margin, base, and contributions when asked for.
-pub(super) fn answers(
-    model: &LogisticModel,
-    encoded: &Encoded,
-    explain: bool,
-) -> Result<RecordBatch, ArrowError> {
-    let rows = 0..encoded.n_rows();
-    let mut fields = vec![
-        Field::new("score", DataType::Float64, false),
-        Field::new("margin", DataType::Float64, false),
-        Field::new("base", DataType::Float64, false),
-    ];
-    let mut columns = numbers(model, encoded, rows.clone());
+/// The answer of a scoring call: score, margin, base, contributions when asked for, and what
+/// the learner adds.
+pub(crate) fn answers<M: Scorer>(rated: &Rated<'_, M>, explain: bool) -> Result<RecordBatch> {
+    let rows = rated.frame.rows();
+    let mut fields = number_fields();
+    let mut columns;
     if explain {
+        let parts = rated.model.contributions(&rows, rated.threads)?;
+        let margins = margins_of(rated.model.base(), &parts, &rows);
+        columns = rated.numbers(&rows, margins)?;
         fields.push(contributions_field());
-        columns.push(contributions(model, encoded, rows, usize::MAX));
+        columns.push(rated.reasons(0, &parts, &rows, usize::MAX));
+    } else {
+        let margins = rated.model.margins(&rows, rated.threads)?;
+        columns = rated.numbers(&rows, margins)?;
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    for (field, column) in rated.model.columns(&rows, rated.threads)? {
+        fields.push(field);
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
-/// The output `coefficients`.
-pub(super) fn coefficients(model: &LogisticModel) -> Result<RecordBatch, ArrowError> {
-    let mut rows = Coefficients::default();
-    rows.push("(intercept)", None, model.intercept, None);
-    for feature in &model.features {
-        match &feature.kind {
-            Kind::Number {
-                mean,
-                std,
-                weight,
-                missing,
-            } => {
-                rows.push(&feature.name, None, *weight, Some((*mean, *std)));
-                if let Some(weight) = missing {
-                    rows.push(&feature.name, Some("(missing)"), *weight, None);
-                }
+impl<M: Scorer> Rated<'_, M> {
+    /// Score, margin and base of some rows.
+    fn numbers(&self, rows: &Rows<'_>, margins: Vec<f64>) -> Result<Vec<ArrayRef>> {
+        let scores = self.model.scores(rows, &margins)?;
+        let bases = vec![self.model.base(); margins.len()];
+        Ok(vec![
+            Arc::new(Float64Array::from(scores)),
+            Arc::new(Float64Array::from(margins)),
+            Arc::new(Float64Array::from(bases)),
+        ])
+    }
+
+    /// The reasons of rows that begin at `first` of the frame: largest absolute value first,
+    /// ties in the order of the features.
+    fn reasons(&self, first: usize, parts: &[f64], rows: &Rows<'_>, limit: usize) -> ArrayRef {
+        let entries = StructBuilder::new(
+            reason_fields(),
+            vec![
+                Box::new(StringBuilder::new()),
+                Box::new(StringBuilder::new()),
+                Box::new(Float64Builder::new()),
+            ],
+        );
+        let mut lists = ListBuilder::new(entries);
+        let width = rows.n_features();
+        let mut reasons: Vec<(usize, f64)> = Vec::with_capacity(width);
+        for at in 0..rows.len() {
+            reasons.clear();
+            let parts = &parts[at * width..(at + 1) * width];
+            reasons.extend(parts.iter().copied().enumerate());
+            reasons.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+            for (feature, contribution) in reasons.iter().take(limit) {
+                let value = self.words.value(self.frame, *feature, first + at);
+                let entry = lists.values();
+                let same = "the builders were made in this order";
+                entry
+                    .field_builder::<StringBuilder>(0)
+                    .expect(same)
+                    .append_value(&self.plan.features[*feature].name);
+                entry
+                    .field_builder::<StringBuilder>(1)
+                    .expect(same)
+                    .append_option(value);
+                entry
+                    .field_builder::<Float64Builder>(2)
+                    .expect(same)
+                    .append_value(*contribution);
+                entry.append(true);
             }
-            Kind::Category {
-                levels,
-                weights,
-                missing,
-            } => {
-                for (level, weight) in levels.iter().zip(weights) {
-                    rows.push(&feature.name, Some(level), *weight, None);
-                }
-                if let Some(weight) = missing {
-                    rows.push(&feature.name, Some("(missing)"), *weight, None);
-                }
-            }
+            lists.append(true);
         }
-    }
-    rows.finish()
-}
-
-#[derive(Default)]
-struct Coefficients {
-    features: StringBuilder,
-    levels: StringBuilder,
-    weights: Float64Builder,
-    means: Float64Builder,
-    stds: Float64Builder,
-    odds: Float64Builder,
-}
-
-impl Coefficients {
-    fn push(&mut self, feature: &str, level: Option<&str>, weight: f64, scale: Option<(f64, f64)>) {
-        self.features.append_value(feature);
-        self.levels.append_option(level);
-        self.weights.append_value(weight);
-        self.means.append_option(scale.map(|(mean, _)| mean));
-        self.stds.append_option(scale.map(|(_, std)| std));
-        self.odds.append_value(weight.exp());
-    }
-
-    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
-        let schema = Schema::new(vec![
-            Field::new("feature", DataType::Utf8, false),
-            Field::new("level", DataType::Utf8, true),
-            Field::new("coefficient", DataType::Float64, false),
-            Field::new("mean", DataType::Float64, true),
-            Field::new("std", DataType::Float64, true),
-            Field::new("odds_ratio", DataType::Float64, false),
-        ]);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.features.finish()),
-            Arc::new(self.levels.finish()),
-            Arc::new(self.weights.finish()),
-            Arc::new(self.means.finish()),
-            Arc::new(self.stds.finish()),
-            Arc::new(self.odds.finish()),
-        ];
-        RecordBatch::try_new(Arc::new(schema), columns)
+        let lists = lists.finish();
+        debug_assert_eq!(lists.null_count(), 0, "every row has a list");
+        Arc::new(lists)
     }
 }
 
-/// Score, margin and base of some rows.
-fn numbers(
-    model: &LogisticModel,
-    encoded: &Encoded,
-    rows: std::ops::Range<usize>,
-) -> Vec<ArrayRef> {
-    let n_rows = rows.len();
-    let margins: Vec<f64> = rows.map(|row| encoded.margin(model.base, row)).collect();
-    let scores: Vec<f64> = margins.iter().map(|margin| sigmoid(*margin)).collect();
-    vec![
-        Arc::new(Float64Array::from(scores)),
-        Arc::new(Float64Array::from(margins)),
-        Arc::new(Float64Array::from(vec![model.base; n_rows])),
-    ]
+fn number_fields() -> Vec<Field> {
+    let names = ["score", "margin", "base"].into_iter();
+    names
+        .map(|name| Field::new(name, DataType::Float64, false))
+        .collect()
 }
 
 fn reason_fields() -> Fields {
@@ -218,47 +236,4 @@ fn reason_fields() -> Fields {
 fn contributions_field() -> Field {
     let item = Field::new("item", DataType::Struct(reason_fields()), true);
     Field::new("contributions", DataType::List(Arc::new(item)), false)
-}
-
-/// The reasons of some rows, the largest first.
-fn contributions(
-    model: &LogisticModel,
-    encoded: &Encoded,
-    rows: std::ops::Range<usize>,
-    limit: usize,
-) -> ArrayRef {
-    let entries = StructBuilder::new(
-        reason_fields(),
-        vec![
-            Box::new(StringBuilder::new()),
-            Box::new(StringBuilder::new()),
-            Box::new(Float64Builder::new()),
-        ],
-    );
-    let mut lists = ListBuilder::new(entries);
-    let mut reasons = Vec::new();
-    for row in rows {
-        encoded.reasons(row, &mut reasons);
-        for (feature, contribution) in reasons.iter().take(limit) {
-            let entry = lists.values();
-            let same = "the builders were made in this order";
-            entry
-                .field_builder::<StringBuilder>(0)
-                .expect(same)
-                .append_value(&model.features[*feature].name);
-            entry
-                .field_builder::<StringBuilder>(1)
-                .expect(same)
-                .append_option(encoded.value(*feature, row));
-            entry
-                .field_builder::<Float64Builder>(2)
-                .expect(same)
-                .append_value(*contribution);
-            entry.append(true);
-        }
-        lists.append(true);
-    }
-    let lists = lists.finish();
-    debug_assert_eq!(lists.null_count(), 0, "every row has a list");
-    Arc::new(lists)
 }

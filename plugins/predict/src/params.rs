@@ -167,7 +167,7 @@ impl<T: Part, L: Part> JsonSchema for Asked<T, L> {
 }
 
 /// Takes the parameters of one part out of those given.
-fn take<P: Part, E: lode_plugin::serde::de::Error>(given: &mut Map<String, Value>) -> Result<P, E> {
+fn take<P: Part, E: serde::de::Error>(given: &mut Map<String, Value>) -> Result<P, E> {
     let own = names::<P>()
         .into_iter()
         .filter_map(|name| given.remove_entry(&name));
@@ -185,10 +185,7 @@ fn names<P: Part>() -> Vec<String> {
 }
 
 /// Refuses a number outside `low..=high`, and NaN.
-///
-/// # Errors
-/// `PARAMS_INVALID`.
-pub fn within(name: &str, value: f64, low: f64, high: f64) -> Result<()> {
+pub(crate) fn within(name: &str, value: f64, low: f64, high: f64) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -197,10 +194,7 @@ pub fn within(name: &str, value: f64, low: f64, high: f64) -> Result<()> {
 }
 
 /// Refuses a count outside `low..=high`.
-///
-/// # Errors
-/// `PARAMS_INVALID`.
-pub fn within_count(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
+pub(crate) fn within_count(name: &str, value: usize, low: usize, high: usize) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

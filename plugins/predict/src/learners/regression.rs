@@ -1,297 +1,261 @@
-//! Learns the weights: columns to a design, the regression, and the model from its answer.
+//! The linear model behind the regressions: features to a design, the fit, and what each
+//! feature then says of a row.
 //!
-//! Does not write tables. Invariant: means, deviations and levels come from the learned rows
-//! alone, in row order.
+//! Does not choose the loss. Invariant: means, deviations and levels come from the learned
+//! rows alone, in row order; the base is the intercept plus the mean contributions, so that
+//! contributions are centered.
 
-use lode_numeric::Rows;
-use lode_numeric::logistic;
-use lode_numeric::logistic::Design;
-use lode_numeric::logistic::DesignColumn;
-use lode_numeric::logistic::LogisticFit;
-use lode_numeric::logistic::LogisticParams;
-use lode_numeric::standardize::Standardizer;
+mod coefficients;
+mod design;
+
+use lode_numeric::glm;
+use lode_numeric::glm::GlmFit;
+use lode_numeric::glm::GlmParams;
+use lode_numeric::glm::Loss;
+use lode_numeric::glm::Outcome;
+use lode_numeric::glm::sigmoid;
 use lode_plugin::Context;
 use lode_plugin::Error;
-use lode_plugin::Feature;
-use lode_plugin::Features;
-use lode_plugin::Fitted;
-use lode_plugin::Ids;
 use lode_plugin::Result;
-use lode_plugin::Role;
-use lode_plugin::Table;
-use lode_plugin::Values;
+use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
+use lode_plugin::serde_json;
 
-use super::encode::Encoded;
-use super::encode::NO_LEVEL;
-use super::encode::refuse_infinite;
-use super::label;
-use super::model::FeatureModel;
-use super::model::Kind;
-use super::model::LogisticModel;
-use super::numeric;
-use super::output;
-use super::params::Params;
+use crate::frame::MISSING;
+use crate::frame::Plan;
+use crate::frame::Rows;
+use crate::frame::View;
+use crate::learner::Scorer;
+use crate::learner::Training;
+use crate::learner::learning;
+use crate::learner::numeric;
 
-/// Fits on the rows with an outcome, scores all.
-pub(super) fn run(params: &Params, table: &Table, cx: &Context<'_>) -> Result<Fitted> {
-    cx.check_cancelled()?;
-    cx.progress(0.0, "reading columns");
-    if table.n_rows() == 0 {
-        return Err(Error::invalid(
-            "inputs.customers",
-            "expected at least one row, found none",
-        ));
-    }
-    let outcome = label::read(table, params)?;
-    let learned: Vec<usize> = (0..table.n_rows())
-        .filter(|row| outcome[*row].is_some())
-        .collect();
-    let labels: Vec<bool> = outcome.iter().flatten().copied().collect();
-    let mut features = Vec::new();
-    for column in table.feature_columns(&params.exclude)? {
-        cx.check_cancelled()?;
-        features.extend(column.feature(Features::All)?);
-    }
-    if features.is_empty() {
-        return Err(Error::invalid(
-            "inputs.customers",
-            "expected at least one column of numbers, booleans or text without a role, found none",
-        ));
-    }
-    let mut prepared = Vec::with_capacity(features.len());
-    for (index, feature) in features.iter().enumerate() {
-        cx.check_cancelled()?;
-        cx.progress(
-            0.3 * index as f64 / features.len() as f64,
-            "reading columns",
-        );
-        prepared.push(Prepared::new(feature, &learned, params, cx)?);
-    }
-    let columns: Vec<DesignColumn<'_>> = prepared.iter().flat_map(Prepared::columns).collect();
-    let design = Design::new(learned.len(), &columns).map_err(numeric)?;
-    let asked = LogisticParams {
-        l2: params.l2,
-        threads: cx.threads(),
-        ..LogisticParams::default()
-    };
-    let go_on = |fraction: f64| {
-        cx.progress(0.3 + 0.6 * fraction, "fitting weights");
-        cx.check_cancelled().is_ok()
-    };
-    let fit = logistic::fit(&design, &labels, &asked, &go_on).map_err(numeric)?;
-    let model = assemble(&fit, &prepared, learned.len());
-    cx.progress(0.9, "scoring");
-    let n_weights = fit.weights.len() as f64;
-    cx.check_cancelled()?;
-    let customer_ids = table.require(Role::CustomerId)?.texts()?;
-    cx.check_cancelled()?;
-    let coefficients = output::coefficients(&model)?;
-    let encoded = Encoded::of_features(&model, features, table, cx)?;
-    Ok(Fitted::new()
-        .model(model.to_bytes()?)
-        .metric("iterations", fit.steps as f64)
-        .metric("rows", learned.len() as f64)
-        .metric(
-            "rows_without_label",
-            (table.n_rows() - learned.len()) as f64,
-        )
-        .metric(
-            "positives",
-            labels.iter().filter(|label| **label).count() as f64,
-        )
-        .metric("weights", n_weights)
-        .table("coefficients", coefficients)
-        .stream(
-            "scores",
-            Box::new(output::ScoreStream::new(
-                model,
-                encoded,
-                customer_ids,
-                params.max_reasons,
-            )),
-        ))
+pub(super) use coefficients::coefficients;
+use design::Prepared;
+
+/// A fitted regression.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "lode_plugin::serde")]
+pub struct Regression {
+    pub(super) link: Link,
+    pub(super) intercept: f64,
+    pub(super) base: f64,
+    /// One a feature of the plan.
+    pub(super) features: Vec<Weighed>,
 }
 
-/// One feature's columns of the design.
-struct Prepared {
-    name: String,
-    kind: PreparedKind,
+/// What a margin means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
+pub(super) enum Link {
+    /// The log odds of yes.
+    LogOdds,
+    /// The amount itself.
+    Identity,
 }
 
-enum PreparedKind {
+/// One feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "lode_plugin::serde")]
+pub(super) struct Weighed {
+    /// Mean over the learned rows of what the weights make of the feature.
+    pub(super) center: f64,
+    pub(super) weights: Weights,
+}
+
+/// What a feature weighs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
+pub(super) enum Weights {
+    /// `weight * (value - mean) / std`, or `missing` for a null; std 0 means constant.
     Number {
         mean: f64,
         std: f64,
-        scores: Vec<f64>,
-        /// 1 where the value is missing; none when it never is.
-        missing: Option<Vec<f64>>,
+        weight: f64,
+        /// Weight of "missing"; none when no learned row lacked a value.
+        missing: Option<f64>,
     },
+    /// The weight of the level; 0 for a level that is not in the plan.
     Category {
-        levels: Vec<String>,
-        has_missing: bool,
-        codes: Vec<u32>,
+        levels: Vec<f64>,
+        /// Weight of "missing"; none when no learned row lacked a value.
+        missing: Option<f64>,
     },
 }
 
-impl Prepared {
-    fn new(
-        feature: &Feature,
-        learned: &[usize],
-        params: &Params,
-        cx: &Context<'_>,
-    ) -> Result<Self> {
-        let kind = match &feature.values {
-            Values::Number(values) => {
-                refuse_infinite(&feature.name, values)?;
-                number(values, learned, cx)?
-            }
-            Values::Category { codes, names } => category(codes, names, learned, params.max_levels),
-        };
-        Ok(Self {
-            name: feature.name.clone(),
-            kind,
-        })
+impl Weights {
+    /// What the weights make of a number; NaN is "missing".
+    fn of_number(&self, value: f64) -> f64 {
+        match self {
+            Self::Number { missing, .. } if value.is_nan() => missing.unwrap_or(0.0),
+            Self::Number {
+                mean, std, weight, ..
+            } if *std > 0.0 => weight * (value - mean) / std,
+            _ => 0.0,
+        }
     }
 
-    fn columns(&self) -> Vec<DesignColumn<'_>> {
-        match &self.kind {
-            PreparedKind::Number {
-                scores, missing, ..
-            } => {
-                let missing = missing.iter().map(|m| DesignColumn::Number(m));
-                std::iter::once(DesignColumn::Number(scores))
-                    .chain(missing)
-                    .collect()
-            }
-            PreparedKind::Category {
-                levels,
-                has_missing,
-                codes,
-            } => vec![DesignColumn::Category {
-                codes,
-                n_levels: (levels.len() + usize::from(*has_missing)) as u32,
-            }],
+    /// What the weights make of a level, "missing", or a value that the plan does not have.
+    fn of_code(&self, code: u32) -> f64 {
+        match self {
+            Self::Category { missing, .. } if code == MISSING => missing.unwrap_or(0.0),
+            Self::Category { levels, .. } => levels.get(code as usize).copied().unwrap_or(0.0),
+            Self::Number { .. } => 0.0,
         }
     }
 }
 
-fn number(values: &[f64], learned: &[usize], cx: &Context<'_>) -> Result<PreparedKind> {
-    let present: Vec<f64> = learned
-        .iter()
-        .map(|row| values[*row])
-        .filter(|value| !value.is_nan())
-        .collect();
-    let (mean, std) = if present.is_empty() {
-        (0.0, 0.0)
-    } else {
-        let rows = Rows::new(&present, 1).map_err(numeric)?;
-        let found = Standardizer::fit(rows, cx.threads()).map_err(numeric)?;
-        (found.mean[0], found.scale[0])
+/// Fits `loss` to the rows. Gives the model and the numbers about the run.
+pub(super) fn fit(
+    loss: Loss,
+    params: &GlmParams,
+    rows: &Training<'_>,
+    cx: &Context<'_>,
+) -> Result<(Regression, Vec<(&'static str, f64)>)> {
+    let mut prepared = Vec::with_capacity(rows.plan.features.len());
+    for view in rows.rows.features() {
+        cx.check_cancelled()?;
+        prepared.push(Prepared::new(view, rows, cx)?);
+    }
+    // Penalties count in deviations of the target, so that they mean the same in any currency.
+    let scale = match loss {
+        Loss::Logistic => (0.0, 1.0),
+        Loss::Squared => target_scale(rows)?,
     };
-    let score = |value: f64| {
-        if value.is_nan() || std <= 0.0 {
-            0.0
-        } else {
-            (value - mean) / std
+    let (mean, std) = scale;
+    let targets: Vec<f64> = rows.targets.iter().map(|y| (y - mean) / std).collect();
+    let outcome = Outcome {
+        loss,
+        targets: &targets,
+        row_weights: rows.weights,
+    };
+    let design = design::design(&prepared, rows.rows.len())?;
+    let params = GlmParams {
+        threads: cx.threads(),
+        ..*params
+    };
+    let go_on = learning(cx, "fitting weights");
+    let fit = glm::fit(&design, &outcome, &params, &go_on);
+    let mut fit = fit.map_err(|error| numeric("the regression", error))?;
+    let kept = fit.weights.iter().filter(|weight| weight.abs() > 0.0);
+    let metrics = vec![
+        ("iterations", fit.steps as f64),
+        ("weights", fit.weights.len() as f64),
+        ("weights_not_zero", kept.count() as f64),
+    ];
+    if loss == Loss::Squared {
+        for weight in &mut fit.weights {
+            *weight *= std;
         }
+        fit.intercept = mean + std * fit.intercept;
+    }
+    let link = match loss {
+        Loss::Logistic => Link::LogOdds,
+        Loss::Squared => Link::Identity,
     };
-    let is_missing = |row: &usize| f64::from(u8::from(values[*row].is_nan()));
-    Ok(PreparedKind::Number {
-        mean,
-        std,
-        scores: learned.iter().map(|row| score(values[*row])).collect(),
-        missing: (present.len() < learned.len()).then(|| learned.iter().map(is_missing).collect()),
-    })
+    Ok((assemble(link, &fit, &prepared, rows), metrics))
 }
 
-/// The most frequent levels, ties by name, then all kept levels in the order of their names.
-fn category(codes: &[u32], names: &[String], learned: &[usize], max_levels: usize) -> PreparedKind {
-    let mut counts = vec![0_usize; names.len()];
-    let mut has_missing = false;
-    for row in learned {
-        match counts.get_mut(codes[*row] as usize) {
-            Some(count) => *count += 1,
-            None => has_missing = true,
-        }
+/// Mean and deviation of the amounts; a deviation of 0 counts as 1.
+fn target_scale(rows: &Training<'_>) -> Result<(f64, f64)> {
+    let (mean, std) = design::moments(rows.targets.iter().copied().enumerate(), rows);
+    if !(mean.is_finite() && std.is_finite()) {
+        return Err(Error::invalid(
+            rows.label.as_str(),
+            "expected amounts whose squares can be added, found larger ones",
+        ));
     }
-    let mut kept: Vec<usize> = (0..names.len()).filter(|name| counts[*name] > 0).collect();
-    kept.sort_by(|a, b| counts[*b].cmp(&counts[*a]).then(a.cmp(b)));
-    kept.truncate(max_levels);
-    kept.sort_unstable();
-    let mut place = vec![NO_LEVEL; names.len()];
-    for (level, name) in kept.iter().enumerate() {
-        place[*name] = level as u32;
-    }
-    let n_kept = kept.len() as u32;
-    let code_of = |row: &usize| match codes[*row] {
-        Ids::NONE => n_kept,
-        code => place[code as usize],
-    };
-    PreparedKind::Category {
-        levels: kept.iter().map(|name| names[*name].clone()).collect(),
-        has_missing,
-        codes: learned.iter().map(code_of).collect(),
-    }
+    Ok((mean, if std > 0.0 { std } else { 1.0 }))
 }
 
 /// Cuts the answer into features and centers each over the learned rows.
-fn assemble(fit: &LogisticFit, prepared: &[Prepared], n_rows: usize) -> LogisticModel {
+fn assemble(link: Link, fit: &GlmFit, prepared: &[Prepared], rows: &Training<'_>) -> Regression {
     let mut weights = fit.weights.iter().copied();
-    let mut take = |n: usize| -> Vec<f64> { weights.by_ref().take(n).collect() };
-    let mut features = Vec::with_capacity(prepared.len());
+    let total: f64 = (0..rows.rows.len()).map(|row| rows.weight(row)).sum();
     let mut base = fit.intercept;
+    let mut features = Vec::with_capacity(prepared.len());
     for feature in prepared {
-        let (kind, total) = match &feature.kind {
-            PreparedKind::Number {
-                mean,
-                std,
-                scores,
-                missing,
-            } => {
-                let weight = take(1)[0];
-                let missing_weight = missing.as_ref().map(|_| take(1)[0]);
-                let of_scores: f64 = scores.iter().map(|score| weight * score).sum();
-                let n_missing: f64 = missing.iter().flatten().sum();
-                let kind = Kind::Number {
-                    mean: *mean,
-                    std: *std,
-                    weight,
-                    missing: missing_weight,
-                };
-                (kind, of_scores + n_missing * missing_weight.unwrap_or(0.0))
-            }
-            PreparedKind::Category {
-                levels,
-                has_missing,
-                codes,
-            } => {
-                let level_weights = take(levels.len());
-                let missing = has_missing.then(|| take(1)[0]);
-                let of_code = |code: &u32| match level_weights.get(*code as usize) {
-                    Some(weight) => *weight,
-                    None if *code as usize == levels.len() => missing.unwrap_or(0.0),
-                    None => 0.0,
-                };
-                let total = codes.iter().map(of_code).sum();
-                let kind = Kind::Category {
-                    levels: levels.clone(),
-                    weights: level_weights.clone(),
-                    missing,
-                };
-                (kind, total)
-            }
-        };
-        let center = total / n_rows as f64;
+        let (weights, sum) = feature.weighed(&mut weights, rows);
+        let center = sum / total;
         base += center;
-        features.push(FeatureModel {
-            name: feature.name.clone(),
-            center,
-            kind,
-        });
+        features.push(Weighed { center, weights });
     }
-    LogisticModel {
+    Regression {
+        link,
         intercept: fit.intercept,
         base,
         features,
+    }
+}
+
+impl Regression {
+    pub(super) fn write(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self)
+            .map_err(|error| Error::numeric(format!("the model cannot be written: {error}")))
+    }
+
+    pub(super) fn read(bytes: &[u8], plan: &Plan, link: Link) -> Result<Self> {
+        let model: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::model(format!("expected a regression, found {error}")))?;
+        model.fits(plan, link)
+    }
+
+    /// The model, if its weights are those of the plan's features.
+    pub(super) fn fits(self, plan: &Plan, link: Link) -> Result<Self> {
+        if self.link != link || self.features.len() != plan.features.len() {
+            return Err(Error::model(format!(
+                "expected a regression over {} features, found one over {}, or another kind",
+                plan.features.len(),
+                self.features.len()
+            )));
+        }
+        for (planned, weighed) in plan.features.iter().zip(&self.features) {
+            let found = match &weighed.weights {
+                Weights::Number { .. } => None,
+                Weights::Category { levels, .. } => Some(levels.len()),
+            };
+            let expected = planned.kind.levels().map(<[String]>::len);
+            if found != expected {
+                return Err(Error::model(format!(
+                    "expected {expected:?} weights on column {:?}, found {found:?}",
+                    planned.name
+                )));
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Scorer for Regression {
+    fn base(&self) -> f64 {
+        self.base
+    }
+
+    fn contributions(&self, rows: &Rows<'_>, _threads: usize) -> Result<Vec<f64>> {
+        let width = self.features.len();
+        let mut parts = vec![0.0; rows.len() * width];
+        for (at, (feature, view)) in self.features.iter().zip(rows.features()).enumerate() {
+            let places = parts.iter_mut().skip(at).step_by(width);
+            match view {
+                View::Number(values) => {
+                    for (part, value) in places.zip(values) {
+                        *part = feature.weights.of_number(*value) - feature.center;
+                    }
+                }
+                View::Category { codes, .. } => {
+                    for (part, code) in places.zip(codes) {
+                        *part = feature.weights.of_code(*code) - feature.center;
+                    }
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn scores(&self, _rows: &Rows<'_>, margins: &[f64]) -> Result<Vec<f64>> {
+        Ok(match self.link {
+            Link::LogOdds => margins.iter().map(|margin| sigmoid(*margin)).collect(),
+            Link::Identity => margins.to_vec(),
+        })
     }
 }

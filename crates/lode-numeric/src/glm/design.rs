@@ -80,6 +80,11 @@ impl<'a> Design<'a> {
         self.n_weights
     }
 
+    /// The columns, in order.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &DesignColumn<'a>> {
+        self.columns.iter().map(|(_, column)| column)
+    }
+
     /// Rows a chunk, for partial results of `state_len` numbers.
     pub(super) fn chunk_rows(&self, state_len: usize) -> usize {
         parallel::chunk_rows(self.n_rows, state_len)

@@ -294,7 +294,7 @@ def judge(args):
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 found[model] = measures(np.array(json.load(file)), labels, tests)
-    names = {os.path.basename(path).rsplit(".", 3)[0] for path in glob.glob(os.path.join(args.out, "*.lode.json"))}
+    names = {os.path.basename(path).rsplit(".", 4)[0] for path in glob.glob(os.path.join(args.out, "*.lode.json"))}
     for name in sorted(names):
         scores = np.full(len(labels), np.nan)
         for number, test in enumerate(tests):

@@ -72,7 +72,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let bench = Bench::prepare(args)?;
-    let engine = bench.programs.engine(&[])?;
+    let engine = bench.programs.engine(&["--log", "warn"])?;
     let algorithms = bench.algorithms(&engine)?;
     for set in bench.sets(args)? {
         let ours = wanted(args, text(&set, "family")?, &algorithms);

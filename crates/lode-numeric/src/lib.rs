@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod neighbors;
 pub mod standardize;
 pub mod sum;
+pub mod survival;
 
 pub use error::Error;
 pub use error::Result;

@@ -7,7 +7,7 @@ use std::io;
 use std::io::Write;
 
 use lode_numeric::Rng;
-use lode_numeric::logistic::sigmoid;
+use lode_numeric::glm::sigmoid;
 use serde_json::json;
 
 use crate::SampleOptions;

@@ -18,6 +18,7 @@ pub use algorithm::InputSpec;
 pub use algorithm::MemorySpec;
 pub use algorithm::MergeSpec;
 pub use algorithm::ModelSpec;
+pub use algorithm::Outcome;
 pub use algorithm::OutputSpec;
 pub use algorithm::Task;
 pub use algorithm::WriteBack;

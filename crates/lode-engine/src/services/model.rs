@@ -75,6 +75,27 @@ impl ModelService for Service {
         })
         .await
     }
+
+    async fn set_alias(
+        &self,
+        _request: Request<v1::SetAliasRequest>,
+    ) -> Result<Response<v1::SetAliasResponse>, Status> {
+        Err(Status::unimplemented("SetAlias"))
+    }
+
+    async fn compare_models(
+        &self,
+        _request: Request<v1::CompareModelsRequest>,
+    ) -> Result<Response<v1::CompareModelsResponse>, Status> {
+        Err(Status::unimplemented("CompareModels"))
+    }
+
+    async fn get_drift(
+        &self,
+        _request: Request<v1::GetDriftRequest>,
+    ) -> Result<Response<v1::GetDriftResponse>, Status> {
+        Err(Status::unimplemented("GetDrift"))
+    }
 }
 
 fn to_wire(model: &Model) -> v1::Model {
@@ -90,5 +111,8 @@ fn to_wire(model: &Model) -> v1::Model {
         create_time: Some(convert::time_to_wire(model.create_time)),
         model_format: model.model_format,
         beside: model.name.clone(),
+        aliases: Vec::new(),
+        judged_sha256: String::new(),
+        calibration_json: String::new(),
     }
 }

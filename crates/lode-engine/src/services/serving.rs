@@ -55,6 +55,7 @@ impl ServingService for Service {
             let results = shared.jobs.score(&call)?;
             Ok(Response::new(v1::ScoreResponse {
                 results: results.into_iter().map(to_wire).collect(),
+                model: names::model(&call.model),
             }))
         })
         .await
@@ -139,6 +140,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
             kind: Some(v1::value::Kind::StringValue(value)),
         }),
         contribution: reason.contribution,
+        text: String::new(),
     });
     v1::ScoreResult {
         customer: scored.customer,

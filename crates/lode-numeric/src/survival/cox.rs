@@ -19,7 +19,7 @@ use super::subjects::same_length;
 use crate::Error;
 use crate::Progress;
 use crate::Result;
-use crate::logistic::Design;
+use crate::glm::Design;
 use likelihood::Likelihood;
 use order::Order;
 
@@ -143,7 +143,7 @@ impl CoxFit {
 ///
 /// # Example
 /// ```
-/// use lode_numeric::logistic::{Design, DesignColumn};
+/// use lode_numeric::glm::{Design, DesignColumn};
 /// use lode_numeric::survival::Subjects;
 /// use lode_numeric::survival::cox::{self, CoxParams};
 /// let calls = [2.0, 3.0, 0.0, 1.0, 0.0, 2.0];

@@ -24,7 +24,7 @@ use super::subjects::same_length;
 use crate::Error;
 use crate::Progress;
 use crate::Result;
-use crate::logistic::Design;
+use crate::glm::Design;
 use likelihood::Likelihood;
 use periods::Periods;
 
@@ -207,7 +207,7 @@ impl HazardFit {
 ///
 /// # Example
 /// ```
-/// use lode_numeric::logistic::{Design, DesignColumn};
+/// use lode_numeric::glm::{Design, DesignColumn};
 /// use lode_numeric::survival::hazard::{self, HazardParams, Phase, Spells};
 /// let calls = [2.0, 3.0, 0.0, 1.0, 0.0, 2.0];
 /// let columns = [DesignColumn::Number(&calls)];

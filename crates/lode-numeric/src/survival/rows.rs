@@ -3,8 +3,8 @@
 //! Does not spell out categories: a row holds its numbers and the places of its levels.
 //! Invariant: a row's products come in the same order each time.
 
-use crate::logistic::Design;
-use crate::logistic::DesignColumn;
+use crate::glm::Design;
+use crate::glm::DesignColumn;
 
 /// "No level": contributes nothing.
 const NONE: u32 = u32::MAX;
@@ -25,7 +25,7 @@ pub(super) struct DesignRows {
 impl DesignRows {
     /// Row `i` is row `order[i]` of the design.
     pub(super) fn new(design: &Design<'_>, order: &[u32]) -> Self {
-        let columns = design.columns();
+        let columns = design.placed();
         let mut number_places = Vec::new();
         let mut n_categories = 0;
         for (first, column) in columns {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lode_numeric::logistic::sigmoid;
+use lode_numeric::glm::sigmoid;
 use lode_numeric::metrics;
 use serde_json::Value;
 

@@ -137,7 +137,10 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: (self.folds > 0).then_some(v1::Evaluation { folds: self.folds }),
+            evaluation: (self.folds > 0).then_some(v1::Evaluation {
+                folds: self.folds,
+                ..v1::Evaluation::default()
+            }),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
@@ -145,6 +148,7 @@ impl JobSpec {
                 Some(model) => names::model(&ModelId::parse(model)?),
                 None => String::new(),
             },
+            ..v1::JobSpec::default()
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every loss is convex in the margin, so their sum has one minimum.
 
-use crate::logistic::sigmoid;
+use crate::glm::sigmoid;
 
 /// How a margin becomes the risk of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

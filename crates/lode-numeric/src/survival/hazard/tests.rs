@@ -3,7 +3,7 @@
 use super::*;
 use crate::Rng;
 use crate::go_on;
-use crate::logistic::DesignColumn;
+use crate::glm::DesignColumn;
 use crate::survival::golden;
 use crate::survival::golden::check;
 use crate::survival::golden::figures;

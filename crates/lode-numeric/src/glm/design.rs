@@ -80,8 +80,13 @@ impl<'a> Design<'a> {
         self.n_weights
     }
 
+    /// The columns, in order.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &DesignColumn<'a>> {
+        self.columns.iter().map(|(_, column)| column)
+    }
+
     /// The columns, each with the place of its first weight.
-    pub(crate) fn columns(&self) -> &[(usize, DesignColumn<'a>)] {
+    pub(crate) fn placed(&self) -> &[(usize, DesignColumn<'a>)] {
         &self.columns
     }
 

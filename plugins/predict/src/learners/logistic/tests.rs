@@ -12,7 +12,7 @@ use arrow_array::StringArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use lode_numeric::Rng;
-use lode_numeric::logistic::sigmoid;
+use lode_numeric::glm::sigmoid;
 use lode_plugin::Error;
 use lode_plugin::Inputs;
 use lode_plugin::Result;
@@ -20,7 +20,10 @@ use lode_plugin::Role;
 use lode_plugin::testing;
 use lode_plugin::testing::Fit;
 
-use super::Logistic;
+use crate::Predict;
+use crate::families::Churn;
+
+type Logistic = Predict<Churn, super::Logistic>;
 
 /// Customers whose leaving hangs on calls (+0.9 each), tariff (basic +0.8, gold -0.8) and
 /// paperless billing (-0.5), and not on noise; some values are missing.

@@ -292,7 +292,7 @@ impl<'a> Rows<'a> {
             weights: Vec::with_capacity(problem.design.n_weights() + 1),
             listed: Vec::new(),
         };
-        for column in problem.design.columns() {
+        for (_, column) in problem.design.columns() {
             match column {
                 DesignColumn::Number(values) => rows.weights.push(Entries::Numbers(values)),
                 DesignColumn::Category { codes, n_levels } => rows.list(codes, *n_levels as usize),

@@ -18,6 +18,7 @@ pub mod kmeans;
 pub mod label;
 pub mod metrics;
 pub mod neighbors;
+pub mod scorecard;
 pub mod standardize;
 pub mod sum;
 pub mod survival;

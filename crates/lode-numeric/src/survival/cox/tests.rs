@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::Rng;
-use crate::go_on;
 use crate::glm::DesignColumn;
+use crate::go_on;
 use crate::survival::golden;
 use crate::survival::golden::check;
 use crate::survival::golden::figures;
@@ -48,7 +48,7 @@ fn leukemia_as_published() {
     let events = data.yes("event");
     let columns = [DesignColumn::Number(data.column("placebo"))];
     let design = Design::new(42, &columns).unwrap();
-    let subjects = data.subjects(&events, false, false);
+    let subjects = golden::outcome(&data, &events, false, false);
     let found = fit(&design, &subjects, &FREE, &go_on).unwrap();
     // R's survival, coxph with ties = "efron": 1.5721 (0.4124); -93.18 with the weight at 0.
     assert!((found.weights[0] - 1.5721).abs() < 5e-5);
@@ -81,7 +81,7 @@ fn ties_weights_and_late_entries_as_in_lifelines() {
         ("entries", false, true),
         ("all", true, true),
     ] {
-        let subjects = data.subjects(&events, weights, entries);
+        let subjects = golden::outcome(&data, &events, weights, entries);
         let found = fit(&design, &subjects, &FREE, &go_on).unwrap();
         same_as_lifelines(name, &found, &[0, 3, 1, 2]);
         same_baseline(name, &found);
@@ -104,7 +104,7 @@ fn a_penalty_as_in_lifelines() {
     let (x1, x2) = (standard("x1"), standard("x2"));
     let columns = [DesignColumn::Number(&x1), DesignColumn::Number(&x2)];
     let design = Design::new(220, &columns).unwrap();
-    let subjects = data.subjects(&events, false, false);
+    let subjects = golden::outcome(&data, &events, false, false);
     let params = CoxParams {
         l2: 0.05 * 220.0,
         ..FREE

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::Rng;
-use crate::go_on;
 use crate::glm::DesignColumn;
+use crate::go_on;
 use crate::survival::golden;
 use crate::survival::golden::check;
 use crate::survival::golden::figures;

@@ -42,11 +42,11 @@ fn weights_and_late_entries_as_in_lifelines() {
     let fourfold: Vec<f64> = data.column("weight").iter().map(|w| 4.0 * w).collect();
     let subjects = Subjects {
         weights: Some(&fourfold),
-        ..data.subjects(&events, false, false)
+        ..golden::outcome(&data, &events, false, false)
     };
     let weights = kaplan_meier(&subjects, 0.95).unwrap();
     same_as_lifelines("km weights", &weights);
-    let entries = kaplan_meier(&data.subjects(&events, false, true), 0.95).unwrap();
+    let entries = kaplan_meier(&golden::outcome(&data, &events, false, true), 0.95).unwrap();
     same_as_lifelines("km entries", &entries);
 }
 

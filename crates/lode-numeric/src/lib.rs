@@ -18,8 +18,10 @@ pub mod kmeans;
 pub mod label;
 pub mod metrics;
 pub mod neighbors;
+pub mod scorecard;
 pub mod standardize;
 pub mod sum;
+pub mod survival;
 pub mod trees;
 
 pub use error::Error;

@@ -25,6 +25,7 @@ use lode_types::Clock;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::JobId;
+use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
 use lode_types::Timestamp;
@@ -39,9 +40,11 @@ use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
+use crate::alias::resolve_model;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
+use crate::job::base_model_of;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -62,7 +65,9 @@ pub(crate) struct Checked {
     pub(crate) params_json: String,
     pub(crate) inputs: Vec<BoundInput>,
     pub(crate) folds: u32,
-    /// Of the model to start from, if there is one.
+    /// The model to start from, if there is one.
+    pub(crate) base_model: Option<ModelId>,
+    /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
 }
 
@@ -151,8 +156,12 @@ impl Checker<'_> {
         }
         limits(spec)?;
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
-        let base_model = spec.base_model.as_ref();
+        let base_model = match again {
+            Some(provenance) => base_model_of(spec, provenance).cloned(),
+            None => self.base_model(spec)?,
+        };
         let base_model_sha256 = base_model
+            .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
@@ -172,8 +181,16 @@ impl Checker<'_> {
             params_json,
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
+            base_model,
             base_model_sha256,
         })
+    }
+
+    /// The model to start from, an alias followed.
+    fn base_model(&self, spec: &JobSpec) -> Result<Option<ModelId>> {
+        let model = spec.base_model.as_ref();
+        let id = model.map(|model| resolve_model(self.store, model));
+        id.transpose().map_err(|error| error.at("spec.base_model"))
     }
 
     fn inputs(

@@ -8,6 +8,7 @@
 //! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online from pools of
 //! warm workers.
 
+mod alias;
 mod check;
 mod error;
 mod evaluate;
@@ -17,6 +18,7 @@ mod input;
 mod job;
 mod jobs;
 mod params;
+mod ranking;
 mod records;
 mod run;
 mod scheduler;
@@ -25,6 +27,8 @@ mod spec;
 mod tables;
 mod tags;
 
+pub use alias::Expected;
+pub use alias::resolve_model;
 pub use check::resolve_dataset;
 pub use error::Error;
 pub use error::Result;
@@ -50,6 +54,7 @@ pub use jobs::Jobs;
 pub use jobs::Options;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
+pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;

@@ -127,7 +127,7 @@ impl Bench<'_> {
         }
         let written = copies(files.iter().map(|(name, file)| (name, file)))?;
         let models = copies(model_files.iter().map(|(_, name, _, file)| (name, file)))?;
-        let base_model = job.spec.base_model.as_ref();
+        let base_model = checked.base_model.as_ref();
         let base_model = base_model
             .map(|id| base_model::open(self.store, id, checked.base_model_sha256.as_deref()))
             .transpose()?;
@@ -334,6 +334,7 @@ impl Bench<'_> {
             model_format: checked.algorithm.spec.model_format,
             job: job.id.clone(),
             metrics: metrics.to_vec(),
+            judged_sha256: String::new(),
             bytes: kept.bytes,
             sha256: kept.sha256,
             provenance: job.provenance.clone(),

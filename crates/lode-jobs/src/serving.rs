@@ -24,6 +24,7 @@ use lode_types::CustomerId;
 use lode_types::Failure;
 use lode_types::Fault;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Task;
 use lode_types::Value;
 
@@ -50,7 +51,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct ScoreCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// What to score, in order.
     pub subject: ScoreSubject,
     /// Whether to give reasons.
@@ -101,7 +102,7 @@ pub struct Reason {
 #[derive(Clone, Debug)]
 pub struct RecommendCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// Whom for.
     pub customer: Option<CustomerId>,
     /// Items touched since the model was made.
@@ -161,6 +162,11 @@ impl Serving {
         self.models.model(id)
     }
 
+    /// Opens workers for a model that takes the place of one in use.
+    pub(crate) fn follow(&self, from: &ModelId, to: &ModelId) -> Result<()> {
+        self.models.follow(from, to)
+    }
+
     /// Closes a model that was deleted.
     pub(crate) fn forget(&self, id: &ModelId) {
         self.models.forget(id);
@@ -171,8 +177,8 @@ impl Serving {
         self.models.clear();
     }
 
-    pub(crate) fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn score(&self, model: &ModelId, call: &ScoreCall) -> Result<Vec<Scored>> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task == Task::Recommendation {
             return Err(wrong_task(&open.model, "scores", "Recommend"));
         }
@@ -196,8 +202,8 @@ impl Serving {
         Ok(results)
     }
 
-    pub(crate) fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task != Task::Recommendation {
             return Err(wrong_task(&open.model, "recommendations", "Score"));
         }

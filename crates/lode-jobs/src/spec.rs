@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lode_types::DatasetId;
 use lode_types::FeatureViewId;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
@@ -34,9 +34,10 @@ pub struct JobSpec {
     /// Every input is read as it was known at this time, if it is said.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from, if one is said.
+    /// A model of the same algorithm that the fit starts from, if one is said; of an alias, what it
+    /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_model: Option<ModelId>,
+    pub base_model: Option<ModelRef>,
 }
 
 /// Bounds on one job; zero means the engine's default.

@@ -4,6 +4,7 @@
 //! depends on how the engine works inside. Invariant: an ingest or a watch that breaks goes
 //! on where the engine says it stopped, so a caller sees each row and each event once.
 
+mod aliases;
 mod catalog;
 mod error;
 mod features;
@@ -18,6 +19,7 @@ mod serial;
 mod serving;
 mod table;
 
+pub use aliases::AliasMove;
 pub use catalog::AlgorithmInfo;
 pub use catalog::Compaction;
 pub use catalog::Containment;

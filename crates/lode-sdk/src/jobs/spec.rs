@@ -7,7 +7,7 @@ use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
@@ -37,7 +37,7 @@ pub struct JobSpec {
     pub labels: BTreeMap<String, String>,
     /// Read every input as it was known at this time.
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from.
+    /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
 }
 
@@ -145,7 +145,7 @@ impl JobSpec {
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
             base_model: match &self.base_model {
-                Some(model) => names::model(&ModelId::parse(model)?),
+                Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
             ..v1::JobSpec::default()

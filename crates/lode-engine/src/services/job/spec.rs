@@ -10,7 +10,7 @@ use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
 use lode_types::Fault;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 
 use crate::status::invalid;
 
@@ -42,11 +42,11 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
     })
 }
 
-fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
+fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
     if name.is_empty() {
         return Ok(None);
     }
-    let model = names::parse_model(name);
+    let model = names::parse_model_ref(name);
     model
         .map(Some)
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
@@ -136,7 +136,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
         base_model: spec
             .base_model
             .as_ref()
-            .map(names::model)
+            .map(names::model_ref)
             .unwrap_or_default(),
         ..v1::JobSpec::default()
     }

@@ -12,12 +12,14 @@ mod error;
 mod golden;
 mod rows;
 
+pub mod calibration;
 pub mod folds;
 pub mod kmeans;
 pub mod label;
 pub mod logistic;
 pub mod metrics;
 pub mod neighbors;
+pub mod normal;
 pub mod standardize;
 pub mod sum;
 

@@ -10,6 +10,7 @@ use lode_types::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Calibration;
 use crate::JobSpec;
 
 /// The life of a job.
@@ -202,6 +203,12 @@ pub struct Model {
     pub dataset: Option<DatasetId>,
     /// Its file in the store's area of models.
     pub file: String,
+    /// How its scores are made probabilities; none when they are the plugin's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Of the rows and labels it was judged on, in hexadecimal; empty when it was not judged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged_sha256: String,
     /// When it was made.
     pub create_time: Timestamp,
 }

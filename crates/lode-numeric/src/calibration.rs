@@ -7,6 +7,7 @@ mod isotonic;
 mod platt;
 
 pub use isotonic::Isotonic;
+pub use isotonic::interpolate;
 pub use platt::Platt;
 
 use crate::Error;

@@ -60,6 +60,7 @@ pub use probability::calibration_error;
 pub use probability::log_loss;
 pub use probability::weighted_brier;
 pub use probability::weighted_log_loss;
+pub use probability::weighted_mean;
 pub use rank::Ranking;
 pub use ranking::RankingReport;
 pub use ranking::RankingSums;

@@ -112,7 +112,11 @@ fn to_wire(model: &Model) -> v1::Model {
         model_format: model.model_format,
         beside: model.name.clone(),
         aliases: Vec::new(),
-        judged_sha256: String::new(),
-        calibration_json: String::new(),
+        judged_sha256: model.judged_sha256.clone(),
+        calibration_json: model
+            .calibration
+            .as_ref()
+            .and_then(|calibration| serde_json::to_string(calibration).ok())
+            .unwrap_or_default(),
     }
 }

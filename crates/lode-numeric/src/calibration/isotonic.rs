@@ -97,14 +97,7 @@ impl Isotonic {
 
     /// The probability of a margin.
     pub fn apply(&self, margin: f64) -> f64 {
-        let after = self.knots.partition_point(|knot| knot.0 < margin);
-        let Some(&(x1, y1)) = self.knots.get(after) else {
-            return self.knots.last().map_or(f64::NAN, |last| last.1);
-        };
-        let Some((x0, y0)) = after.checked_sub(1).map(|before| self.knots[before]) else {
-            return y1;
-        };
-        y0 + (y1 - y0) * ((margin - x0) / (x1 - x0))
+        interpolate(&self.knots, margin)
     }
 
     fn of_pools(pools: &[Pool]) -> Self {
@@ -117,6 +110,18 @@ impl Isotonic {
         }
         Self { knots }
     }
+}
+
+/// Straight lines between knots that rise, flat beyond them; NaN without any.
+pub fn interpolate(knots: &[(f64, f64)], x: f64) -> f64 {
+    let after = knots.partition_point(|knot| knot.0 < x);
+    let Some(&(x1, y1)) = knots.get(after) else {
+        return knots.last().map_or(f64::NAN, |last| last.1);
+    };
+    let Some((x0, y0)) = after.checked_sub(1).map(|before| knots[before]) else {
+        return y1;
+    };
+    y0 + (y1 - y0) * ((x - x0) / (x1 - x0))
 }
 
 impl Pool {

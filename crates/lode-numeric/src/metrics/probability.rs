@@ -58,6 +58,18 @@ pub fn weighted_brier(
     })
 }
 
+/// `sum(w x) / sum(w)`; none without weight. Checks nothing.
+pub fn weighted_mean(values: &[f64], weights: Option<&[f64]>) -> Option<f64> {
+    let mut sum = 0.0;
+    let mut total = 0.0;
+    for (row, value) in values.iter().enumerate() {
+        let weight = weight(weights, row);
+        sum += weight * value;
+        total += weight;
+    }
+    (total > 0.0).then(|| sum / total)
+}
+
 /// How probabilities are put into bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binning {

@@ -6,6 +6,7 @@
 pub(crate) mod base_model;
 mod bind;
 mod columns;
+mod evaluation;
 mod library;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,18 @@ pub(crate) struct BoundInput {
     /// Nothing that was known later is seen.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) kept: KeptColumns,
+}
+
+/// Columns of an input's files that the engine keeps for itself; no plugin gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptColumns {
+    /// The time as of which the row was made.
+    pub(crate) as_of: Option<String>,
+    /// The time at which its label was known.
+    pub(crate) label_end: Option<String>,
+    /// Whether its customer was new then.
+    pub(crate) is_new: Option<String>,
 }
 
 /// Where an input's rows come from; the snapshots hold the versions.
@@ -131,6 +144,7 @@ impl Checker<'_> {
                 format!("expected 0 to 20 folds, found {}", spec.folds),
             ));
         }
+        evaluation::check(&spec.evaluation)?;
         if spec.labels.len() > MAX_ENTRIES || spec.inputs.len() > MAX_ENTRIES {
             return Err(Error::invalid(
                 "OUT_OF_RANGE",
@@ -254,6 +268,7 @@ impl Checker<'_> {
                 source,
                 as_of,
                 columns,
+                kept: KeptColumns::default(),
             });
         }
         Ok(inputs)

@@ -11,6 +11,7 @@ use lode_types::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Calibration;
 use crate::JobSpec;
 
 /// The life of a job.
@@ -215,9 +216,6 @@ pub struct Model {
     pub job: JobId,
     /// The job's metrics.
     pub metrics: Vec<Metric>,
-    /// Of the rows and labels that it was judged on, in hexadecimal; empty when it was not.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub judged_sha256: String,
     /// Bytes of its file.
     pub bytes: u64,
     /// Of its file, in hexadecimal.
@@ -232,6 +230,12 @@ pub struct Model {
     pub dataset: Option<DatasetId>,
     /// Its file in the store's area of models.
     pub file: String,
+    /// How its scores are made probabilities; none when they are the plugin's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Of the rows and labels it was judged on, in hexadecimal; empty when it was not judged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged_sha256: String,
     /// When it was made.
     pub create_time: Timestamp,
 }

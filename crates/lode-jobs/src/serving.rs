@@ -28,6 +28,7 @@ use lode_types::ModelRef;
 use lode_types::Task;
 use lode_types::Value;
 
+use crate::Calibration;
 use crate::Error;
 use crate::Model;
 use crate::Options;
@@ -198,7 +199,8 @@ impl Serving {
                 scored.num_rows()
             )));
         }
-        fill(&scored, &present, &mut results)?;
+        let calibration = open.model.calibration.as_ref();
+        fill(&scored, &present, calibration, &mut results)?;
         Ok(results)
     }
 
@@ -287,7 +289,13 @@ impl Serving {
     }
 }
 
-fn fill(scored: &RecordBatch, present: &[usize], results: &mut [Scored]) -> Result<()> {
+/// Takes over what the model says; a score that was calibrated when it was judged is so here too.
+fn fill(
+    scored: &RecordBatch,
+    present: &[usize],
+    calibration: Option<&Calibration>,
+    results: &mut [Scored],
+) -> Result<()> {
     let scores = number(scored, "score")?
         .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
     let margins = number(scored, "margin")?;
@@ -298,8 +306,10 @@ fn fill(scored: &RecordBatch, present: &[usize], results: &mut [Scored]) -> Resu
         .and_then(|column| column.as_list_opt::<i32>());
     for (row, &i) in present.iter().enumerate() {
         let result = &mut results[i];
-        result.score = scores.value(row);
-        result.margin = margins.as_ref().map_or(0.0, |margins| margins.value(row));
+        let margin = margins.as_ref().map(|margins| margins.value(row));
+        let score = scores.value(row);
+        result.score = calibration.map_or(score, |calibrated| calibrated.apply(score, margin));
+        result.margin = margin.unwrap_or(0.0);
         result.base = bases.as_ref().map_or(0.0, |bases| bases.value(row));
         if let Some(labels) = labels.as_ref().filter(|labels| labels.is_valid(row)) {
             labels.value(row).clone_into(&mut result.label);

@@ -1,5 +1,6 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
+mod evaluation;
 mod spec;
 
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub(crate) struct Args {
     /// Folds of the cross-validation of a supervised job; 1 turns it off [default: 5]
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
+    #[command(flatten)]
+    evaluation: evaluation::Args,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

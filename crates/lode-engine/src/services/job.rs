@@ -1,5 +1,6 @@
 //! JobService: create, watch, cancel and read jobs.
 
+mod evaluation;
 mod spec;
 
 use std::sync::Arc;

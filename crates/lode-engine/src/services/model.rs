@@ -157,6 +157,10 @@ fn to_wire(model: &Model, aliases: &BTreeMap<AliasId, ModelId>) -> v1::Model {
         beside: model.name.clone(),
         aliases: aliases.map(|(alias, _)| alias.to_string()).collect(),
         judged_sha256: model.judged_sha256.clone(),
-        calibration_json: String::new(),
+        calibration_json: model
+            .calibration
+            .as_ref()
+            .and_then(|calibration| serde_json::to_string(calibration).ok())
+            .unwrap_or_default(),
     }
 }

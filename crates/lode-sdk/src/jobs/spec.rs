@@ -15,6 +15,7 @@ use lode_types::Value;
 use crate::Result;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
+use crate::jobs::Evaluation;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +32,8 @@ pub struct JobSpec {
     pub limits: JobLimits,
     /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
     pub folds: u32,
+    /// How a supervised job is judged beyond that.
+    pub evaluation: Evaluation,
     /// Write the result onto customers.
     pub write_back: bool,
     /// Free labels.
@@ -137,10 +140,7 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: (self.folds > 0).then_some(v1::Evaluation {
-                folds: self.folds,
-                ..v1::Evaluation::default()
-            }),
+            evaluation: Some(self.evaluation.to_wire(self.folds)),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),

@@ -12,6 +12,7 @@ use lode_proto::v1;
 use lode_types::Fault;
 use lode_types::ModelRef;
 
+use super::evaluation;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
@@ -24,6 +25,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         inputs.insert(name, input_from_wire(input).map_err(|f| f.at(field))?);
     }
     let limits = spec.limits.unwrap_or_default();
+    let evaluation = spec.evaluation.unwrap_or_default();
     Ok(JobSpec {
         algorithm,
         params: convert::values_from_wire(&spec.params),
@@ -34,7 +36,8 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
-        folds: spec.evaluation.unwrap_or_default().folds,
+        folds: evaluation.folds,
+        evaluation: evaluation::from_wire(&evaluation)?,
         write_back: spec.write_back,
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
@@ -126,10 +129,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             memory_bytes: spec.limits.memory_bytes,
             threads: spec.limits.threads,
         }),
-        evaluation: Some(v1::Evaluation {
-            folds: spec.folds,
-            ..v1::Evaluation::default()
-        }),
+        evaluation: Some(evaluation::to_wire(spec)),
         write_back: spec.write_back,
         labels: spec.labels.clone(),
         as_of: spec.as_of.map(convert::time_to_wire),

@@ -4,6 +4,7 @@
 //! depends on how the engine works inside. Invariant: an ingest or a watch that breaks goes
 //! on where the engine says it stopped, so a caller sees each row and each event once.
 
+mod aliases;
 mod catalog;
 mod error;
 mod features;
@@ -18,6 +19,7 @@ mod serial;
 mod serving;
 mod table;
 
+pub use aliases::AliasMove;
 pub use catalog::AlgorithmInfo;
 pub use catalog::Compaction;
 pub use catalog::Containment;
@@ -40,7 +42,9 @@ pub use ingest::Ingest;
 pub use ingest::IngestEvent;
 pub use ingest::IngestReport;
 pub use ingest::Outcome;
+pub use jobs::Calibration;
 pub use jobs::Churn;
+pub use jobs::Evaluation;
 pub use jobs::Input;
 pub use jobs::InputSource;
 pub use jobs::Job;

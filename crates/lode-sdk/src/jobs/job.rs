@@ -165,6 +165,8 @@ pub struct Provenance {
     pub plugin_version: String,
     /// Of its file.
     pub plugin_sha256: String,
+    /// The algorithm that made the model; tuning may have chosen another than the job's.
+    pub algorithm: String,
     /// Version of the algorithm.
     pub algorithm_version: String,
     /// Version of the engine.
@@ -175,7 +177,9 @@ pub struct Provenance {
     pub params: serde_json::Value,
     /// Times it was started.
     pub attempts: u32,
-    /// Of the model that the job started from; empty when it started from none.
+    /// The model that the job started from; empty when it started from none.
+    pub base_model: String,
+    /// Of that model; empty when it started from none.
     pub base_model_sha256: String,
 }
 
@@ -201,6 +205,7 @@ impl From<v1::Provenance> for Provenance {
             plugin: id_of(&from.plugin),
             plugin_version: from.plugin_version,
             plugin_sha256: from.plugin_sha256,
+            algorithm: id_of(&from.algorithm),
             algorithm_version: from.algorithm_version,
             engine_version: from.engine_version,
             inputs: from
@@ -215,6 +220,7 @@ impl From<v1::Provenance> for Provenance {
                 .collect(),
             params,
             attempts: from.attempts,
+            base_model: id_of(&from.base_model),
             base_model_sha256: from.base_model_sha256,
         }
     }

@@ -67,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|i| Timestamp((start + i * step * 86_400) * 1_000_000))
             .collect(),
         threads: threads.parse()?,
+        training: lode_features::TrainingInput::default(),
     };
     let stopped = AtomicBool::new(false);
     let rows = if out == "-" {

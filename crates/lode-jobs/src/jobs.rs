@@ -140,7 +140,7 @@ impl Jobs {
                 plugin_sha256: checked.algorithm.sha256.clone(),
                 algorithm_version: checked.algorithm.spec.version.clone(),
                 engine_version: self.options.engine_version.clone(),
-                inputs: checked.pinned(),
+                inputs: checked.pinned()?,
                 params_json: checked.params_json.clone(),
                 attempts: 0,
                 base_model_sha256: checked.base_model_sha256.clone(),

@@ -24,6 +24,7 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 
 pub use check::resolve_dataset;
 pub use error::Error;
@@ -63,3 +64,8 @@ pub use spec::JobSpec;
 pub use spec::Limits;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

@@ -1,6 +1,7 @@
 //! JobService: create, watch, cancel and read jobs.
 
 mod spec;
+mod training;
 
 use std::sync::Arc;
 
@@ -355,7 +356,7 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         version: input.version,
         as_of: input.as_of.map(convert::time_to_wire),
         feature_view_json: input.features.clone().unwrap_or_default(),
-        training_set_json: String::new(),
+        training_set_json: input.training.clone().unwrap_or_default(),
     });
     v1::Provenance {
         plugin: provenance.plugin.clone(),

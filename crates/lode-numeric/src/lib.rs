@@ -13,13 +13,14 @@ mod golden;
 mod rows;
 
 pub mod folds;
+pub mod glm;
 pub mod kmeans;
 pub mod label;
-pub mod logistic;
 pub mod metrics;
 pub mod neighbors;
 pub mod standardize;
 pub mod sum;
+pub mod trees;
 
 pub use error::Error;
 pub use error::Result;

@@ -3,6 +3,7 @@
 
 mod declarations;
 mod naive;
+mod training;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -15,11 +15,7 @@ use std::io;
 use std::io::Write;
 
 use lode_numeric::Rng;
-<<<<<<< HEAD
 use serde_json::Value;
-=======
-use lode_numeric::glm::sigmoid;
->>>>>>> h-predict
 use serde_json::json;
 
 use crate::SampleOptions;

@@ -6,6 +6,7 @@
 pub(crate) mod base_model;
 mod bind;
 mod columns;
+mod evaluation;
 mod library;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use lode_types::Clock;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::JobId;
+use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
 use lode_types::Timestamp;
@@ -39,9 +41,11 @@ use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
+use crate::alias::resolve_model;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
+use crate::job::base_model_of;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -64,7 +68,9 @@ pub(crate) struct Checked {
     pub(crate) params_json: String,
     pub(crate) inputs: Vec<BoundInput>,
     pub(crate) folds: u32,
-    /// Of the model to start from, if there is one.
+    /// The model to start from, if there is one.
+    pub(crate) base_model: Option<ModelId>,
+    /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
 }
 
@@ -75,6 +81,18 @@ pub(crate) struct BoundInput {
     /// Nothing that was known later is seen.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) kept: KeptColumns,
+}
+
+/// Columns of an input's files that the engine keeps for itself; no plugin gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptColumns {
+    /// The time as of which the row was made.
+    pub(crate) as_of: Option<String>,
+    /// The time at which its label was known.
+    pub(crate) label_end: Option<String>,
+    /// Whether its customer was new then.
+    pub(crate) is_new: Option<String>,
 }
 
 /// Where an input's rows come from; the snapshots hold the versions.
@@ -129,6 +147,7 @@ impl Checker<'_> {
                 format!("expected 0 to 20 folds, found {}", spec.folds),
             ));
         }
+        evaluation::check(&spec.evaluation)?;
         if spec.labels.len() > MAX_ENTRIES || spec.inputs.len() > MAX_ENTRIES {
             return Err(Error::invalid(
                 "OUT_OF_RANGE",
@@ -154,8 +173,12 @@ impl Checker<'_> {
         }
         limits(spec)?;
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
-        let base_model = spec.base_model.as_ref();
+        let base_model = match again {
+            Some(provenance) => base_model_of(spec, provenance).cloned(),
+            None => self.base_model(spec)?,
+        };
         let base_model_sha256 = base_model
+            .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
@@ -175,8 +198,16 @@ impl Checker<'_> {
             params_json,
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
+            base_model,
             base_model_sha256,
         })
+    }
+
+    /// The model to start from, an alias followed.
+    fn base_model(&self, spec: &JobSpec) -> Result<Option<ModelId>> {
+        let model = spec.base_model.as_ref();
+        let id = model.map(|model| resolve_model(self.store, model));
+        id.transpose().map_err(|error| error.at("spec.base_model"))
     }
 
     fn inputs(
@@ -234,11 +265,21 @@ impl Checker<'_> {
                 BoundSource::TrainingSet(set) => Some(set.resolved.bound),
                 _ => spec.as_of,
             };
+            let mut kept = KeptColumns::default();
+            if let BoundSource::TrainingSet(_) = &source {
+                let [as_of, label_end, is_new] = lode_features::KEPT.map(str::to_owned);
+                kept = KeptColumns {
+                    as_of: Some(as_of),
+                    label_end: Some(label_end),
+                    is_new: Some(is_new),
+                };
+            }
             inputs.push(BoundInput {
                 name: wanted.name.clone(),
                 source,
                 as_of,
                 columns,
+                kept,
             });
         }
         Ok(inputs)
@@ -329,7 +370,7 @@ impl Checker<'_> {
                             sql,
                             as_of,
                             seed: spec.seed,
-                            test_dates: 0,
+                            test_dates: spec.evaluation.test_dates,
                             judges: spec.folds != 1,
                         };
                         TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?

@@ -589,7 +589,8 @@ fn what_is_wrong_with_a_set_is_named() {
     );
     assert_eq!(
         refused(&|t| t.filter = conditions(serde_json::json!({"column": "kind", "equals": "sale"}))),
-        "label.filter.column: expected a column of \"sales\", one of fee, what, who (6 more), found \"kind\""
+        "label.filter.column: expected a column of \"sales\", one of who, when, known, invoice, \
+         what, amount, pieces, fee, type, found \"kind\""
     );
     assert_eq!(
         refused(&|t| t.rows = conditions(serde_json::json!({"column": "recent", "at_most": 3}))),

@@ -6,6 +6,7 @@ use lode_types::Timestamp;
 use super::RollingPlan;
 use super::wrong;
 use crate::Result;
+use crate::judge;
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -208,21 +209,14 @@ fn step(every: &str, horizon: i64) -> Result<Step> {
     Ok(Step::Micros(length("rolling.every", every)?.micros()))
 }
 
-/// Which dates judge: the last `test_dates` (0: a third of all) of those at which the label of
-/// an earlier date is known.
+/// Which dates judge.
 pub(super) fn judging(dates: &[Timestamp], horizon: i64, test_dates: u32) -> Vec<bool> {
-    let known = |date: &Timestamp| {
-        dates
-            .first()
-            .is_some_and(|first| first.0 + horizon <= date.0)
-    };
-    let wanted = match test_dates {
-        0 => (dates.len() / 3).max(1),
-        n => n as usize,
-    };
-    let able = dates.iter().filter(|date| known(date)).count();
-    let first = dates.len() - wanted.min(able);
-    (0..dates.len()).map(|i| i >= first).collect()
+    let known: Vec<(i64, i64)> = dates
+        .iter()
+        .map(|date| (date.0, date.0 + horizon))
+        .collect();
+    let judging = judge::test_dates(&known, test_dates);
+    dates.iter().map(|date| judging.contains(&date.0)).collect()
 }
 
 /// A date without its time of day at midnight.

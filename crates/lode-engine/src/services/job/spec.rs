@@ -10,8 +10,9 @@ use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
 use lode_types::Fault;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 
+use super::evaluation;
 use super::training;
 use crate::status::invalid;
 
@@ -32,6 +33,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         inputs.insert(name, input?);
     }
     let limits = spec.limits.unwrap_or_default();
+    let evaluation = spec.evaluation.unwrap_or_default();
     Ok(JobSpec {
         algorithm,
         params: convert::values_from_wire(&spec.params),
@@ -42,7 +44,8 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
-        folds: spec.evaluation.unwrap_or_default().folds,
+        folds: evaluation.folds,
+        evaluation: evaluation::from_wire(&evaluation)?,
         write_back: spec.write_back,
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
@@ -50,11 +53,11 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
     })
 }
 
-fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
+fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
     if name.is_empty() {
         return Ok(None);
     }
-    let model = names::parse_model(name);
+    let model = names::parse_model_ref(name);
     model
         .map(Some)
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
@@ -139,17 +142,14 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             memory_bytes: spec.limits.memory_bytes,
             threads: spec.limits.threads,
         }),
-        evaluation: Some(v1::Evaluation {
-            folds: spec.folds,
-            ..v1::Evaluation::default()
-        }),
+        evaluation: Some(evaluation::to_wire(spec)),
         write_back: spec.write_back,
         labels: spec.labels.clone(),
         as_of: spec.as_of.map(convert::time_to_wire),
         base_model: spec
             .base_model
             .as_ref()
-            .map(names::model)
+            .map(names::model_ref)
             .unwrap_or_default(),
         ..v1::JobSpec::default()
     }

@@ -26,6 +26,7 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 
 pub use alias::Expected;
 pub use alias::resolve_model;
@@ -73,3 +74,8 @@ pub use spec::JobSpec;
 pub use spec::Limits;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

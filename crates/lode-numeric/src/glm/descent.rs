@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
             let state = self.problem.evaluate(&next);
             let after = state.objective + penalty(&next);
             let falls = slope < 0.0 && after <= before + 1e-4 * step * slope;
-            let gentler = after <= before + 1e-14 * before.abs()
+            let gentler = after <= before + 1e-12 * before.abs()
                 && violation(&next, &state.gradient, l1) < 0.5 * off;
             if falls || gentler {
                 self.point = next;

@@ -85,6 +85,11 @@ impl<'a> Design<'a> {
         &self.columns
     }
 
+    /// The columns, each with the place of its first weight.
+    pub(crate) fn placed(&self) -> &[(usize, DesignColumn<'a>)] {
+        &self.columns
+    }
+
     /// Rows a chunk, for partial results of `state_len` numbers.
     pub(super) fn chunk_rows(&self, state_len: usize) -> usize {
         parallel::chunk_rows(self.n_rows, state_len)

@@ -1,5 +1,6 @@
 //! Trees.
 mod bins;
+mod bytes;
 mod cuts;
 mod forest;
 pub mod gbdt;
@@ -7,12 +8,22 @@ mod grow;
 mod histogram;
 mod levels;
 mod objective;
+mod rules;
+mod shap;
 mod split;
 mod table;
+#[cfg(test)]
+mod test_data;
+pub mod tree;
 
 pub use forest::Forest;
 pub use objective::Objective;
 pub use objective::TARGET_LIMIT;
+pub use rules::ColumnName;
+pub use rules::Rule;
+pub use rules::leaf_of;
+pub use rules::rules;
+pub use shap::Contributions;
 pub use table::Column;
 pub use table::MAX_COLUMNS;
 pub use table::Table;

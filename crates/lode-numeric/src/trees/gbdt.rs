@@ -5,7 +5,6 @@
 
 mod member;
 
-use super::Column;
 use super::Forest;
 use super::Objective;
 use super::Table;
@@ -23,7 +22,7 @@ use crate::parallel;
 use member::Member;
 use member::Settings;
 
-/// Parameters of [`fit`].
+/// Parameters of [`fit`]. The defaults are for customers' data as they come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GbdtParams {
     /// Kind of target.
@@ -32,27 +31,29 @@ pub struct GbdtParams {
     pub learning_rate: f64,
     /// Trees a member, at most (1 to 100,000).
     pub max_rounds: usize,
-    /// Models of an inner cross-validation; 1 for a single model of `max_rounds` trees.
+    /// Models of an inner cross-validation (2 to 64), each of which learns without its part of
+    /// the rows; 1: a single model of `max_rounds` trees, without any check.
     pub members: usize,
-    /// Inner cross-validations, each with another cut; 0: by the number of rows.
+    /// Inner cross-validations, each with another cut (1 to 64); 0: by the number of rows.
     pub repeats: usize,
-    /// Rounds without a better held-out loss before growing stops.
+    /// Rounds without a better held-out loss before growing stops (1 or more).
     pub patience: usize,
-    /// Cuts between root and leaf, at most (1 to 64).
+    /// Cuts between root and leaf, at most (1 to 64); 0: by the number of rows.
     pub max_depth: usize,
     /// Leaves a tree, at most (2 to 65,536).
     pub max_leaves: usize,
-    /// Rows in a leaf, at least.
+    /// Rows in a leaf, at least; 0: by the number of rows.
     pub min_rows: usize,
-    /// Sum of curvatures in a leaf, at least.
+    /// Sum of curvatures in a leaf, at least; 1 is that of a row of mean weight for
+    /// [`Objective::Squared`] and of four or more rows for [`Objective::Logistic`].
     pub min_child_weight: f64,
-    /// Penalty on the magnitude of a leaf's value.
+    /// Penalty on the magnitude of a leaf's value, 0 or more.
     pub l1: f64,
-    /// Penalty on the square of a leaf's value.
+    /// Penalty on the square of a leaf's value, 0 or more, in units of curvature.
     pub l2: f64,
-    /// Gain that a split must pass.
+    /// Gain that a split must pass, 0 or more.
     pub min_gain: f64,
-    /// Rows of the parent's value that are mixed into a leaf's.
+    /// Rows of the parent's value that are mixed into a leaf's, 0 or more.
     pub leaf_smoothing: f64,
     /// Share of rows drawn for a tree, above 0 and at most 1.
     pub row_share: f64,
@@ -60,9 +61,9 @@ pub struct GbdtParams {
     pub column_share: f64,
     /// Bins of a number column (2 to 255).
     pub max_bins: usize,
-    /// Rows of the overall mean that are mixed into a level's statistic.
+    /// Rows of the overall mean that are mixed into a level's statistic, 0 or more.
     pub category_smoothing: f64,
-    /// Rows from which a level's own rows are trusted to place it among levels.
+    /// Rows from which a level's own rows are trusted to place it among the levels, 0 or more.
     pub category_rows: f64,
     /// Seed of all draws.
     pub seed: u64,
@@ -133,7 +134,7 @@ pub fn fit(
     let settings = Settings::new(params);
     let mut levels = plans.clone();
     let levels: Vec<_> = parallel::map_mut(&mut levels, params.threads, |_, plan| {
-        member::levels(table, &data, plan, &settings)
+        bins::level_bins(table, &data, &plan.learn, &member::level_rules(params, plan.index))
     });
     let inner = (params.threads / plans.len()).max(1);
     let mut members: Vec<Member<'_>> = plans
@@ -256,7 +257,7 @@ fn assemble(
     table: &Table<'_>,
     data: &Targets,
     numbers: &[Option<(Vec<f64>, Vec<u8>)>],
-    levels: &[Vec<Option<member::LevelBins>>],
+    levels: &[Vec<Option<bins::LevelBins>>],
     members: &[Member<'_>],
     rounds: usize,
     losses: Vec<f64>,
@@ -278,10 +279,11 @@ fn assemble(
     let mut derived: Vec<Derived> = Vec::new();
     let mut number_at = vec![0_u32; table.n_cols()];
     for (source, number) in numbers.iter().enumerate() {
-        if let Some((cuts, _)) = number {
+        if let Some((cuts, bytes)) = number {
             number_at[source] = derived.len() as u32;
             derived.push(Derived {
                 source: source as u32,
+                missing: data.rows.iter().any(|row| bytes[*row as usize] == 0),
                 binning: Binning::Number(cuts.clone()),
             });
         }
@@ -296,6 +298,7 @@ fn assemble(
                 at[source] = derived.len() as u32;
                 derived.push(Derived {
                     source: source as u32,
+                    missing: own.missing,
                     binning: Binning::Category(own.bins.clone()),
                 });
             }
@@ -339,9 +342,4 @@ fn assemble(
         held_out: cross.then_some(held_out),
         gains,
     }
-}
-
-/// Number columns are binned once for all members.
-fn is_category(column: &Column<'_>) -> bool {
-    matches!(column, Column::Category { .. })
 }

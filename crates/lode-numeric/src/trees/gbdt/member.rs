@@ -3,22 +3,20 @@
 //! Does not decide when to stop. Invariant: what it holds out never reaches a tree, a level's
 //! place or a row draw.
 
-use super::super::bins::Binning;
+use super::super::bins;
+use super::super::bins::LevelBins;
+use super::super::bins::LevelRules;
 use super::super::grow;
 use super::super::grow::Node;
 use super::super::grow::Sample;
 use super::super::grow::Scratch;
 use super::super::grow::Shape;
 use super::super::histogram::Bins;
-use super::super::levels;
-use super::super::levels::Levels;
 use super::super::objective::Targets;
 use super::super::split::Limits;
-use super::super::{Column, Table};
 use super::GbdtParams;
 use super::Plan;
 use crate::Rng;
-use crate::rng::SplitMix64;
 
 /// What all members share.
 pub(super) struct Settings {
@@ -26,10 +24,17 @@ pub(super) struct Settings {
     learning_rate: f64,
     row_share: f64,
     column_share: f64,
-    max_bins: usize,
-    category_smoothing: f64,
-    category_rows: f64,
     seed: u64,
+}
+
+/// How member number `index` places the levels of categories.
+pub(super) fn level_rules(params: &GbdtParams, index: u64) -> LevelRules {
+    LevelRules {
+        smoothing: params.category_smoothing,
+        large: params.category_rows,
+        max_bins: params.max_bins,
+        seed: params.seed ^ (index << 20),
+    }
 }
 
 impl Settings {
@@ -50,53 +55,9 @@ impl Settings {
             learning_rate: params.learning_rate,
             row_share: params.row_share,
             column_share: params.column_share,
-            max_bins: params.max_bins,
-            category_smoothing: params.category_smoothing,
-            category_rows: params.category_rows,
             seed: params.seed,
         }
     }
-}
-
-/// A category column as one member sees it.
-pub(super) struct LevelBins {
-    pub(super) bins: Vec<u8>,
-    row_bins: Vec<u8>,
-    n_bins: usize,
-}
-
-/// Bins of the category columns, by the rows that the member learns from.
-pub(super) fn levels(
-    table: &Table<'_>,
-    data: &Targets,
-    plan: &Plan,
-    settings: &Settings,
-) -> Vec<Option<LevelBins>> {
-    let columns = table.columns().iter().enumerate();
-    columns
-        .map(|(index, column)| {
-            let Column::Category { codes, n_levels } = column else { return None };
-            let leveled = levels::level_bins(&Levels {
-                codes,
-                n_levels: *n_levels,
-                targets: &data.targets,
-                weights: &data.weights,
-                rows: &plan.learn,
-                smoothing: settings.category_smoothing,
-                large: settings.category_rows,
-                max_bins: settings.max_bins,
-                seed: SplitMix64::new(settings.seed ^ (plan.index << 20) ^ index as u64).next(),
-            });
-            let binning = Binning::Category(leveled.bins);
-            let n_bins = binning.n_bins();
-            let Binning::Category(bins) = binning else { return None };
-            Some(LevelBins {
-                bins,
-                row_bins: leveled.row_bins,
-                n_bins,
-            })
-        })
-        .collect()
 }
 
 /// A model in the making.
@@ -125,31 +86,8 @@ impl<'a> Member<'a> {
         levels: &'a [Option<LevelBins>],
         threads: usize,
     ) -> Self {
-        let mut bins = Bins::default();
-        for (number, level) in numbers.iter().zip(levels) {
-            match (number, level) {
-                (Some((cuts, bytes)), _) => {
-                    bins.columns.push(bytes);
-                    bins.n_bins.push(cuts.len() + 2);
-                }
-                (None, Some(level)) => {
-                    bins.columns.push(&level.row_bins);
-                    bins.n_bins.push(level.n_bins);
-                }
-                (None, None) => {
-                    bins.columns.push(&[]);
-                    bins.n_bins.push(2);
-                }
-            }
-        }
-        let varies = |column: &&u32| {
-            let bytes = bins.columns[**column as usize];
-            let mut rows = plan.learn.iter().map(|row| bytes.get(*row as usize));
-            let first = rows.next().flatten();
-            rows.any(|bin| bin != first)
-        };
-        let all: Vec<u32> = (0..bins.columns.len() as u32).collect();
-        let useful = all.iter().filter(varies).copied().collect();
+        let bins = bins::assemble(numbers, levels);
+        let useful = bins::useful(&bins, &plan.learn);
         let n_rows = data.targets.len();
         let mut member = Self {
             data,
@@ -188,8 +126,12 @@ impl<'a> Member<'a> {
                 weights: &self.data.weights,
                 threads: self.threads,
             };
-            let mut tree = grow::grow(sample, &settings.shape, &mut self.scratch, &mut self.gains);
-            for node in &mut tree {
+            let grown = grow::grow(sample, &settings.shape, &mut self.scratch);
+            let mut tree = grown.nodes;
+            for (node, gain) in tree.iter_mut().zip(grown.gains) {
+                if node.column != grow::LEAF {
+                    self.gains[node.column as usize] += gain;
+                }
                 node.value *= settings.learning_rate;
             }
             for rows in [&self.plan.learn, &self.plan.held_out] {

@@ -1,4 +1,12 @@
-//! Trees.
+//! Learners made of trees: boosted for prediction, single for reading, with exact reasons.
+//!
+//! Columns become bytes ([`Table`], bins), a tree is grown on slopes and curvatures of a loss
+//! ([`Objective`]) read from histograms, and [`gbdt`] and [`tree`] say which trees and how many.
+//! Both give a [`Forest`], which scores, explains and stores itself.
+//!
+//! Does not tune, calibrate or judge, and does not know names. Invariant: the same rows,
+//! parameters and seed give the same bytes, whatever the number of threads.
+
 mod bins;
 mod bytes;
 mod cuts;

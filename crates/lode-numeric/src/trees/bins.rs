@@ -54,7 +54,9 @@ pub(super) fn number_bins(
 ) -> Vec<Option<(Vec<f64>, Vec<u8>)>> {
     let mut columns = table.columns().to_vec();
     parallel::map_mut(&mut columns, threads, |_, column| {
-        let Column::Number(values) = column else { return None };
+        let Column::Number(values) = column else {
+            return None;
+        };
         let mut sorted: Vec<(f64, f64)> = rows
             .iter()
             .map(|row| (values[*row as usize], 1.0))
@@ -62,7 +64,10 @@ pub(super) fn number_bins(
             .collect();
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let cuts = cuts::cuts(&sorted, max_bins);
-        let bins = values.iter().map(|value| cuts::bin_of(&cuts, *value)).collect();
+        let bins = values
+            .iter()
+            .map(|value| cuts::bin_of(&cuts, *value))
+            .collect();
         Some((cuts, bins))
     })
 }
@@ -120,7 +125,9 @@ pub(super) fn level_bins(
     let columns = table.columns().iter().enumerate();
     columns
         .map(|(index, column)| {
-            let Column::Category { codes, n_levels } = column else { return None };
+            let Column::Category { codes, n_levels } = column else {
+                return None;
+            };
             let leveled = levels::level_bins(&Levels {
                 codes,
                 n_levels: *n_levels,

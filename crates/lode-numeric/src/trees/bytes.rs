@@ -40,7 +40,10 @@ impl Forest {
         push_float(&mut bytes, self.start);
         push_count(&mut bytes, self.kinds.len() as u64);
         for kind in &self.kinds {
-            push_count(&mut bytes, kind.map_or(0, |n_levels| u64::from(n_levels) + 1));
+            push_count(
+                &mut bytes,
+                kind.map_or(0, |n_levels| u64::from(n_levels) + 1),
+            );
         }
         push_count(&mut bytes, self.derived.len() as u64);
         for derived in &self.derived {
@@ -107,3 +110,6 @@ fn checksum(bytes: &[u8]) -> u64 {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests;

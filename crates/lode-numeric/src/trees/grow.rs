@@ -97,7 +97,9 @@ pub(super) fn grow(sample: Sample<'_>, shape: &Shape, scratch: &mut Scratch) -> 
     tree.plant();
     let mut n_leaves = 1;
     while n_leaves < shape.max_leaves {
-        let Some((node_idx, split)) = tree.next_split() else { break };
+        let Some((node_idx, split)) = tree.next_split() else {
+            break;
+        };
         n_leaves += 1;
         tree.split(node_idx, &split, n_leaves < shape.max_leaves);
     }
@@ -288,7 +290,10 @@ impl Tree<'_, '_> {
             }
             order.push(placed);
         }
-        Grown { nodes: order, gains }
+        Grown {
+            nodes: order,
+            gains,
+        }
     }
 }
 
@@ -301,7 +306,11 @@ pub(super) fn leaf(nodes: &[Node], bin_of: impl Fn(u32) -> u8) -> usize {
             return at;
         }
         let bin = bin_of(node.column);
-        let left = if bin == 0 { node.missing_left } else { bin <= node.bin };
+        let left = if bin == 0 {
+            node.missing_left
+        } else {
+            bin <= node.bin
+        };
         at = if left { at + 1 } else { node.right as usize };
     }
 }

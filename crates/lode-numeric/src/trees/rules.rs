@@ -53,7 +53,11 @@ pub fn rules(model: &Forest, tree_idx: usize, names: &[ColumnName<'_>]) -> Resul
             found: names.len(),
         });
     }
-    let start = if model.trees.len() == 1 { model.start } else { 0.0 };
+    let start = if model.trees.len() == 1 {
+        model.start
+    } else {
+        0.0
+    };
     let all: f64 = leaves(nodes).map(|node| f64::from(node.cover)).sum();
     let mut rules = Vec::new();
     let mut open: Vec<(usize, Vec<Allowed>)> = vec![(0, Vec::new())];
@@ -128,7 +132,9 @@ struct Allowed {
 
 fn narrowed(path: &[Allowed], node: &Node, left: bool) -> Vec<Allowed> {
     let mut path = path.to_vec();
-    let index = path.iter().position(|allowed| allowed.column == node.column);
+    let index = path
+        .iter()
+        .position(|allowed| allowed.column == node.column);
     let index = index.unwrap_or_else(|| {
         path.push(Allowed {
             column: node.column,
@@ -137,7 +143,11 @@ fn narrowed(path: &[Allowed], node: &Node, left: bool) -> Vec<Allowed> {
         path.len() - 1
     });
     for (bin, allowed) in path[index].bins.iter_mut().enumerate() {
-        let goes_left = if bin == 0 { node.missing_left } else { bin <= usize::from(node.bin) };
+        let goes_left = if bin == 0 {
+            node.missing_left
+        } else {
+            bin <= usize::from(node.bin)
+        };
         *allowed &= goes_left == left;
     }
     path
@@ -184,7 +194,10 @@ fn interval(cuts: &[f64], bins: &[bool; 256]) -> Option<Words> {
 /// None when no level passes.
 fn levels_of(levels: &[u8], bins: &[bool; 256], name: &ColumnName<'_>) -> Option<Words> {
     let call = |level: usize| {
-        name.levels.get(level).cloned().unwrap_or_else(|| format!("level {level}"))
+        name.levels
+            .get(level)
+            .cloned()
+            .unwrap_or_else(|| format!("level {level}"))
     };
     let known = |passes: bool| -> Vec<usize> {
         let levels = levels.iter().enumerate();
@@ -195,7 +208,11 @@ fn levels_of(levels: &[u8], bins: &[bool; 256], name: &ColumnName<'_>) -> Option
     };
     let (inside, outside) = (known(true), known(false));
     let list = |levels: &[usize]| -> String {
-        levels.iter().map(|level| call(*level)).collect::<Vec<_>>().join(", ")
+        levels
+            .iter()
+            .map(|level| call(*level))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match (inside.as_slice(), outside.as_slice()) {
         ([], _) => None,

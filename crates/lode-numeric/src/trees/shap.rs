@@ -37,7 +37,9 @@ impl Contributions {
     /// Base and contributions of a row, added in column order: the margin where the sum must
     /// hold to the last bit.
     pub fn margin(&self, row_idx: usize) -> f64 {
-        self.row(row_idx).iter().fold(self.base, |sum, value| sum + value)
+        self.row(row_idx)
+            .iter()
+            .fold(self.base, |sum, value| sum + value)
     }
 }
 
@@ -51,7 +53,9 @@ impl Forest {
     /// The mean margin over the training rows, as the trees' covers weigh them: where
     /// [`Forest::contributions`] start.
     pub fn base(&self) -> f64 {
-        self.trees.iter().fold(self.start, |sum, tree| sum + expected(tree))
+        self.trees
+            .iter()
+            .fold(self.start, |sum, tree| sum + expected(tree))
     }
 
     /// What each column adds to the margin of each row, by Shapley's value over columns.
@@ -89,7 +93,9 @@ impl Forest {
         let n_rows = table.n_rows();
         let (n_cols, width) = (self.n_cols(), self.derived.len());
         let mut values = vec![0.0; n_rows * n_cols];
-        let chunk = parallel::chunk_rows(n_rows, 0).min(n_rows.div_ceil(threads.max(1))).max(1);
+        let chunk = parallel::chunk_rows(n_rows, 0)
+            .min(n_rows.div_ceil(threads.max(1)))
+            .max(1);
         let bins: Vec<u8> = parallel::map_chunks(n_rows, chunk, threads, |rows| {
             let mut bins = vec![0; rows.len() * width];
             for (row, bins) in rows.zip(bins.chunks_mut(width.max(1))) {
@@ -106,7 +112,12 @@ impl Forest {
             parallel::map_mut(&mut shares, threads, |index, share| {
                 let rows = index * chunk..index * chunk + share.len() / n_cols;
                 for paths in &group {
-                    paths.add(&bins[rows.start * width..rows.end * width], width, share, n_cols);
+                    paths.add(
+                        &bins[rows.start * width..rows.end * width],
+                        width,
+                        share,
+                        n_cols,
+                    );
                 }
             });
         }

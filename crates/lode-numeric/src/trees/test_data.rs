@@ -43,7 +43,8 @@ impl Data {
             // Both classes, whatever the draws.
             let yes = row == 0 || (row != 1 && rng.chance(crate::logistic::sigmoid(margin)));
             data.yes.push(f64::from(u8::from(yes)));
-            data.amount.push((0.3 * margin).exp() * rng.gamma(2.0) + 0.01);
+            data.amount
+                .push((0.3 * margin).exp() * rng.gamma(2.0) + 0.01);
             data.weights.push((1 + rng.index(3)) as f64);
         }
         data
@@ -51,10 +52,13 @@ impl Data {
 
     pub(super) fn table(&self) -> Table<'_> {
         let numbers = self.numbers.iter().map(|values| Column::Number(values));
-        let levels = self.levels.iter().map(|(codes, n_levels)| Column::Category {
-            codes,
-            n_levels: *n_levels,
-        });
+        let levels = self
+            .levels
+            .iter()
+            .map(|(codes, n_levels)| Column::Category {
+                codes,
+                n_levels: *n_levels,
+            });
         Table::new(self.yes.len(), numbers.chain(levels).collect()).unwrap()
     }
 
@@ -73,4 +77,18 @@ impl Data {
             weights: pick(&self.weights),
         }
     }
+}
+
+/// Share of (yes, no) pairs in the right order, ties half.
+pub(super) fn auc(yes: &[f64], scores: &[f64]) -> f64 {
+    let mut order: Vec<usize> = (0..yes.len()).collect();
+    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let (mut n_no, mut right) = (0.0, 0.0);
+    for tied in order.chunk_by(|a, b| scores[*a].total_cmp(&scores[*b]).is_eq()) {
+        let own_yes: f64 = tied.iter().map(|row| yes[*row]).sum();
+        let own_no = tied.len() as f64 - own_yes;
+        right += own_yes * (n_no + 0.5 * own_no);
+        n_no += own_no;
+    }
+    right / n_no / (yes.len() as f64 - n_no)
 }

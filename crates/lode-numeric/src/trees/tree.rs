@@ -212,11 +212,29 @@ pub fn fit(
 fn check(params: &TreeParams) -> Result<()> {
     let complexity = params.complexity.unwrap_or(0.0);
     let ranges = [
-        ("max_depth", params.max_depth as f64, 1.0, 32.0, "from 1 to 32"),
-        ("max_bins", params.max_bins as f64, 2.0, 255.0, "from 2 to 255"),
+        (
+            "max_depth",
+            params.max_depth as f64,
+            1.0,
+            32.0,
+            "from 1 to 32",
+        ),
+        (
+            "max_bins",
+            params.max_bins as f64,
+            2.0,
+            255.0,
+            "from 2 to 255",
+        ),
         ("complexity", complexity, 0.0, 1.0, "from 0 to 1"),
         ("smoothing", params.smoothing, 0.0, 1e9, "from 0 to 1e9"),
-        ("category_smoothing", params.category_smoothing, 0.0, 1e9, "from 0 to 1e9"),
+        (
+            "category_smoothing",
+            params.category_smoothing,
+            0.0,
+            1e9,
+            "from 0 to 1e9",
+        ),
     ];
     for (what, found, low, high, expected) in ranges {
         if !(found >= low && found <= high) {
@@ -265,7 +283,10 @@ impl Learner<'_> {
         };
         let levels = bins::level_bins(self.table, self.data, rows, &rules);
         let bins = bins::assemble(self.numbers, &levels);
-        let weight: f64 = rows.iter().map(|row| self.data.weights[*row as usize]).sum();
+        let weight: f64 = rows
+            .iter()
+            .map(|row| self.data.weights[*row as usize])
+            .sum();
         let mean = self.mean_of(rows, weight);
         let mut slopes = vec![[0.0; 2]; self.data.targets.len()];
         let mut error = 0.0;
@@ -311,7 +332,9 @@ impl Learner<'_> {
 
     fn mean_of(&self, rows: &[u32], weight: f64) -> f64 {
         let rows = rows.iter().map(|row| *row as usize);
-        rows.map(|row| self.data.weights[row] * self.data.targets[row]).sum::<f64>() / weight
+        rows.map(|row| self.data.weights[row] * self.data.targets[row])
+            .sum::<f64>()
+            / weight
     }
 
     /// The margin of a scaled mean, in the target's unit.
@@ -346,7 +369,9 @@ impl Learner<'_> {
             }
             let side = |held: bool| -> Vec<u32> {
                 let rows = self.data.rows.iter().zip(&fold_of);
-                rows.filter(|(_, own)| (**own == fold) == held).map(|(row, _)| *row).collect()
+                rows.filter(|(_, own)| (**own == fold) == held)
+                    .map(|(row, _)| *row)
+                    .collect()
             };
             let learned = self.learn(&side(false));
             let bins = bins::assemble(self.numbers, &learned.levels);

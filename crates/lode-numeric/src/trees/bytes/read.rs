@@ -15,6 +15,9 @@ use crate::trees::bins::Derived;
 use crate::trees::grow::LEAF;
 use crate::trees::grow::Node;
 
+/// Largest magnitude of a leaf's value: far beyond what targets of 1e100 give.
+const MARGIN_LIMIT: f64 = 1e150;
+
 struct Reader<'a> {
     left: &'a [u8],
 }
@@ -50,9 +53,14 @@ impl<'a> Reader<'a> {
         Ok(f64::from_le_bytes(own))
     }
 
-    fn finite(&mut self) -> Result<f64> {
+    /// A number small enough that sums over all trees stay finite.
+    fn margin(&mut self) -> Result<f64> {
         let value = self.float()?;
-        if value.is_finite() { Ok(value) } else { wrong("a finite number") }
+        if value.abs() <= MARGIN_LIMIT {
+            Ok(value)
+        } else {
+            wrong("a number of at most 1e150")
+        }
     }
 
     fn count(&mut self, at_most: usize, what: &'static str) -> Result<usize> {
@@ -83,7 +91,7 @@ pub(super) fn forest(bytes: &[u8]) -> Result<Forest> {
         return wrong("a stored forest of version 1");
     }
     let objective = objective(&mut reader)?;
-    let start = reader.finite()?;
+    let start = reader.margin()?;
     let n_cols = reader.count(MAX_COLUMNS.min(reader.left.len()), "1 to 65535 columns")?;
     if n_cols == 0 {
         return wrong("1 to 65535 columns");
@@ -117,7 +125,7 @@ pub(super) fn forest(bytes: &[u8]) -> Result<Forest> {
 
 fn objective(reader: &mut Reader<'_>) -> Result<Objective> {
     let tag = reader.byte()?;
-    let power = reader.finite()?;
+    let power = reader.margin()?;
     let objective = match tag {
         0 => Objective::Logistic,
         1 => Objective::Squared,
@@ -174,7 +182,7 @@ fn tree(reader: &mut Reader<'_>, n_derived: usize) -> Result<Vec<Node>> {
             value: 0.0,
         };
         if column == 0 {
-            node.value = reader.finite()?;
+            node.value = reader.margin()?;
         } else {
             node.column = column as u32 - 1;
             node.bin = reader.byte()?;
@@ -196,7 +204,9 @@ fn tree(reader: &mut Reader<'_>, n_derived: usize) -> Result<Vec<Node>> {
             open.push((at, depth));
             continue;
         }
-        let Some((parent, own_depth)) = open.pop() else { return Ok(nodes) };
+        let Some((parent, own_depth)) = open.pop() else {
+            return Ok(nodes);
+        };
         // Each node takes 5 bytes or more: fewer than 2^32 of them fit a stored forest.
         nodes[parent].right = match u32::try_from(nodes.len()) {
             Ok(right) => right,

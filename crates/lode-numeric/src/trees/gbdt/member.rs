@@ -5,7 +5,6 @@
 
 use super::super::bins;
 use super::super::bins::LevelBins;
-use super::super::bins::LevelRules;
 use super::super::grow;
 use super::super::grow::Node;
 use super::super::grow::Sample;
@@ -13,51 +12,15 @@ use super::super::grow::Scratch;
 use super::super::grow::Shape;
 use super::super::histogram::Bins;
 use super::super::objective::Targets;
-use super::super::split::Limits;
-use super::GbdtParams;
 use super::Plan;
 use crate::Rng;
 
-/// What all members share.
+/// What all members of a shape share.
 pub(super) struct Settings {
-    shape: Shape,
-    learning_rate: f64,
-    row_share: f64,
-    column_share: f64,
-    seed: u64,
-}
-
-/// How member number `index` places the levels of categories.
-pub(super) fn level_rules(params: &GbdtParams, index: u64) -> LevelRules {
-    LevelRules {
-        smoothing: params.category_smoothing,
-        large: params.category_rows,
-        max_bins: params.max_bins,
-        seed: params.seed ^ (index << 20),
-    }
-}
-
-impl Settings {
-    pub(super) fn new(params: &GbdtParams) -> Self {
-        Self {
-            shape: Shape {
-                max_depth: params.max_depth,
-                max_leaves: params.max_leaves,
-                limits: Limits {
-                    min_rows: u32::try_from(params.min_rows).unwrap_or(u32::MAX),
-                    min_curve: params.min_child_weight,
-                    l1: params.l1,
-                    l2: params.l2,
-                    min_gain: params.min_gain,
-                },
-                smoothing: params.leaf_smoothing,
-            },
-            learning_rate: params.learning_rate,
-            row_share: params.row_share,
-            column_share: params.column_share,
-            seed: params.seed,
-        }
-    }
+    pub(super) shape: Shape,
+    pub(super) learning_rate: f64,
+    pub(super) row_share: f64,
+    pub(super) column_share: f64,
 }
 
 /// A model in the making.
@@ -70,12 +33,14 @@ pub(super) struct Member<'a> {
     margins: Vec<f64>,
     slopes: Vec<[f64; 2]>,
     scratch: Scratch,
+    seed: u64,
     threads: usize,
     pub(super) trees: Vec<Vec<Node>>,
+    /// Gain of each node of each tree.
+    pub(super) gains: Vec<Vec<f64>>,
     /// Sum of weighted losses of the held-out rows after 0, 1, 2 .. rounds.
     pub(super) losses: Vec<f64>,
     pub(super) held_weight: f64,
-    pub(super) gains: Vec<f64>,
 }
 
 impl<'a> Member<'a> {
@@ -84,24 +49,27 @@ impl<'a> Member<'a> {
         plan: &'a Plan,
         numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
         levels: &'a [Option<LevelBins>],
+        seed: u64,
         threads: usize,
     ) -> Self {
         let bins = bins::assemble(numbers, levels);
         let useful = bins::useful(&bins, &plan.learn);
+        let held_out = plan.held_out.iter().map(|row| data.weights[*row as usize]);
         let n_rows = data.targets.len();
         let mut member = Self {
             data,
             plan,
+            bins,
             useful,
             margins: vec![data.start; n_rows],
             slopes: vec![[0.0; 2]; n_rows],
             scratch: Scratch::default(),
+            seed,
             threads,
             trees: Vec::new(),
+            gains: Vec::new(),
             losses: Vec::new(),
-            held_weight: plan.held_out.iter().map(|row| data.weights[*row as usize]).sum(),
-            gains: vec![0.0; bins.columns.len()],
-            bins,
+            held_weight: held_out.sum(),
         };
         member.judge();
         member
@@ -110,12 +78,14 @@ impl<'a> Member<'a> {
     /// Adds trees.
     pub(super) fn boost(&mut self, rounds: usize, settings: &Settings) {
         for _ in 0..rounds {
-            let round = self.trees.len() as u64;
-            let mut rng = Rng::stream(settings.seed ^ (self.plan.index << 40), round);
+            let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
             for row in &self.plan.learn {
                 let row = *row as usize;
                 let weight = self.data.weights[row];
-                let slope = self.data.objective.slope(self.margins[row], self.data.targets[row]);
+                let slope = self
+                    .data
+                    .objective
+                    .slope(self.margins[row], self.data.targets[row]);
                 self.slopes[row] = [slope[0] * weight, slope[1] * weight];
             }
             let sample = Sample {
@@ -126,21 +96,18 @@ impl<'a> Member<'a> {
                 weights: &self.data.weights,
                 threads: self.threads,
             };
-            let grown = grow::grow(sample, &settings.shape, &mut self.scratch);
-            let mut tree = grown.nodes;
-            for (node, gain) in tree.iter_mut().zip(grown.gains) {
-                if node.column != grow::LEAF {
-                    self.gains[node.column as usize] += gain;
-                }
+            let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
+            for node in &mut grown.nodes {
                 node.value *= settings.learning_rate;
             }
             for rows in [&self.plan.learn, &self.plan.held_out] {
                 for row in rows {
                     let row = *row as usize;
-                    self.margins[row] += value(&tree, &self.bins, row);
+                    self.margins[row] += value(&grown.nodes, &self.bins, row);
                 }
             }
-            self.trees.push(tree);
+            self.trees.push(grown.nodes);
+            self.gains.push(grown.gains);
             self.judge();
         }
     }
@@ -149,7 +116,10 @@ impl<'a> Member<'a> {
         let rows = self.plan.held_out.iter().map(|row| *row as usize);
         let loss = rows
             .map(|row| {
-                let loss = self.data.objective.loss(self.margins[row], self.data.targets[row]);
+                let loss = self
+                    .data
+                    .objective
+                    .loss(self.margins[row], self.data.targets[row]);
                 self.data.weights[row] * loss
             })
             .sum();
@@ -160,7 +130,9 @@ impl<'a> Member<'a> {
     pub(super) fn held_margins(&self, rounds: usize) -> impl Iterator<Item = (u32, f64)> {
         self.plan.held_out.iter().map(move |row| {
             let trees = self.trees.iter().take(rounds);
-            let sum: f64 = trees.map(|tree| value(tree, &self.bins, *row as usize)).sum();
+            let sum: f64 = trees
+                .map(|tree| value(tree, &self.bins, *row as usize))
+                .sum();
             (*row, self.data.start + sum)
         })
     }
@@ -174,7 +146,13 @@ fn draw_rows(rows: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {
     if share >= 1.0 {
         return rows.to_vec();
     }
-    rows.iter().copied().filter(|_| rng.chance(share)).collect()
+    let drawn: Vec<u32> = rows.iter().copied().filter(|_| rng.chance(share)).collect();
+    // Of a handful of rows none may have been drawn.
+    if drawn.is_empty() {
+        rows.to_vec()
+    } else {
+        drawn
+    }
 }
 
 fn draw_columns(columns: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {

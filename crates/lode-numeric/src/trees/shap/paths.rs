@@ -53,7 +53,11 @@ struct Cut {
 impl Cut {
     fn goes_left(&self, bins: &[u8]) -> bool {
         let bin = bins[self.column];
-        if bin == 0 { self.missing_left } else { bin <= self.bin }
+        if bin == 0 {
+            self.missing_left
+        } else {
+            bin <= self.bin
+        }
     }
 }
 
@@ -96,8 +100,14 @@ impl Paths {
             open.push((node.right as usize, right));
             open.push((at + 1, left));
         }
-        let widest = leaves.iter().map(|leaf| leaf.asked.len()).max().unwrap_or(0);
-        let rules = (0..=widest).map(|d| Quadrature::exact_for(d.saturating_sub(1))).collect();
+        let widest = leaves
+            .iter()
+            .map(|leaf| leaf.asked.len())
+            .max()
+            .unwrap_or(0);
+        let rules = (0..=widest)
+            .map(|d| Quadrature::exact_for(d.saturating_sub(1)))
+            .collect();
         Self {
             cuts,
             leaves,
@@ -108,7 +118,10 @@ impl Paths {
 
     /// Tabulates all patterns where there are few; gives the bytes taken.
     pub(super) fn tabulate(&mut self) -> usize {
-        let narrow = self.leaves.iter().all(|leaf| leaf.asked.len() <= TABLE_COLUMNS);
+        let narrow = self
+            .leaves
+            .iter()
+            .all(|leaf| leaf.asked.len() <= TABLE_COLUMNS);
         if !narrow || self.cuts.len() > TABLE_CUTS {
             return 0;
         }
@@ -177,7 +190,11 @@ impl Paths {
 
 /// A path that goes one step on.
 fn ask(mut path: Vec<Asked>, source: usize, share: f64, step: Step) -> Vec<Asked> {
-    let bit = if step.cut < TABLE_CUTS { all(step.cut..step.cut + 1) } else { 0 };
+    let bit = if step.cut < TABLE_CUTS {
+        all(step.cut..step.cut + 1)
+    } else {
+        0
+    };
     let pass = if step.left { bit } else { 0 };
     if let Some(asked) = path.iter_mut().find(|asked| asked.source == source) {
         asked.zero *= share;
@@ -206,9 +223,26 @@ fn push_values(leaf: &Leaf, passed: &[bool], rule: &Quadrature, into: &mut Vec<f
     };
     for (t, weight) in &rule.points {
         let parts = leaf.asked.iter().zip(passed);
-        let product: f64 = parts.map(|(asked, passed)| factor(asked, *passed, *t)).product();
-        for ((value, asked), passed) in into[first..].iter_mut().zip(&leaf.asked).zip(passed) {
-            *value += weight * product / factor(asked, *passed, *t);
+        let product: f64 = parts
+            .map(|(asked, passed)| factor(asked, *passed, *t))
+            .product();
+        for (i, value) in into[first..].iter_mut().enumerate() {
+            let own = factor(&leaf.asked[i], passed[i], *t);
+            // A share may be too small for a float: then what is left is multiplied anew.
+            let others = if own > 0.0 {
+                product / own
+            } else {
+                let parts = leaf
+                    .asked
+                    .iter()
+                    .zip(passed)
+                    .enumerate()
+                    .filter(|(j, _)| *j != i);
+                parts
+                    .map(|(_, (asked, passed))| factor(asked, *passed, *t))
+                    .product()
+            };
+            *value += weight * others;
         }
     }
     for ((value, asked), passed) in into[first..].iter_mut().zip(&leaf.asked).zip(passed) {

@@ -55,7 +55,7 @@ pub(super) fn pruned(grown: &Grown, price: f64) -> Grown {
 /// Complexities to try, rising, as shares of `error`: the geometric means between those where
 /// the pruned tree changes, the first 0.
 pub(super) fn candidates(grown: &Grown, error: f64) -> Vec<f64> {
-    if !(error > 0.0) {
+    if error <= 0.0 {
         return vec![0.0];
     }
     let mut changes = vec![0.0];
@@ -68,7 +68,12 @@ pub(super) fn candidates(grown: &Grown, error: f64) -> Vec<f64> {
     let step = changes.len().div_ceil(MOST_CANDIDATES);
     let changes: Vec<f64> = changes.into_iter().rev().step_by(step).collect();
     let mut candidates = vec![0.0];
-    candidates.extend(changes.windows(2).rev().map(|pair| (pair[0] * pair[1]).sqrt()));
+    candidates.extend(
+        changes
+            .windows(2)
+            .rev()
+            .map(|pair| (pair[0] * pair[1]).sqrt()),
+    );
     if let Some(last) = changes.first() {
         candidates.push((last * 1.01).min(1.0));
     }

@@ -6,6 +6,7 @@ use lode_numeric::trees::Objective;
 use lode_numeric::trees::gbdt;
 use lode_numeric::trees::gbdt::GbdtFit;
 use lode_numeric::trees::gbdt::GbdtParams;
+use lode_numeric::trees::gbdt::ShapeFit;
 use lode_plugin::Context;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
@@ -14,7 +15,6 @@ use lode_plugin::serde::Deserialize;
 use super::forest;
 use super::forest::Grown;
 use crate::frame::Rows;
-use crate::learner::Scorer;
 use crate::params::Part;
 use crate::params::within;
 use crate::params::within_count;
@@ -40,14 +40,14 @@ pub struct BoostParams {
     /// Rounds without a better held-out loss before growing stops.
     #[schemars(range(min = 1, max = 1_000))]
     pub patience: usize,
-    /// Splits between root and leaf, at most; 0: by the number of rows.
-    #[schemars(range(min = 0, max = 64), extend("x-tune" = {"values": [2, 3, 4, 5, 6, 8]}))]
+    /// Splits between root and leaf, at most; 0: shallow and deep trees, blended.
+    #[schemars(range(min = 0, max = 64), extend("x-tune" = {"values": [0, 2, 3, 4, 6, 8]}))]
     pub max_depth: usize,
-    /// Leaves a tree, at most.
-    #[schemars(range(min = 2, max = 4_096), extend("x-tune" = {"values": [4, 8, 16, 31]}))]
+    /// Leaves a tree, at most; 0: by the depth.
+    #[schemars(range(min = 0, max = 4_096), extend("x-tune" = {"values": [0, 8, 16, 31]}))]
     pub max_leaves: usize,
     /// Rows in a leaf, at least; 0: by the number of rows.
-    #[schemars(range(min = 0, max = 1_000_000), extend("x-tune" = {"values": [5, 10, 20, 50, 100, 200]}))]
+    #[schemars(range(min = 0, max = 1_000_000), extend("x-tune" = {"values": [0, 5, 20, 50, 100, 200]}))]
     pub min_rows: usize,
     /// Sum of curvatures in a leaf, at least.
     #[schemars(range(min = 0.0, max = 1e9))]
@@ -67,8 +67,8 @@ pub struct BoostParams {
     /// Share of the rows drawn for a tree.
     #[schemars(range(min = 0.01, max = 1.0), extend("x-tune" = {"low": 0.5, "high": 1.0, "scale": "linear"}))]
     pub row_share: f64,
-    /// Share of the columns drawn for a tree.
-    #[schemars(range(min = 0.01, max = 1.0), extend("x-tune" = {"low": 0.2, "high": 1.0, "scale": "linear"}))]
+    /// Share of the columns drawn for a tree; 0: by the depth.
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-tune" = {"values": [0.0, 0.3, 0.5, 0.8, 1.0]}))]
     pub column_share: f64,
     /// Bins of a number column, missing values apart.
     #[schemars(range(min = 2, max = 255))]
@@ -115,7 +115,10 @@ impl Part for BoostParams {
         within_count("repeats", self.repeats, 0, 16)?;
         within_count("patience", self.patience, 1, 1_000)?;
         within_count("max_depth", self.max_depth, 0, 64)?;
-        within_count("max_leaves", self.max_leaves, 2, 4_096)?;
+        match self.max_leaves {
+            0 => {}
+            leaves => within_count("max_leaves", leaves, 2, 4_096)?,
+        }
         within_count("min_rows", self.min_rows, 0, 1_000_000)?;
         within_count("max_bins", self.max_bins, 2, 255)?;
         for (name, value) in [
@@ -130,7 +133,7 @@ impl Part for BoostParams {
             within(name, value, 0.0, 1e9)?;
         }
         within("row_share", self.row_share, 0.01, 1.0)?;
-        within("column_share", self.column_share, 0.01, 1.0)
+        within("column_share", self.column_share, 0.0, 1.0)
     }
 }
 
@@ -179,15 +182,25 @@ pub(super) fn boost(
 }
 
 impl Boosted {
+    /// Rounds of the shape of trees with the largest share in the model.
+    pub(super) fn rounds(&self) -> f64 {
+        self.main_shape().map_or(0.0, |shape| shape.rounds as f64)
+    }
+
+    fn main_shape(&self) -> Option<&ShapeFit> {
+        let shapes = self.fit.shapes.iter();
+        shapes.max_by(|a, b| a.share.total_cmp(&b.share))
+    }
+
     /// Numbers about the run.
     pub(super) fn metrics(&self) -> Vec<(&'static str, f64)> {
         let mut metrics = vec![
-            ("rounds", self.fit.rounds as f64),
+            ("rounds", self.rounds()),
             ("trees", self.fit.model.n_trees() as f64),
-            ("base", self.model.base()),
         ];
-        if let Some(loss) = self.fit.losses.get(self.fit.rounds) {
-            metrics.push(("held_out_loss", *loss));
+        if let Some(shape) = self.main_shape() {
+            metrics.push(("max_depth", shape.max_depth as f64));
+            metrics.push(("share_of_depth", shape.share));
         }
         metrics
     }

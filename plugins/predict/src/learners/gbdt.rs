@@ -8,6 +8,7 @@ use lode_plugin::Output;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use super::amounts;
 use super::boosting::BoostParams;
@@ -134,7 +135,7 @@ impl Learner for Gbdt {
 pub struct GbdtAmount;
 
 /// What is minimized over amounts.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Loss {

@@ -20,6 +20,7 @@ use lode_plugin::arrow_schema::Field;
 use lode_plugin::arrow_schema::Schema;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use super::TwoStageParams;
 use crate::frame::Plan;
@@ -35,7 +36,7 @@ use crate::learners::regression::Link;
 use crate::learners::regression::Regression;
 
 /// How a stage is learned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Kind {
@@ -169,7 +170,7 @@ fn boosted(
     let known = (&rows.rows, rows.targets, rows.weights);
     let boosted = boost(params, objective, known, cx, &go_on)?;
     Ok(Trained {
-        rounds: boosted.fit.rounds as f64,
+        rounds: boosted.rounds(),
         gains: Some(boosted.fit.gains),
         core: Core {
             stage,

@@ -84,6 +84,8 @@ pairs!(
     (Role::Source, v1::Role::Source),
     (Role::Target, v1::Role::Target),
     (Role::ArrivalTime, v1::Role::ArrivalTime),
+    (Role::Weight, v1::Role::Weight),
+    (Role::Duration, v1::Role::Duration),
 );
 
 pairs!(

@@ -282,7 +282,10 @@ fn guess_kind(drafts: &[Draft], roles: &[Option<Role>]) -> DatasetKind {
 fn belongs(role: Role, kind: DatasetKind) -> bool {
     match kind {
         DatasetKind::Customers => {
-            matches!(role, Role::CustomerId | Role::Label | Role::Treatment)
+            matches!(
+                role,
+                Role::CustomerId | Role::Label | Role::Treatment | Role::Weight | Role::Duration
+            )
         }
         DatasetKind::Events => !matches!(role, Role::Source | Role::Target),
         DatasetKind::Items => matches!(role, Role::Item | Role::UnitPrice),

@@ -49,6 +49,21 @@ pub struct AlgorithmSpec {
 }
 
 impl AlgorithmSpec {
+    /// What kind of label it learns; none when it learns without one. It is a matter of time
+    /// when its first input cannot do without a column of role duration.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if !self.task.is_supervised() {
+            return None;
+        }
+        let mut columns = self.inputs.iter().take(1).flat_map(|input| &input.columns);
+        let timed = columns.any(|column| column.role == Role::Duration && !column.optional);
+        Some(match self.task {
+            _ if timed => Outcome::Survival,
+            Task::Value => Outcome::Amount,
+            _ => Outcome::Binary,
+        })
+    }
+
     /// Whether `open` takes a model of this format.
     pub fn reads(&self, format: u32) -> bool {
         self.model_format == Some(format)
@@ -98,8 +113,16 @@ pub enum Task {
     Segmentation,
     /// Items for customers.
     Recommendation,
-    /// Who will leave: a binary outcome.
+    /// Who will leave: a yes or no.
     Churn,
+    /// Who will answer an offer: a yes or no.
+    Response,
+    /// Who will buy which product: a yes or no for a customer and an item.
+    Demand,
+    /// How much a customer will spend: an amount.
+    Value,
+    /// Who will not pay: a yes or no.
+    Credit,
     /// Anything else, also what a newer plugin calls by a word that this build does not know.
     #[serde(other)]
     Other,
@@ -112,14 +135,32 @@ impl Task {
             Self::Segmentation => "segmentation",
             Self::Recommendation => "recommendation",
             Self::Churn => "churn",
+            Self::Response => "response",
+            Self::Demand => "demand",
+            Self::Value => "value",
+            Self::Credit => "credit",
             Self::Other => "other",
         }
     }
 
     /// Whether it learns a label, so that the engine evaluates it on rows it did not see.
     pub fn is_supervised(self) -> bool {
-        matches!(self, Self::Churn)
+        matches!(
+            self,
+            Self::Churn | Self::Response | Self::Demand | Self::Value | Self::Credit
+        )
     }
+}
+
+/// What kind of label a supervised algorithm learns; decides how it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// One of two values; scores are probabilities.
+    Binary,
+    /// A number; scores are expected amounts.
+    Amount,
+    /// Whether and when something happened: a label of two values and a duration.
+    Survival,
 }
 
 /// A table that an algorithm takes.

@@ -83,6 +83,10 @@ words!(
         Target = "target",
         /// When the row became known to the company.
         ArrivalTime = "arrival_time",
+        /// How much the row counts in learning and in judging.
+        Weight = "weight",
+        /// How long the subject of the row was watched.
+        Duration = "duration",
     }
 );
 
@@ -274,7 +278,7 @@ impl Role {
                 &[ColumnType::String, ColumnType::Int64]
             }
             Self::EventTime | Self::ArrivalTime => &[ColumnType::Timestamp, ColumnType::Date],
-            Self::Amount | Self::Quantity | Self::UnitPrice => {
+            Self::Amount | Self::Quantity | Self::UnitPrice | Self::Weight | Self::Duration => {
                 &[ColumnType::Float64, ColumnType::Int64]
             }
             Self::Label | Self::Treatment => &[

@@ -27,6 +27,7 @@ async fn listed(client: &Client, size: i32) -> Result<Vec<String>> {
             parent: wire::TENANT.to_owned(),
             page_size: size,
             page_token,
+            ..v1::ListModelsRequest::default()
         };
         let page = client.list_models(request).await?;
         assert!(page.models.len() <= usize::try_from(size)?);

@@ -1,15 +1,15 @@
 //! JobService: create, watch, cancel and read jobs.
 
+mod evaluation;
+mod spec;
+mod training;
+
 use std::sync::Arc;
 
 use lode_jobs::Event;
 use lode_jobs::EventKind;
-use lode_jobs::InputRef;
-use lode_jobs::InputSource;
 use lode_jobs::Job;
-use lode_jobs::JobSpec;
 use lode_jobs::JobState;
-use lode_jobs::Limits;
 use lode_jobs::Metric;
 use lode_jobs::Progress;
 use lode_jobs::Provenance;
@@ -19,7 +19,6 @@ use lode_proto::v1;
 use lode_proto::v1::job_service_server::JobService;
 use lode_types::Fault;
 use lode_types::JobId;
-use lode_types::ModelId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
@@ -31,7 +30,6 @@ use super::only_tenant;
 use crate::chunks;
 use crate::paging;
 use crate::status::blocking;
-use crate::status::invalid;
 use crate::status::status;
 
 /// Messages that may wait for a slow reader.
@@ -60,7 +58,7 @@ impl JobService for Service {
             let request = request.into_inner();
             only_tenant(&request.parent)?;
             let id = JobId::parse(request.job_id).map_err(|error| Fault::of(&error))?;
-            let spec = spec_from_wire(request.spec.unwrap_or_default())?;
+            let spec = spec::from_wire(request.spec.unwrap_or_default())?;
             let (job, replayed) = shared.jobs.create(&id, spec, request.validate_only)?;
             Ok(Response::new(v1::CreateJobResponse {
                 job: Some(to_wire(&shared, &job)),
@@ -278,130 +276,6 @@ fn small(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
-fn spec_from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
-    let algorithm = names::parse_algorithm(&spec.algorithm)
-        .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
-        .to_owned();
-    let mut inputs = std::collections::BTreeMap::new();
-    for (name, input) in spec.inputs {
-        let field = format!("spec.inputs.{name}");
-        inputs.insert(name, input_from_wire(input).map_err(|f| f.at(field))?);
-    }
-    let limits = spec.limits.unwrap_or_default();
-    Ok(JobSpec {
-        algorithm,
-        params: convert::values_from_wire(&spec.params),
-        inputs,
-        seed: spec.seed,
-        limits: Limits {
-            timeout_millis: timeout_millis(limits.timeout)?,
-            memory_bytes: limits.memory_bytes,
-            threads: limits.threads,
-        },
-        folds: spec.evaluation.unwrap_or_default().folds,
-        write_back: spec.write_back,
-        labels: spec.labels,
-        as_of: spec.as_of.as_ref().map(convert::time_from_wire),
-        base_model: base_model_from_wire(&spec.base_model)?,
-    })
-}
-
-fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let model = names::parse_model(name);
-    model
-        .map(Some)
-        .map_err(|error| Fault::of(&error.at("spec.base_model")))
-}
-
-fn timeout_millis(timeout: Option<prost_types::Duration>) -> Result<u64, Fault> {
-    let Some(timeout) = timeout else {
-        return Ok(0);
-    };
-    let whole = std::time::Duration::try_from(timeout).ok();
-    let millis = whole.and_then(|timeout| u64::try_from(timeout.as_millis()).ok());
-    millis.filter(|&millis| millis > 0).ok_or_else(|| {
-        invalid(
-            "spec.limits.timeout",
-            format!("expected a duration over 0, found {timeout}"),
-        )
-    })
-}
-
-fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
-    use v1::input_ref::Source;
-    let source = match input.source {
-        Some(Source::Dataset(name)) => InputSource::Dataset(names::parse_dataset(&name)?),
-        Some(Source::Sql(sql)) => InputSource::Sql(sql),
-        Some(Source::Output(name)) => {
-            let (job, output) = names::parse_output(&name)?;
-            InputSource::Output { job, output }
-        }
-        Some(Source::FeatureView(name)) => InputSource::Features(names::parse_feature_view(&name)?),
-        None => {
-            let expected = "expected a dataset, sql, output or feature_view, found none";
-            return Err(invalid("", expected));
-        }
-    };
-    let mut roles = std::collections::BTreeMap::new();
-    for role in input.roles {
-        let known = convert::role_from_wire(role.role)
-            .ok_or_else(|| invalid("", format!("expected a value of Role, found {}", role.role)))?;
-        roles.insert(known, role.column);
-    }
-    Ok(InputRef {
-        source,
-        roles,
-        exclude: input.exclude,
-    })
-}
-
-fn spec_to_wire(spec: &JobSpec) -> v1::JobSpec {
-    let inputs = spec.inputs.iter().map(|(name, input)| {
-        use v1::input_ref::Source;
-        let source = match &input.source {
-            InputSource::Dataset(id) => Source::Dataset(names::dataset(id)),
-            InputSource::Sql(sql) => Source::Sql(sql.clone()),
-            InputSource::Output { job, output } => Source::Output(names::output(job, output)),
-            InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
-        };
-        let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
-            role: convert::role_to_wire(role).into(),
-            column: column.clone(),
-        });
-        let input = v1::InputRef {
-            source: Some(source),
-            roles: roles.collect(),
-            exclude: input.exclude.clone(),
-        };
-        (name.clone(), input)
-    });
-    let timeout = std::time::Duration::from_millis(spec.limits.timeout_millis);
-    v1::JobSpec {
-        algorithm: names::algorithm(&spec.algorithm),
-        params: convert::values_to_wire(&spec.params),
-        inputs: inputs.collect(),
-        seed: spec.seed,
-        limits: Some(v1::JobLimits {
-            timeout: (!timeout.is_zero())
-                .then(|| prost_types::Duration::try_from(timeout).unwrap_or_default()),
-            memory_bytes: spec.limits.memory_bytes,
-            threads: spec.limits.threads,
-        }),
-        evaluation: Some(v1::Evaluation { folds: spec.folds }),
-        write_back: spec.write_back,
-        labels: spec.labels.clone(),
-        as_of: spec.as_of.map(convert::time_to_wire),
-        base_model: spec
-            .base_model
-            .as_ref()
-            .map(names::model)
-            .unwrap_or_default(),
-    }
-}
-
 fn to_wire(shared: &Shared, job: &Job) -> v1::Job {
     let outputs = job.outputs.iter().map(|output| {
         // A table that cannot be opened is shown without its schema; reading it says why.
@@ -421,7 +295,7 @@ fn to_wire(shared: &Shared, job: &Job) -> v1::Job {
     });
     v1::Job {
         name: names::job(&job.id),
-        spec: Some(spec_to_wire(&job.spec)),
+        spec: Some(spec::to_wire(&job.spec)),
         state: state_to_wire(job.state).into(),
         progress: Some(progress_to_wire(&job.progress)),
         error: job.error.as_ref().map(convert::fault_to_wire),
@@ -483,7 +357,9 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         version: input.version,
         as_of: input.as_of.map(convert::time_to_wire),
         feature_view_json: input.features.clone().unwrap_or_default(),
+        training_set_json: input.training.clone().unwrap_or_default(),
     });
+    let base_model = provenance.base_model.as_ref();
     v1::Provenance {
         plugin: provenance.plugin.clone(),
         plugin_version: provenance.plugin_version.clone(),
@@ -494,5 +370,10 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         params_json: provenance.params_json.clone(),
         attempts: provenance.attempts,
         base_model_sha256: provenance.base_model_sha256.clone().unwrap_or_default(),
+        base_model: base_model.map(names::model).unwrap_or_default(),
+        algorithm: match provenance.algorithm.as_str() {
+            "" => String::new(),
+            id => names::algorithm(id),
+        },
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::Result;
-use crate::logistic::sigmoid;
+use crate::glm::sigmoid;
 
 /// Largest magnitude of a target, so that no sum of squares overflows.
 pub const TARGET_LIMIT: f64 = 1e100;

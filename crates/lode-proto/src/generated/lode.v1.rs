@@ -116,6 +116,11 @@ pub enum Role {
     /// When the row became known to the company. TIMESTAMP or DATE. What is seen as of a time
     /// leaves out rows that arrived after it.
     ArrivalTime = 14,
+    /// How much the row counts in learning and in judging, 0 or more.
+    Weight = 15,
+    /// How long the subject of the row was watched, 0 or more, in any one unit: for models of the
+    /// time until something happens, whose label says whether it did.
+    Duration = 16,
 }
 impl Role {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -139,6 +144,8 @@ impl Role {
             Self::Source => "ROLE_SOURCE",
             Self::Target => "ROLE_TARGET",
             Self::ArrivalTime => "ROLE_ARRIVAL_TIME",
+            Self::Weight => "ROLE_WEIGHT",
+            Self::Duration => "ROLE_DURATION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -159,6 +166,8 @@ impl Role {
             "ROLE_SOURCE" => Some(Self::Source),
             "ROLE_TARGET" => Some(Self::Target),
             "ROLE_ARRIVAL_TIME" => Some(Self::ArrivalTime),
+            "ROLE_WEIGHT" => Some(Self::Weight),
+            "ROLE_DURATION" => Some(Self::Duration),
             _ => None,
         }
     }
@@ -257,7 +266,7 @@ pub struct Algorithm {
     /// Of the algorithm.
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    /// segmentation, recommendation, churn.
+    /// segmentation, recommendation, churn, response, demand, value, credit, other.
     #[prost(string, tag = "3")]
     pub task: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
@@ -457,7 +466,7 @@ pub struct ListPluginsResponse {
 /// LoadPluginRequest belongs to LoadPlugin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoadPluginRequest {
-    /// Name of a file in the plugin directory, e.g. "libchurn.so"; no path.
+    /// Name of a file in the plugin directory, e.g. "libpredict.so"; no path.
     #[prost(string, tag = "1")]
     pub file_name: ::prost::alloc::string::String,
 }
@@ -1291,6 +1300,66 @@ pub mod algorithm_service_server {
     impl<T> tonic::server::NamedService for AlgorithmServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+/// BatchScore is a job that scores everybody with a model: the customers of the dataset or of
+/// the feature view that the model was made from, as of JobSpec.as_of or else now. (Without as_of,
+/// a model of a training set is asked at the end of the data where that is in the past.)
+/// Or the rows of the input "customers", when one is given.
+///
+/// Its outputs: "scores" (customer_id, item of a demand model, score, margin, base, decile,
+/// reason_1 and so on in words, action, contributions), "reasons" (how often each is
+/// the first), "drift" (of each feature and of the score against what the model was made from),
+/// and with contacts "contacts" and "expected".
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BatchScore {
+    /// tenants/{tenant}/models/{model}, or tenants/{tenant}/models/@{alias}
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// Reasons in words for each customer, 1 to 20; 0 means 3.
+    #[prost(uint32, tag = "2")]
+    pub reasons: u32,
+    /// Which contributions are reasons: those that raise the score (default), or any.
+    #[prost(bool, tag = "3")]
+    pub reasons_either_way: bool,
+    /// The table that says what to do about a reason: columns feature, action, and optionally
+    /// condition ("above 3", "= premium"), description and priority. First match in order of the
+    /// reasons wins; a row with feature "*" is for those without one.
+    /// tenants/{tenant}/datasets/{dataset}
+    #[prost(string, tag = "4")]
+    pub actions: ::prost::alloc::string::String,
+    /// Make a list of whom to contact.
+    #[prost(message, optional, tag = "5")]
+    pub contacts: ::core::option::Option<ContactList>,
+}
+/// ContactList is whom to contact, the highest expected gain first, within bounds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ContactList {
+    /// Most customers; 0 means no such bound.
+    #[prost(uint64, tag = "1")]
+    pub max_customers: u64,
+    /// Most of all customers, 0 to 1; 0 means no such bound.
+    #[prost(double, tag = "2")]
+    pub max_share: f64,
+    /// What all contacts together may cost; 0 means no such bound. Needs cost_per_contact.
+    #[prost(double, tag = "3")]
+    pub max_cost: f64,
+    #[prost(double, tag = "4")]
+    pub cost_per_contact: f64,
+    /// What a yes is worth; of a model of amounts the score is worth itself.
+    #[prost(double, tag = "5")]
+    pub value_per_positive: f64,
+    /// Part of those who are contacted and would leave (or not buy) whom a contact wins, 0 to 1;
+    /// unset means 1: gains are then upper bounds.
+    #[prost(double, optional, tag = "6")]
+    pub success_rate: ::core::option::Option<f64>,
+    /// Least score.
+    #[prost(double, tag = "7")]
+    pub min_score: f64,
+    /// Who is never contacted: tenants/{tenant}/datasets/{dataset} for all customers in it, or
+    /// tenants/{tenant}/datasets/{dataset}/columns/{column} for those of a customers dataset where it
+    /// is true, yes or 1.
+    #[prost(string, repeated, tag = "8")]
+    pub do_not_contact: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Value is a typed scalar or container. It exists because google.protobuf.Struct
 /// holds every number as a double and so corrupts 64-bit keys.
@@ -5169,11 +5238,171 @@ pub mod ingest_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// TrainingSet is a job's input that the engine makes of what happened: for each as-of date t a
+/// row for each customer (or customer and item), with the features as they were known at t and a
+/// label that tells what happened in (t, t + horizon]. The algorithm gets features, label and
+/// weight; dates, and who was new, stay with the engine, which judges by them.
+///
+/// A date whose label window is not over when the data end cannot be labeled. What is later than
+/// JobSpec.as_of, or than the job's creation, does not exist for it. Features see what had arrived
+/// at t; labels see what is known by the end of the data, so that a late arrival does not matter.
+/// INVALID_ARGUMENT / INVALID_TRAINING_SET names the field, what was expected and what was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingSet {
+    /// tenants/{tenant}/featureViews/{feature_view}: the features.
+    #[prost(string, tag = "1")]
+    pub feature_view: ::prost::alloc::string::String,
+    /// The dates. None and no plan: a rolling plan with its defaults.
+    #[prost(message, repeated, tag = "2")]
+    pub as_of: ::prost::alloc::vec::Vec<::prost_types::Timestamp>,
+    /// Dates at equal distances; not together with as_of.
+    #[prost(message, optional, tag = "3")]
+    pub rolling: ::core::option::Option<RollingPlan>,
+    /// How far ahead the label looks: a whole number and w, d or h, e.g. "90d".
+    #[prost(string, tag = "4")]
+    pub horizon: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub label: ::core::option::Option<Label>,
+    /// Rows that take part: conditions on the features, e.g. recency at most 180. None: all
+    /// that the view gives.
+    #[prost(message, repeated, tag = "6")]
+    pub r#where: ::prost::alloc::vec::Vec<FeatureCondition>,
+    /// tenants/{tenant}/datasets/{dataset}: customers in it take no part, nor are they scored later.
+    #[prost(string, repeated, tag = "7")]
+    pub exclude_customers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Rows without the event (a label of no, a sum of 0) that are kept for each row with it, at each
+    /// date: a seeded sample whose weights make up for those left out. 0 keeps all, and so do
+    /// dates that judge, always. Not of a label of kind COLUMN.
+    #[prost(double, tag = "8")]
+    pub negatives: f64,
+    /// Customers whose first event is in (t - new_within, t] are new at t; empty means the horizon.
+    #[prost(string, tag = "9")]
+    pub new_within: ::prost::alloc::string::String,
+    /// For demand: a row for each customer and candidate.
+    #[prost(message, optional, tag = "10")]
+    pub candidates: ::core::option::Option<Candidates>,
+}
+/// RollingPlan is dates at equal distances, counted back from the last.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollingPlan {
+    /// The last date; unset means the last midnight (hour, where horizon or distance are no whole
+    /// days) whose label window is over when the data end.
+    #[prost(message, optional, tag = "1")]
+    pub last: ::core::option::Option<::prost_types::Timestamp>,
+    /// Between dates: a whole number and w, d or h, or "1mo" to "12mo" for calendar months; empty
+    /// means 1mo when the horizon is 14 days or more, else the horizon.
+    #[prost(string, tag = "2")]
+    pub every: ::prost::alloc::string::String,
+    /// How many, 1 to 100; 0 means at most 12, those that have a horizon of data before them, or else
+    /// one.
+    #[prost(uint32, tag = "3")]
+    pub dates: u32,
+}
+/// Label says what is learned.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Label {
+    #[prost(enumeration = "LabelKind", tag = "1")]
+    pub kind: i32,
+    /// Id of the dataset of events; empty means the view's first.
+    #[prost(string, tag = "2")]
+    pub events: ::prost::alloc::string::String,
+    /// Which of its events; all must hold.
+    #[prost(message, repeated, tag = "3")]
+    pub filter: ::prost::alloc::vec::Vec<FeatureCondition>,
+    /// Of SUM, which amount (empty: the column of role amount, else quantity x unit_price); of
+    /// COLUMN, which column.
+    #[prost(string, tag = "4")]
+    pub column: ::prost::alloc::string::String,
+}
+/// Candidates are what a customer might take. Each row gets, beside the view's features, the item
+/// and what is known at t: item_events (of the customer with the item), item_days_since (the last
+/// of them; null without), item_share (part of the customer's events with any item) and item_buyers
+/// (part of all customers with such events who have one with this item). Events that the label's
+/// filter leaves out do not count. Its label is of kind EVENT or NO_EVENT.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Candidates {
+    /// Column of the label's events with the product or its group; empty means the one of role item.
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    /// Which; none means the most frequent ones of the events before the first date.
+    #[prost(string, repeated, tag = "2")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How many of the most frequent ones, 1 to 1,000; 0 means 20.
+    #[prost(uint32, tag = "3")]
+    pub top: u32,
+    /// Leave out those that the customer has at t.
+    #[prost(bool, tag = "4")]
+    pub exclude_owned: bool,
+}
+/// LabelKind is what a label tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LabelKind {
+    Unspecified = 0,
+    /// Yes when nothing of it happens in (t, t + horizon]: who leaves.
+    NoEvent = 1,
+    /// Yes when at least one happens: who buys.
+    Event = 2,
+    /// The sum of an amount: how much.
+    Sum = 3,
+    /// A column of the view's customers dataset, as it was valid at t + horizon; who has no value then
+    /// has no row.
+    Column = 4,
+}
+impl LabelKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LABEL_KIND_UNSPECIFIED",
+            Self::NoEvent => "LABEL_KIND_NO_EVENT",
+            Self::Event => "LABEL_KIND_EVENT",
+            Self::Sum => "LABEL_KIND_SUM",
+            Self::Column => "LABEL_KIND_COLUMN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LABEL_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "LABEL_KIND_NO_EVENT" => Some(Self::NoEvent),
+            "LABEL_KIND_EVENT" => Some(Self::Event),
+            "LABEL_KIND_SUM" => Some(Self::Sum),
+            "LABEL_KIND_COLUMN" => Some(Self::Column),
+            _ => None,
+        }
+    }
+}
+/// Tuning searches parameters, and algorithms if several are named, before the fit. Each trial is
+/// judged on later dates (or on folds) among the rows that the final judging does not test on;
+/// then the best is judged and fitted as any job. The output "leaderboard" has all trials, best
+/// first. Trials are drawn from the seed in one order: the same number of trials gives the same
+/// leaderboard, and Provenance.params_json and algorithm repeat the best without a search.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Tuning {
+    /// Unset means a minute; no trial begins after it. At least one trial, with the
+    /// defaults, is made of each algorithm.
+    #[prost(message, optional, tag = "1")]
+    pub time_budget: ::core::option::Option<::prost_types::Duration>,
+    /// Most trials; 0 means as many as the time allows, at most 200.
+    #[prost(uint32, tag = "2")]
+    pub max_trials: u32,
+    /// algorithms/{algorithm}: others of the same task and inputs to try beside JobSpec.algorithm.
+    #[prost(string, repeated, tag = "3")]
+    pub algorithms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The measure to make best: log_loss (default), auc, average_precision or brier of a yes or no;
+    /// rmse (default), mae or spearman of an amount; concordance of a time.
+    #[prost(string, tag = "4")]
+    pub measure: ::prost::alloc::string::String,
+}
 /// JobSpec is what to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JobSpec {
     /// algorithms/{algorithm}, or algorithms/{algorithm}@{plugin_version}. The job keeps the
     /// library that the name means when it is created, whatever is loaded or unloaded later.
+    /// Empty for a batch_score, whose model says it.
     #[prost(string, tag = "1")]
     pub algorithm: ::prost::alloc::string::String,
     /// Checked against Algorithm.params_schema before the job is queued.
@@ -5212,7 +5441,8 @@ pub struct JobSpec {
     /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
     #[prost(message, optional, tag = "9")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
-    /// tenants/{tenant}/models/{model}: a model of the same algorithm, which the fit starts from; by
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}: a model of the same
+    /// algorithm, which the fit starts from; by
     /// what the algorithm says (Algorithm.warm_start) it then converges sooner, or segments keep
     /// their numbers. The evaluation of a supervised job starts without it, since it may have
     /// learned from the rows that are held out. The job that made it cannot be deleted before
@@ -5223,6 +5453,12 @@ pub struct JobSpec {
     /// FAILED_PRECONDITION / MODEL_INCOMPATIBLE when the algorithm no longer reads its format.
     #[prost(string, tag = "10")]
     pub base_model: ::prost::alloc::string::String,
+    /// Score everybody with a model instead of fitting one.
+    #[prost(message, optional, tag = "11")]
+    pub batch_score: ::core::option::Option<BatchScore>,
+    /// Search for parameters before the fit.
+    #[prost(message, optional, tag = "12")]
+    pub tuning: ::core::option::Option<Tuning>,
 }
 /// JobLimits bound one job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5241,11 +5477,31 @@ pub struct JobLimits {
 }
 /// Evaluation is how the engine judges a supervised job on rows that the plugin did not
 /// see. Of no effect on other tasks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
 pub struct Evaluation {
-    /// Folds of the stratified cross-validation, 2 to 20; 0 means 5; 1 turns it off.
+    /// Folds of the stratified cross-validation, 2 to 20; 0 means 5; 1 turns it off, also for a
+    /// training set.
     #[prost(uint32, tag = "1")]
     pub folds: u32,
+    /// How scores are made probabilities.
+    #[prost(enumeration = "Calibration", tag = "2")]
+    pub calibration: i32,
+    /// A score at or above it counts as yes, 0 to 1; unset means 0.5.
+    #[prost(double, optional, tag = "3")]
+    pub threshold: ::core::option::Option<f64>,
+    /// How many of the best to take: a share below 1, or a number of rows; unset means a tenth.
+    #[prost(double, optional, tag = "4")]
+    pub budget: ::core::option::Option<f64>,
+    /// For the profit curve; both unset: none.
+    #[prost(double, tag = "5")]
+    pub cost_per_contact: f64,
+    #[prost(double, tag = "6")]
+    pub value_per_positive: f64,
+    /// Of a training set, how many of its last dates judge; the earlier ones only teach. 0 means a
+    /// third of them, at least 1. Each test date is judged by a fit on the dates whose label window
+    /// was over at it.
+    #[prost(uint32, tag = "7")]
+    pub test_dates: u32,
 }
 /// InputRef is a job's input.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5258,13 +5514,13 @@ pub struct InputRef {
     #[prost(string, repeated, tag = "5")]
     pub exclude: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Where rows come from.
-    #[prost(oneof = "input_ref::Source", tags = "1, 2, 3, 6")]
+    #[prost(oneof = "input_ref::Source", tags = "1, 2, 3, 6, 7")]
     pub source: ::core::option::Option<input_ref::Source>,
 }
 /// Nested message and enum types in `InputRef`.
 pub mod input_ref {
     /// Where rows come from.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Source {
         /// tenants/{tenant}/datasets/{dataset}; read at the version pinned when the job is created.
         #[prost(string, tag = "1")]
@@ -5279,6 +5535,9 @@ pub mod input_ref {
         /// at JobSpec.as_of or else the time of that call.
         #[prost(string, tag = "6")]
         FeatureView(::prost::alloc::string::String),
+        /// Rows made of events, at several times, with their label.
+        #[prost(message, tag = "7")]
+        TrainingSet(super::TrainingSet),
     }
 }
 /// RoleColumn names the column that holds a role.
@@ -5346,6 +5605,10 @@ pub struct PinnedInput {
     /// created; empty for other inputs.
     #[prost(string, tag = "5")]
     pub feature_view_json: ::prost::alloc::string::String,
+    /// The training set that is made of it, with all that was left open resolved (dates, candidates),
+    /// as JSON; empty for other inputs.
+    #[prost(string, tag = "6")]
+    pub training_set_json: ::prost::alloc::string::String,
 }
 /// Provenance is all that a repeat of the job needs.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5371,6 +5634,14 @@ pub struct Provenance {
     /// Of the bytes of JobSpec.base_model, in hexadecimal; empty when the job starts from none.
     #[prost(string, tag = "9")]
     pub base_model_sha256: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}: JobSpec.base_model, an alias followed when the job was
+    /// created; empty when the job starts from none.
+    #[prost(string, tag = "10")]
+    pub base_model: ::prost::alloc::string::String,
+    /// algorithms/{algorithm}: what made the model; another than JobSpec.algorithm when tuning chose
+    /// one of Tuning.algorithms.
+    #[prost(string, tag = "11")]
+    pub algorithm: ::prost::alloc::string::String,
 }
 /// Job is one run of an algorithm.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5600,6 +5871,45 @@ impl JobState {
         }
     }
 }
+/// Calibration is how the scores of a model with a yes or no are made probabilities. It is fitted
+/// on predictions of rows that the fit did not see, and kept with the model:
+/// score = calibrated(margin).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Calibration {
+    /// The best of the others by the log loss of rows that it was not fitted on.
+    Unspecified = 0,
+    /// The plugin's own score.
+    None = 1,
+    /// 1 / (1 + exp(-(a margin + b))).
+    Platt = 2,
+    /// The best rising step function, with straight lines between.
+    Isotonic = 3,
+}
+impl Calibration {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CALIBRATION_UNSPECIFIED",
+            Self::None => "CALIBRATION_NONE",
+            Self::Platt => "CALIBRATION_PLATT",
+            Self::Isotonic => "CALIBRATION_ISOTONIC",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CALIBRATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "CALIBRATION_NONE" => Some(Self::None),
+            "CALIBRATION_PLATT" => Some(Self::Platt),
+            "CALIBRATION_ISOTONIC" => Some(Self::Isotonic),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod job_service_client {
     #![allow(
@@ -5807,8 +6117,9 @@ pub mod job_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         pub async fn delete_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -5918,8 +6229,9 @@ pub mod job_service_server {
             tonic::Status,
         >;
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         async fn delete_job(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -6406,11 +6718,138 @@ pub struct Model {
     /// {job}.{beside} for another.
     #[prost(string, tag = "11")]
     pub beside: ::prost::alloc::string::String,
+    /// Aliases that point at it.
+    #[prost(string, repeated, tag = "12")]
+    pub aliases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of the rows and labels it was judged on, in hexadecimal: models with equal ones can be put
+    /// in one order. Empty when it was not judged.
+    #[prost(string, tag = "13")]
+    pub judged_sha256: ::prost::alloc::string::String,
+    /// How its scores are made probabilities, as JSON; empty when they are the plugin's own.
+    #[prost(string, tag = "14")]
+    pub calibration_json: ::prost::alloc::string::String,
+}
+/// SetAliasRequest belongs to SetAlias.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetAliasRequest {
+    /// tenants/{tenant}
+    #[prost(string, tag = "1")]
+    pub parent: ::prost::alloc::string::String,
+    /// A letter, then letters, digits, "_", "-" or "."; at most 63 characters.
+    #[prost(string, tag = "2")]
+    pub alias: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}, or tenants/{tenant}/models/@{alias} for what another alias
+    /// points at now; empty removes the alias.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}: what the alias points at now; empty: nothing; unset:
+    /// whatever it is. Not asked when the alias is as it shall be, so that a call can be repeated.
+    #[prost(string, optional, tag = "4")]
+    pub expected_model: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// SetAliasResponse belongs to SetAlias.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetAliasResponse {
+    /// Not set when the alias was removed.
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<Model>,
+    /// tenants/{tenant}/models/{model}: what the alias pointed at before; empty: nothing.
+    #[prost(string, tag = "2")]
+    pub previous_model: ::prost::alloc::string::String,
+}
+/// CompareModelsRequest belongs to CompareModels.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompareModelsRequest {
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
+    #[prost(string, tag = "1")]
+    pub champion: ::prost::alloc::string::String,
+    /// The same.
+    #[prost(string, tag = "2")]
+    pub challenger: ::prost::alloc::string::String,
+}
+/// CompareModelsResponse belongs to CompareModels.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CompareModelsResponse {
+    #[prost(string, tag = "1")]
+    pub champion: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub challenger: ::prost::alloc::string::String,
+    /// Rows that both were judged on.
+    #[prost(uint64, tag = "3")]
+    pub rows: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub comparisons: ::prost::alloc::vec::Vec<Comparison>,
+    /// "challenger", "champion", or "no difference" at the 5% level of the first comparison.
+    #[prost(string, tag = "5")]
+    pub better: ::prost::alloc::string::String,
+}
+/// Comparison is one measure of two models on the same rows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Comparison {
+    /// e.g. "auc".
+    #[prost(string, tag = "1")]
+    pub measure: ::prost::alloc::string::String,
+    #[prost(double, tag = "2")]
+    pub champion: f64,
+    #[prost(double, tag = "3")]
+    pub challenger: f64,
+    /// Challenger less champion, with its 95% interval.
+    #[prost(double, tag = "4")]
+    pub difference: f64,
+    #[prost(double, tag = "5")]
+    pub low: f64,
+    #[prost(double, tag = "6")]
+    pub high: f64,
+    /// Two-sided; of the paired DeLong test for auc, of a paired bootstrap for others.
+    #[prost(double, tag = "7")]
+    pub p_value: f64,
+}
+/// GetDriftRequest belongs to GetDrift.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDriftRequest {
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+}
+/// GetDriftResponse belongs to GetDrift.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDriftResponse {
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// Rows scored since the engine started.
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    /// The score first, then features, the largest drift first.
+    #[prost(message, repeated, tag = "3")]
+    pub drifts: ::prost::alloc::vec::Vec<Drift>,
+}
+/// Drift is how far one distribution is from that of the training rows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Drift {
+    /// "score", or a feature.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Population stability index: sum((now - then) ln(now / then)) over the bins of the training
+    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted.
+    #[prost(double, tag = "2")]
+    pub psi: f64,
+    /// Share of rows without a value.
+    #[prost(double, tag = "3")]
+    pub missing_then: f64,
+    #[prost(double, tag = "4")]
+    pub missing_now: f64,
+    #[prost(double, tag = "5")]
+    pub mean_then: f64,
+    #[prost(double, tag = "6")]
+    pub mean_now: f64,
+    /// "stable", "moving", "shifted", or "few rows" below 100.
+    #[prost(string, tag = "7")]
+    pub verdict: ::prost::alloc::string::String,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetModelRequest {
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
@@ -6431,6 +6870,12 @@ pub struct ListModelsRequest {
     pub page_size: i32,
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
+    /// Only models with this metric, the best first (log_loss, brier, rmse and mae: the least).
+    #[prost(string, tag = "4")]
+    pub by_metric: ::prost::alloc::string::String,
+    /// Only models that were judged on these rows: Model.judged_sha256.
+    #[prost(string, tag = "5")]
+    pub judged_sha256: ::prost::alloc::string::String,
 }
 /// ListModelsResponse belongs to ListModels.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6572,6 +7017,87 @@ pub mod model_service_client {
                 .insert(GrpcMethod::new("lode.v1.ModelService", "ListModels"));
             self.inner.unary(req, path, codec).await
         }
+        /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
+        /// new model from the next call on. An empty model removes the alias.
+        /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
+        /// and the alias points elsewhere.
+        pub async fn set_alias(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetAliasRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAliasResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.ModelService/SetAlias",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.ModelService", "SetAlias"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Compares two models on the rows that both were judged on and did not see, by paired tests.
+        /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / NOT_COMPARABLE when they were not
+        /// judged, or share too few rows with equal labels; the message says how many.
+        pub async fn compare_models(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CompareModelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareModelsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.ModelService/CompareModels",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.ModelService", "CompareModels"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How far what a model was asked since the engine started is from what it was made from.
+        /// Batches tell it in their output "drift".
+        pub async fn get_drift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDriftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDriftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.ModelService/GetDrift",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.ModelService", "GetDrift"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6602,6 +7128,36 @@ pub mod model_service_server {
             request: tonic::Request<super::ListModelsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListModelsResponse>,
+            tonic::Status,
+        >;
+        /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
+        /// new model from the next call on. An empty model removes the alias.
+        /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
+        /// and the alias points elsewhere.
+        async fn set_alias(
+            &self,
+            request: tonic::Request<super::SetAliasRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetAliasResponse>,
+            tonic::Status,
+        >;
+        /// Compares two models on the rows that both were judged on and did not see, by paired tests.
+        /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / NOT_COMPARABLE when they were not
+        /// judged, or share too few rows with equal labels; the message says how many.
+        async fn compare_models(
+            &self,
+            request: tonic::Request<super::CompareModelsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CompareModelsResponse>,
+            tonic::Status,
+        >;
+        /// How far what a model was asked since the engine started is from what it was made from.
+        /// Batches tell it in their output "drift".
+        async fn get_drift(
+            &self,
+            request: tonic::Request<super::GetDriftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDriftResponse>,
             tonic::Status,
         >;
     }
@@ -6757,6 +7313,141 @@ pub mod model_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListModelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.ModelService/SetAlias" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetAliasSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::SetAliasRequest>
+                    for SetAliasSvc<T> {
+                        type Response = super::SetAliasResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetAliasRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::set_alias(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetAliasSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.ModelService/CompareModels" => {
+                    #[allow(non_camel_case_types)]
+                    struct CompareModelsSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::CompareModelsRequest>
+                    for CompareModelsSvc<T> {
+                        type Response = super::CompareModelsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CompareModelsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::compare_models(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CompareModelsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.ModelService/GetDrift" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDriftSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::GetDriftRequest>
+                    for GetDriftSvc<T> {
+                        type Response = super::GetDriftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDriftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::get_drift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDriftSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -7721,7 +8412,7 @@ pub mod server_service_server {
 /// ScoreRequest belongs to Score. Give customers or rows, not both.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
     /// Customer ids; their attributes are read from the customers dataset that the model
@@ -7738,9 +8429,13 @@ pub struct ScoreRequest {
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreResponse {
-    /// One for each customer or row, in the order of the request.
+    /// One for each customer or row, in the order of the request; of customers and a demand model, a
+    /// few for each.
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<ScoreResult>,
+    /// tenants/{tenant}/models/{model}: the model that answered.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
 }
 /// ScoreResult is one score.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -7748,7 +8443,8 @@ pub struct ScoreResult {
     /// Empty for a row without a customer id.
     #[prost(string, tag = "1")]
     pub customer: ::prost::alloc::string::String,
-    /// e.g. the probability of leaving, 0.0 to 1.0; of a segment model, the distance to the centre.
+    /// e.g. the probability of leaving, 0.0 to 1.0, calibrated where the model was; of a segment
+    /// model, the distance to the centre.
     #[prost(double, tag = "2")]
     pub score: f64,
     /// e.g. the segment; empty when the model gives none.
@@ -7765,6 +8461,10 @@ pub struct ScoreResult {
     /// Set instead of a score, e.g. CUSTOMER_NOT_FOUND.
     #[prost(message, optional, tag = "7")]
     pub error: ::core::option::Option<Error>,
+    /// Of a demand model asked of customers: the candidate that is scored. Such a model gives each
+    /// customer a result for each candidate, the best first.
+    #[prost(string, tag = "8")]
+    pub item: ::prost::alloc::string::String,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -7776,11 +8476,14 @@ pub struct Reason {
     /// Added to the margin.
     #[prost(double, tag = "3")]
     pub contribution: f64,
+    /// The feature's value in words, through its description where it has one.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
 }
 /// RecommendRequest belongs to Recommend.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RecommendRequest {
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
     /// Customer id. One that the model does not know gets the most popular items.
@@ -7805,6 +8508,9 @@ pub struct RecommendResponse {
     /// True when the customer had a history that the scores rest on.
     #[prost(bool, tag = "2")]
     pub personal: bool,
+    /// tenants/{tenant}/models/{model}: the model that answered.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
 }
 /// ScoredItem is one item.
 #[derive(Clone, PartialEq, ::prost::Message)]

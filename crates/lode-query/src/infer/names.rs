@@ -172,7 +172,7 @@ fn known(role: Role) -> &'static [&'static str] {
             "purchase",
             "conversion",
         ],
-        Role::Text | Role::Channel => &[],
+        Role::Text | Role::Channel | Role::Weight | Role::Duration => &[],
     }
 }
 

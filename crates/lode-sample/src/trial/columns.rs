@@ -101,6 +101,8 @@ impl Made {
             Role::Quantity => self.number(kind, |row| row.quantity as f64),
             Role::UnitPrice => self.number(kind, |row| row.price),
             Role::Amount => self.number(kind, |row| row.price * row.quantity as f64),
+            Role::Weight => self.number(kind, |row| 1.0 + (row.quantity as f64).abs()),
+            Role::Duration => self.number(kind, |row| 1.0 + row.visits as f64),
             Role::Label => self.two(kind, ["no", "yes"], |row| row.label),
             Role::Treatment => self.two(kind, ["control", "offer"], |row| row.treated),
             Role::Text => self.word(|row| TEXTS[row.text]),

@@ -24,6 +24,7 @@ mod warm_start;
 mod bad_input;
 mod end_to_end;
 mod real_data;
+mod reasons;
 
 mod slow_crash;
 mod slow_power_cut;

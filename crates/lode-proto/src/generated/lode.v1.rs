@@ -466,7 +466,7 @@ pub struct ListPluginsResponse {
 /// LoadPluginRequest belongs to LoadPlugin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoadPluginRequest {
-    /// Name of a file in the plugin directory, e.g. "libchurn.so"; no path.
+    /// Name of a file in the plugin directory, e.g. "libpredict.so"; no path.
     #[prost(string, tag = "1")]
     pub file_name: ::prost::alloc::string::String,
 }

@@ -11,6 +11,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod judge;
 mod kit;
 mod plugin_new;
 mod plugins;

@@ -8,6 +8,7 @@
 //! `scheduler` and `run` carry it out; `judge` judges it; `serving` answers online from pools of
 //! warm workers.
 
+mod alias;
 mod check;
 mod error;
 mod events;
@@ -17,6 +18,7 @@ mod job;
 mod jobs;
 mod judge;
 mod params;
+mod ranking;
 mod records;
 mod run;
 mod scheduler;
@@ -24,7 +26,10 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 
+pub use alias::Expected;
+pub use alias::resolve_model;
 pub use check::resolve_dataset;
 pub use error::Error;
 pub use error::Result;
@@ -53,6 +58,7 @@ pub use judge::CalibrationInput;
 pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
+pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;
@@ -68,3 +74,8 @@ pub use spec::JobSpec;
 pub use spec::Limits;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

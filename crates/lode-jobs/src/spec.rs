@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use lode_types::DatasetId;
 use lode_types::FeatureViewId;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 use serde::Deserialize;
 use serde::Serialize;
+
+use crate::TrainingSpec;
 
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,9 +39,10 @@ pub struct JobSpec {
     /// Every input is read as it was known at this time, if it is said.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from, if one is said.
+    /// A model of the same algorithm that the fit starts from, if one is said; of an alias, what it
+    /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_model: Option<ModelId>,
+    pub base_model: Option<ModelRef>,
 }
 
 /// How a supervised job is judged; what is not said has a default.
@@ -88,7 +91,7 @@ pub struct Limits {
 }
 
 /// A job's input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputRef {
     /// Where rows come from.
     pub source: InputSource,
@@ -99,7 +102,7 @@ pub struct InputRef {
 }
 
 /// Where a job's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputSource {
     /// A dataset.
@@ -116,4 +119,6 @@ pub enum InputSource {
     /// A feature view, as it is declared when the job is created and as of the job's time, or
     /// that of its creation.
     Features(FeatureViewId),
+    /// A training set that is made of what happened.
+    TrainingSet(Box<TrainingSpec>),
 }

@@ -76,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse::time, value_name = "TIME")]
     as_of: Option<Timestamp>,
     /// Start from a model of the same algorithm, so that segments keep their numbers, or a fit
-    /// ends sooner; `lode algorithms ID` says whether it can
+    /// ends sooner; `lode algorithms ID` says whether it can. An id or an alias
     #[arg(long, value_name = "MODEL")]
     base_model: Option<String>,
     /// Start the job and leave
@@ -96,7 +96,10 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
             "--out needs the finished job: leave --detach out, or use `lode output JOB NAME` later",
         ));
     }
-    let spec = spec::spec(cx, &args).await?;
+    let mut spec = spec::spec(cx, &args).await?;
+    if let Some(model) = &mut spec.base_model {
+        *model = cx.model(model).await?;
+    }
     let handle = match &args.id {
         Some(id) => cx.lode.submit_as(id, spec).await?,
         None => cx.lode.submit(spec).await?,

@@ -7,12 +7,13 @@ use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::Result;
+use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
 use crate::jobs::Evaluation;
@@ -40,7 +41,7 @@ pub struct JobSpec {
     pub labels: BTreeMap<String, String>,
     /// Read every input as it was known at this time.
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from.
+    /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
 }
 
@@ -56,7 +57,7 @@ pub struct JobLimits {
 }
 
 /// One input table of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Where its rows come from.
     pub source: InputSource,
@@ -67,7 +68,7 @@ pub struct Input {
 }
 
 /// Where the rows of an input come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InputSource {
     /// A dataset, at the version it has when the job is made.
     Dataset(String),
@@ -82,6 +83,8 @@ pub enum InputSource {
     },
     /// A feature view, as of the job's time or else that of its creation.
     Features(String),
+    /// Rows that the engine makes of what happened.
+    TrainingSet(Box<TrainingSet>),
 }
 
 impl JobSpec {
@@ -145,7 +148,7 @@ impl JobSpec {
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
             base_model: match &self.base_model {
-                Some(model) => names::model(&ModelId::parse(model)?),
+                Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
             ..v1::JobSpec::default()
@@ -175,6 +178,11 @@ impl Input {
     /// A feature view, as of the job's time or else that of its creation.
     pub fn features(feature_view: impl Into<String>) -> Self {
         Self::new(InputSource::Features(feature_view.into()))
+    }
+
+    /// Rows that the engine makes of what happened.
+    pub fn training_set(set: TrainingSet) -> Self {
+        Self::new(InputSource::TrainingSet(Box::new(set)))
     }
 
     fn new(source: InputSource) -> Self {
@@ -208,6 +216,7 @@ impl Input {
                 Source::Output(names::output(&JobId::parse(job)?, output))
             }
             InputSource::Features(view) => Source::FeatureView(view_name(view)?),
+            InputSource::TrainingSet(set) => Source::TrainingSet(set.to_wire()?),
         };
         Ok(v1::InputRef {
             source: Some(source),

@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Models,
     /// Show a model
     Model(commands::model::Args),
+    /// Give a model a second name that can be moved to another, or list them
+    Alias(commands::alias::Args),
     /// Score customers with a model
     Score(commands::score::Args),
     /// The best items for a customer

@@ -19,7 +19,7 @@ use crate::parse;
 /// Arguments of `lode score`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the model
+    /// Id of the model, or an alias
     model: String,
     /// Ids of customers
     #[arg(value_name = "CUSTOMER")]
@@ -33,13 +33,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let model = cx.model(&args.model).await?;
     let scores = match (args.customers.is_empty(), args.rows.is_empty()) {
         (false, true) => {
-            let scoring = cx.lode.score(&args.model, &args.customers, args.explain);
+            let scoring = cx.lode.score(&model, &args.customers, args.explain);
             scoring.await?
         }
         (true, false) => {
-            let scoring = cx.lode.score_rows(&args.model, &args.rows, args.explain);
+            let scoring = cx.lode.score_rows(&model, &args.rows, args.explain);
             scoring.await?
         }
         _ => {

@@ -41,7 +41,7 @@ impl Data {
                 codes.push(code);
             }
             // Both classes, whatever the draws.
-            let yes = row == 0 || (row != 1 && rng.chance(crate::logistic::sigmoid(margin)));
+            let yes = row == 0 || (row != 1 && rng.chance(crate::glm::sigmoid(margin)));
             data.yes.push(f64::from(u8::from(yes)));
             data.amount
                 .push((0.3 * margin).exp() * rng.gamma(2.0) + 0.01);

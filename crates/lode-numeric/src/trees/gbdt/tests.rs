@@ -3,7 +3,7 @@
 use super::super::test_data::{Data, auc};
 use super::super::{Column, Forest, Objective, Table, gbdt};
 use super::{GbdtFit, GbdtParams};
-use crate::logistic::sigmoid;
+use crate::glm::sigmoid;
 use crate::{Error, Rng, go_on};
 
 /// One model of exact shape: nothing drawn, nothing decided by the data.

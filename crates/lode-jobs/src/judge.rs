@@ -40,10 +40,6 @@ use crate::run::Bounds;
 pub use calibration::Calibration;
 pub use calibration::CalibrationInput;
 pub use calibration::Curve;
-#[expect(
-    unused_imports,
-    reason = "the builder of training sets asks which dates will judge"
-)]
 pub(crate) use plan::test_dates;
 
 pub(crate) use rewrite::is_calibrated;

@@ -269,7 +269,6 @@ impl Serving {
     fn population(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
         let subjects = training::Subjects::latest(&self.store, &self.sql, model)?;
         let call = training::SubjectsCall {
-            store: &self.store,
             sql: &self.sql,
             model,
             at: subjects.now()?,

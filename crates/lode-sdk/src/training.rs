@@ -131,7 +131,11 @@ impl TrainingSet {
     /// What is wrong with it, and where.
     pub fn from_json(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| {
-            Error::argument("training_set", "the JSON of a training set", error.to_string())
+            Error::argument(
+                "training_set",
+                "the JSON of a training set",
+                error.to_string(),
+            )
         })
     }
 
@@ -147,7 +151,12 @@ impl TrainingSet {
         let exclude = exclude.map(|dataset| dataset_name(dataset));
         Ok(v1::TrainingSet {
             feature_view: view_name(&self.feature_view)?,
-            as_of: self.as_of.iter().copied().map(convert::time_to_wire).collect(),
+            as_of: self
+                .as_of
+                .iter()
+                .copied()
+                .map(convert::time_to_wire)
+                .collect(),
             rolling: self.rolling.as_ref().map(|plan| v1::RollingPlan {
                 last: plan.last.map(convert::time_to_wire),
                 every: plan.every.clone(),

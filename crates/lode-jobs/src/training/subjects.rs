@@ -38,7 +38,6 @@ use crate::SignatureColumn;
 
 /// Rows of customers for a model.
 pub(crate) struct SubjectsCall<'a> {
-    pub(crate) store: &'a Store,
     pub(crate) sql: &'a Sql,
     pub(crate) model: &'a Model,
     /// Nothing later is seen.
@@ -47,16 +46,6 @@ pub(crate) struct SubjectsCall<'a> {
     pub(crate) customers: Option<&'a [CustomerId]>,
     pub(crate) threads: usize,
     pub(crate) stopped: &'a AtomicBool,
-}
-
-/// Gives the rows to `sink`, batch by batch, from the latest versions of the datasets.
-///
-/// Columns are those of the model's signature, in its order, without label and weight.
-pub(crate) fn subjects(
-    call: &SubjectsCall<'_>,
-    sink: &mut dyn FnMut(RecordBatch) -> Result<()>,
-) -> Result<()> {
-    Subjects::latest(call.store, call.sql, call.model)?.rows(call, sink)
 }
 
 /// What a model's rows are made from, held at a version.
@@ -117,6 +106,7 @@ impl Subjects {
     }
 
     /// All that is held, each dataset once.
+    #[expect(dead_code, reason = "a batch score pins them")]
     pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
         match &self.source {
             Source::Dataset(snapshot) => vec![Arc::clone(snapshot)],
@@ -155,6 +145,8 @@ impl Subjects {
     }
 
     /// Gives the rows to `sink`, batch by batch; `call` says of whom and when.
+    ///
+    /// Columns are those of the model's signature, in its order, without label and weight.
     pub(crate) fn rows(
         &self,
         call: &SubjectsCall<'_>,
@@ -184,11 +176,6 @@ impl Subjects {
         };
         view.compute(&input, call.stopped, &mut sink)
     }
-}
-
-/// The time at which a model of a training set is asked when none is said.
-pub(crate) fn now(store: &Store, sql: &Sql, model: &Model) -> Result<Timestamp> {
-    Subjects::latest(store, sql, model)?.now()
 }
 
 fn dataset_rows(

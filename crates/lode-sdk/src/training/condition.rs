@@ -63,7 +63,9 @@ impl Condition {
     /// What was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         // The first sign that stands in it, so that a value may hold others.
-        let found = OPS.iter().filter_map(|(op, _, sign)| Some((text.find(sign)?, *op, *sign)));
+        let found = OPS
+            .iter()
+            .filter_map(|(op, _, sign)| Some((text.find(sign)?, *op, *sign)));
         let first = found.min_by_key(|(at, _, sign)| (*at, std::cmp::Reverse(sign.len())));
         let wrong = || {
             format!(
@@ -154,7 +156,8 @@ impl<'de> Deserialize<'de> for Condition {
             Some(Json::String(column)) => column,
             found => {
                 let found = found.unwrap_or_default();
-                let message = format!("expected a condition with the name of a column, found {found}");
+                let message =
+                    format!("expected a condition with the name of a column, found {found}");
                 return Err(D::Error::custom(message));
             }
         };
@@ -162,7 +165,9 @@ impl<'de> Deserialize<'de> for Condition {
         let words: Vec<&str> = OPS.iter().map(|(_, word, _)| *word).collect();
         let wrong = |found: String| {
             let words = words.join(", ");
-            D::Error::custom(format!("expected one of {words} beside \"column\", found {found}"))
+            D::Error::custom(format!(
+                "expected one of {words} beside \"column\", found {found}"
+            ))
         };
         let (Some((word, value)), None) = (entries.next(), entries.next()) else {
             return Err(wrong("none or several".to_owned()));
@@ -199,7 +204,9 @@ fn literal(text: &str) -> Value {
         Ok(Json::Bool(value)) => Value::Bool(value),
         Ok(Json::Number(number)) => match number.as_i64() {
             Some(value) => Value::Int(value),
-            None => number.as_f64().map_or_else(|| Value::Text(text.to_owned()), Value::Float),
+            None => number
+                .as_f64()
+                .map_or_else(|| Value::Text(text.to_owned()), Value::Float),
         },
         Ok(Json::String(text)) => Value::Text(text),
         _ => Value::Text(text.to_owned()),

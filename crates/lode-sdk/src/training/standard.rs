@@ -56,7 +56,11 @@ impl FeatureViewSpec {
         features.ratio("recency_by_gap", "recency", "gap_mean");
         let counted = if has(Role::Order) { "orders" } else { "events" };
         features.all_and_windows(counted, "frequency", &json!({"of": counted}));
-        features.add("days_180d", "frequency", json!({"of": "days", "window": "180d"}));
+        features.add(
+            "days_180d",
+            "frequency",
+            json!({"of": "days", "window": "180d"}),
+        );
         features.ratio(
             &format!("{counted}_30d_of_180d"),
             &format!("{counted}_30d"),
@@ -66,7 +70,11 @@ impl FeatureViewSpec {
             features.all_and_windows("spend", "monetary", &json!({}));
             features.add("spend_mean", "monetary", json!({"stat": "mean"}));
             features.add("last_amount", "last_amount", json!({}));
-            features.add("spend_trend_180d", "window", json!({"stat": "trend", "window": "180d"}));
+            features.add(
+                "spend_trend_180d",
+                "window",
+                json!({"stat": "trend", "window": "180d"}),
+            );
             features.ratio("spend_30d_of_180d", "spend_30d", "spend_180d");
             features.ratio("spend_90d_of_180d", "spend_90d", "spend_180d");
             // What is below 0 was given back.
@@ -136,7 +144,12 @@ struct Amount {
 impl Amount {
     /// Where a dataset has an amount: role amount, or quantity and unit_price.
     fn of(events: &Dataset) -> Option<Self> {
-        let column = |role: Role| events.schema.with_role(role).map(|column| column.name.clone());
+        let column = |role: Role| {
+            events
+                .schema
+                .with_role(role)
+                .map(|column| column.name.clone())
+        };
         let both = || Some((column(Role::Quantity)?, column(Role::UnitPrice)?).0);
         let signed = column(Role::Amount).or_else(both)?;
         Some(Self { signed })
@@ -167,12 +180,18 @@ fn attributes(customers: &Dataset) -> Result<(Attributes, Option<String>)> {
     for column in customers.schema.columns() {
         let of_use = !matches!(
             column.role,
-            Some(Role::CustomerId | Role::EventTime | Role::ArrivalTime | Role::Label | Role::Weight)
+            Some(
+                Role::CustomerId | Role::EventTime | Role::ArrivalTime | Role::Label | Role::Weight
+            )
         );
         let takes = !matches!(column.column_type, ColumnType::Timestamp | ColumnType::Date);
         if of_use && takes {
             let ok = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let name: String = column.name.chars().map(|c| if ok(c) { c } else { '_' }).collect();
+            let name: String = column
+                .name
+                .chars()
+                .map(|c| if ok(c) { c } else { '_' })
+                .collect();
             found.push((name, column.name.clone()));
         }
     }

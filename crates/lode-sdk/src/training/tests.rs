@@ -25,7 +25,10 @@ fn the_json_of_the_docs_is_read() {
     }"#;
     let set = TrainingSet::from_json(text).unwrap();
     let wire = set.to_wire().unwrap();
-    assert_eq!(wire.feature_view, "tenants/default/featureViews/sales_standard");
+    assert_eq!(
+        wire.feature_view,
+        "tenants/default/featureViews/sales_standard"
+    );
     assert_eq!(wire.rolling.as_ref().unwrap().dates, 6);
     let label = wire.label.unwrap();
     assert_eq!(label.kind(), v1::LabelKind::Event);
@@ -58,19 +61,35 @@ fn conditions_are_read_as_people_type_them() {
         read("recency<=180"),
         one("recency", ConditionOp::AtMost, Value::Int(180))
     );
-    assert_eq!(read("spend > 2.5"), one("spend", ConditionOp::Above, Value::Float(2.5)));
-    assert_eq!(read("plan!=a=b"), one("plan", ConditionOp::NotEquals, text("a=b")));
-    assert_eq!(read("open=true"), one("open", ConditionOp::Equals, Value::Bool(true)));
+    assert_eq!(
+        read("spend > 2.5"),
+        one("spend", ConditionOp::Above, Value::Float(2.5))
+    );
+    assert_eq!(
+        read("plan!=a=b"),
+        one("plan", ConditionOp::NotEquals, text("a=b"))
+    );
+    assert_eq!(
+        read("open=true"),
+        one("open", ConditionOp::Equals, Value::Bool(true))
+    );
     assert_eq!(
         read("plan in gold|silver").values,
         [text("gold"), text("silver")]
     );
     let code = read("code=22423");
-    assert_eq!(code.clone().of_type(ColumnType::String).values, [text("22423")]);
+    assert_eq!(
+        code.clone().of_type(ColumnType::String).values,
+        [text("22423")]
+    );
     assert_eq!(code.of_type(ColumnType::Int64).values, [Value::Int(22423)]);
     assert_eq!(read("recency<=180").to_string(), "recency<=180");
     for wrong in ["recency", "=3", "plan="] {
-        assert!(Condition::parse(wrong).unwrap_err().contains("expected COLUMN=VALUE"));
+        assert!(
+            Condition::parse(wrong)
+                .unwrap_err()
+                .contains("expected COLUMN=VALUE")
+        );
     }
 }
 
@@ -100,14 +119,23 @@ fn the_standard_view_follows_the_roles() {
     let when = ("when", ColumnType::Timestamp, Some(Role::EventTime));
     let names = |spec: &FeatureViewSpec| -> Vec<String> {
         let features = spec.declaration["features"].as_array().unwrap();
-        features.iter().map(|f| f["name"].as_str().unwrap().to_owned()).collect()
+        features
+            .iter()
+            .map(|f| f["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let plain = dataset("visits", DatasetKind::Events, &[id, when]);
     let spec = FeatureViewSpec::standard(&plain, None).unwrap();
     assert_eq!(spec.name, "visits_standard");
     let found = names(&spec);
-    assert!(found.contains(&"events_90d".to_owned()) && found.contains(&"recency_by_gap".to_owned()));
-    assert!(!found.iter().any(|name| name.starts_with("spend") || name == "items"));
+    assert!(
+        found.contains(&"events_90d".to_owned()) && found.contains(&"recency_by_gap".to_owned())
+    );
+    assert!(
+        !found
+            .iter()
+            .any(|name| name.starts_with("spend") || name == "items")
+    );
 
     let lines = dataset(
         "sales",
@@ -130,10 +158,20 @@ fn the_standard_view_follows_the_roles() {
     let undated = dataset("people", DatasetKind::Customers, &people);
     let spec = FeatureViewSpec::standard(&lines, Some(&undated)).unwrap();
     let found = names(&spec);
-    for name in ["orders_30d", "spend_180d", "items_90d", "returns", "spend_90d_of_180d"] {
+    for name in [
+        "orders_30d",
+        "spend_180d",
+        "items_90d",
+        "returns",
+        "spend_90d_of_180d",
+    ] {
         assert!(found.contains(&name.to_owned()), "{name} in {found:?}");
     }
-    assert!(spec.left_out.unwrap().contains("no column of role event_time"));
+    assert!(
+        spec.left_out
+            .unwrap()
+            .contains("no column of role event_time")
+    );
     assert!(spec.declaration.get("customers").is_none());
 
     let mut dated = people.to_vec();
@@ -142,9 +180,14 @@ fn the_standard_view_follows_the_roles() {
     let spec = FeatureViewSpec::standard(&lines, Some(&dated)).unwrap();
     assert_eq!(names(&spec)[found.len()..], ["plan", "customer_recency"]);
     assert_eq!(spec.declaration["customers"], "people");
-    assert_eq!(spec, FeatureViewSpec::standard(&lines, Some(&dated)).unwrap());
+    assert_eq!(
+        spec,
+        FeatureViewSpec::standard(&lines, Some(&dated)).unwrap()
+    );
 
     let nobody = dataset("clicks", DatasetKind::Events, &[when]);
-    let error = FeatureViewSpec::standard(&nobody, None).unwrap_err().to_string();
+    let error = FeatureViewSpec::standard(&nobody, None)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("expected a dataset of events with a column of role customer_id"));
 }

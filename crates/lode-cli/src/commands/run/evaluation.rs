@@ -6,6 +6,7 @@ use lode_sdk::Evaluation;
 /// How a supervised job is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judging of a supervised job")]
+#[group(skip)]
 pub(crate) struct EvaluationArgs {
     /// How scores are made probabilities: auto, none, platt or isotonic
     #[arg(long, value_name = "METHOD", default_value = "auto")]
@@ -28,7 +29,7 @@ pub(crate) struct EvaluationArgs {
 }
 
 impl EvaluationArgs {
-    pub(super) fn evaluation(&self) -> Evaluation {
+    pub(crate) fn evaluation(&self) -> Evaluation {
         Evaluation {
             calibration: self.calibration,
             threshold: self.threshold,

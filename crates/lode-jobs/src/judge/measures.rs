@@ -6,6 +6,7 @@
 
 use lode_numeric::metrics;
 use lode_numeric::metrics::Amount;
+use lode_numeric::metrics::AmountOrder;
 use lode_numeric::metrics::Binary;
 use lode_numeric::metrics::Binning;
 use lode_numeric::metrics::Bootstrap;
@@ -255,6 +256,7 @@ enum Part {
     Amount {
         predicted: Vec<f64>,
         actual: Vec<f64>,
+        order: AmountOrder,
         share: f64,
     },
     Survival(survival::Part),
@@ -295,11 +297,16 @@ fn parts(
                     share,
                 }
             }
-            Truth::Amount(truth) => Part::Amount {
-                predicted: of(&held.raw),
-                actual: positions.iter().map(|at| truth[held.rows[*at]]).collect(),
-                share,
-            },
+            Truth::Amount(truth) => {
+                let predicted = of(&held.raw);
+                let actual: Vec<f64> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
+                Part::Amount {
+                    order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+                    predicted,
+                    actual,
+                    share,
+                }
+            }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
                     .iter()
@@ -357,9 +364,11 @@ impl Part {
             Self::Amount {
                 predicted,
                 actual,
+                order,
                 share,
             } => {
-                let Ok(amount) = Amount::new(predicted, actual, weights) else {
+                let amount = Amount::ordered(predicted, actual, weights, order);
+                let Ok(amount) = amount else {
                     return vec![None; AMOUNT.len()];
                 };
                 vec![
@@ -368,8 +377,8 @@ impl Part {
                     amount.r2(),
                     amount.wape(),
                     amount.total_ratio(),
-                    amount.spearman().ok().flatten(),
-                    amount.normalized_gini().ok().flatten(),
+                    amount.spearman(),
+                    amount.normalized_gini(),
                     amount.value_reached(0.1),
                     amount.value_reached(*share),
                 ]

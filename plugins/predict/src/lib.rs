@@ -36,13 +36,19 @@ use families::Credit;
 use families::Demand;
 use families::Response;
 use families::Value;
+use learners::Cox;
+use learners::Hazard;
 use learners::Linear;
 use learners::Logistic;
+use learners::Scorecard;
 
 lode_plugin::export_plugin!(
     Predict<Churn, Logistic>,
+    Predict<Churn, Cox>,
+    Predict<Churn, Hazard>,
     Predict<Response, Logistic>,
     Predict<Demand, Logistic>,
     Predict<Value, Linear>,
     Predict<Credit, Logistic>,
+    Predict<Credit, Scorecard>,
 );

@@ -2,6 +2,7 @@
 //!
 //! One binary, so that everything is linked once. `cargo xtask test` builds what it runs.
 
+mod aliases;
 mod asof;
 mod budgets;
 mod damage;
@@ -11,6 +12,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod judge;
 mod kit;
 mod plugin_new;
 mod plugins;
@@ -23,6 +25,7 @@ mod warm_start;
 mod bad_input;
 mod end_to_end;
 mod real_data;
+mod reasons;
 
 mod slow_crash;
 mod slow_power_cut;

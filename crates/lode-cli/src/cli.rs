@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Plugins,
     /// Write, check, load, unload or release a plugin
     Plugin(commands::plugin::Args),
+    /// Learn from a dataset of events who will leave, who will buy what, or how much
+    Train(commands::train::Args),
     /// Run an algorithm
     Run(commands::run::Args),
     /// List jobs, newest first
@@ -85,6 +87,8 @@ pub(crate) enum Command {
     Models,
     /// Show a model
     Model(commands::model::Args),
+    /// Give a model a second name that can be moved to another, or list them
+    Alias(commands::alias::Args),
     /// Score customers with a model
     Score(commands::score::Args),
     /// The best items for a customer

@@ -6,6 +6,7 @@
 pub(crate) mod base_model;
 mod bind;
 mod columns;
+mod evaluation;
 mod library;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use lode_types::Clock;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::JobId;
+use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
 use lode_types::Timestamp;
@@ -39,12 +41,16 @@ use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
+use crate::alias::resolve_model;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
+use crate::job::base_model_of;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
+use crate::training;
+use crate::training::TrainingSource;
 
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
@@ -62,7 +68,9 @@ pub(crate) struct Checked {
     pub(crate) params_json: String,
     pub(crate) inputs: Vec<BoundInput>,
     pub(crate) folds: u32,
-    /// Of the model to start from, if there is one.
+    /// The model to start from, if there is one.
+    pub(crate) base_model: Option<ModelId>,
+    /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
 }
 
@@ -73,6 +81,18 @@ pub(crate) struct BoundInput {
     /// Nothing that was known later is seen.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) kept: KeptColumns,
+}
+
+/// Columns of an input's files that the engine keeps for itself; no plugin gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptColumns {
+    /// The time as of which the row was made.
+    pub(crate) as_of: Option<String>,
+    /// The time at which its label was known.
+    pub(crate) label_end: Option<String>,
+    /// Whether its customer was new then.
+    pub(crate) is_new: Option<String>,
 }
 
 /// Where an input's rows come from; the snapshots hold the versions.
@@ -94,6 +114,7 @@ pub(crate) enum BoundSource {
         declaration: String,
         as_of: Timestamp,
     },
+    TrainingSet(Box<TrainingSource>),
 }
 
 /// A column that the algorithm gets.
@@ -126,6 +147,7 @@ impl Checker<'_> {
                 format!("expected 0 to 20 folds, found {}", spec.folds),
             ));
         }
+        evaluation::check(&spec.evaluation)?;
         if spec.labels.len() > MAX_ENTRIES || spec.inputs.len() > MAX_ENTRIES {
             return Err(Error::invalid(
                 "OUT_OF_RANGE",
@@ -151,8 +173,12 @@ impl Checker<'_> {
         }
         limits(spec)?;
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
-        let base_model = spec.base_model.as_ref();
+        let base_model = match again {
+            Some(provenance) => base_model_of(spec, provenance).cloned(),
+            None => self.base_model(spec)?,
+        };
         let base_model_sha256 = base_model
+            .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
@@ -172,8 +198,16 @@ impl Checker<'_> {
             params_json,
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
+            base_model,
             base_model_sha256,
         })
+    }
+
+    /// The model to start from, an alias followed.
+    fn base_model(&self, spec: &JobSpec) -> Result<Option<ModelId>> {
+        let model = spec.base_model.as_ref();
+        let id = model.map(|model| resolve_model(self.store, model));
+        id.transpose().map_err(|error| error.at("spec.base_model"))
     }
 
     fn inputs(
@@ -218,25 +252,34 @@ impl Checker<'_> {
             };
             let field = format!("spec.inputs.{}", wanted.name);
             let name = &wanted.name;
-            let (source, columns) =
-                self.source(name, given, spec.as_of, &mut pins)
-                    .map_err(|error| {
-                        if error.to_string().is_empty() {
-                            error
-                        } else {
-                            error.at(field.clone())
-                        }
-                    })?;
+            let (source, columns) = self.source(name, given, spec, &mut pins).map_err(|error| {
+                if error.to_string().is_empty() {
+                    error
+                } else {
+                    training::below(error, &field)
+                }
+            })?;
             let columns = bind(&algorithm.id, wanted, given, columns)?;
             let as_of = match &source {
                 BoundSource::Features { as_of, .. } => Some(*as_of),
+                BoundSource::TrainingSet(set) => Some(set.resolved.bound),
                 _ => spec.as_of,
             };
+            let mut kept = KeptColumns::default();
+            if let BoundSource::TrainingSet(_) = &source {
+                let [as_of, label_end, is_new] = lode_features::KEPT.map(str::to_owned);
+                kept = KeptColumns {
+                    as_of: Some(as_of),
+                    label_end: Some(label_end),
+                    is_new: Some(is_new),
+                };
+            }
             inputs.push(BoundInput {
                 name: wanted.name.clone(),
                 source,
                 as_of,
                 columns,
+                kept,
             });
         }
         Ok(inputs)
@@ -246,9 +289,10 @@ impl Checker<'_> {
         &self,
         name: &str,
         given: &InputRef,
-        as_of: Option<Timestamp>,
+        spec: &JobSpec,
         pins: &mut Pins<'_>,
     ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        let as_of = spec.as_of;
         match &given.source {
             InputSource::Dataset(id) => {
                 let snapshot = pins.pin(id)?;
@@ -313,6 +357,28 @@ impl Checker<'_> {
                     as_of: time,
                 };
                 Ok((source, columns))
+            }
+            InputSource::TrainingSet(set) => {
+                let (store, sql) = (self.store, self.sql);
+                let source = match pins.training(name) {
+                    Some((view, resolved)) => {
+                        TrainingSource::again(store, sql, &view, &resolved, &mut |id| pins.pin(id))?
+                    }
+                    None => {
+                        let asked = training::Asked {
+                            store,
+                            sql,
+                            as_of,
+                            seed: spec.seed,
+                            test_dates: spec.evaluation.test_dates,
+                            judges: spec.folds != 1,
+                        };
+                        TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?
+                    }
+                };
+                let mut columns = arrow_columns(&source.schema())?;
+                columns.retain(|column| !lode_features::KEPT.contains(&column.name.as_str()));
+                Ok((BoundSource::TrainingSet(Box::new(source)), columns))
             }
         }
     }
@@ -431,6 +497,12 @@ impl Pins<'_> {
         pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
     }
 
+    /// The view and the resolved training set of an input as they were kept.
+    fn training(&self, input: &str) -> Option<(String, String)> {
+        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
+        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.training.clone()?)))
+    }
+
     fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
         if let Some(held) = self.held.get(id) {
             return Ok(Arc::clone(held));
@@ -447,10 +519,11 @@ impl Pins<'_> {
 
 impl Checked {
     /// Versions read, in the order of the inputs.
-    pub(crate) fn pinned(&self) -> Vec<PinnedInput> {
+    pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
         for input in &self.inputs {
             let mut features = None;
+            let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {
                 BoundSource::Dataset(snapshot) => vec![Arc::clone(snapshot)],
                 BoundSource::Sql { tables, .. } => {
@@ -465,6 +538,11 @@ impl Checked {
                     features = Some(declaration.clone());
                     view.snapshots()
                 }
+                BoundSource::TrainingSet(set) => {
+                    features = Some(set.declaration.clone());
+                    training = Some(serde_json::to_string(&set.resolved)?);
+                    set.snapshots()
+                }
             };
             for snapshot in snapshots {
                 pinned.push(PinnedInput {
@@ -473,9 +551,19 @@ impl Checked {
                     version: snapshot.version(),
                     as_of: input.as_of,
                     features: features.clone(),
+                    // Once is enough: it may name many values.
+                    training: training.take(),
                 });
             }
         }
-        pinned
+        Ok(pinned)
+    }
+
+    /// The training set that the job learns from, if it is one.
+    pub(crate) fn training(&self) -> Option<&TrainingSource> {
+        self.inputs.iter().find_map(|input| match &input.source {
+            BoundSource::TrainingSet(set) => Some(&**set),
+            _ => None,
+        })
     }
 }

@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
+use arrow_array::new_empty_array;
 use arrow_schema::Field;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
@@ -25,7 +28,6 @@ use lode_types::ROLE_KEY;
 use lode_types::Timestamp;
 
 use crate::Error;
-use crate::PinnedView;
 use crate::Result;
 use crate::check::BoundColumn;
 use crate::check::BoundInput;
@@ -102,8 +104,14 @@ pub(crate) fn open(
         }
         BoundSource::Features { view, as_of, .. } => {
             let file = store.scratch_file()?;
-            write_features(&file, sql, view, *as_of, until)?;
+            watched(until, |threads, stopped| {
+                view.write(sql, *as_of, threads, stopped, &file)
+            })?;
             vec![file]
+        }
+        BoundSource::TrainingSet(set) => {
+            let made = |threads, stopped: &AtomicBool| set.file(store, sql, threads, stopped);
+            vec![watched(until, made)?]
         }
     };
     Ok(table(&input.name, files, &input.columns))
@@ -118,14 +126,11 @@ fn files(snapshot: &Snapshot, as_of: Option<Timestamp>) -> Result<Vec<File>> {
     Ok(files.into_iter().map(|file| file.file).collect())
 }
 
-/// Writes a view's rows; ends the computation when its time is over.
-fn write_features(
-    file: &File,
-    sql: &Sql,
-    view: &PinnedView,
-    as_of: Timestamp,
+/// Has features computed with some threads; ends the computation when its time is over.
+fn watched<T>(
     until: Until<'_>,
-) -> Result<()> {
+    compute: impl FnOnce(usize, &AtomicBool) -> Result<T>,
+) -> Result<T> {
     let written = AtomicBool::new(false);
     let stopped = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
@@ -141,7 +146,7 @@ fn write_features(
             })
             .map_err(|error| Error::new(Class::Unavailable, "THREAD_FAILED", error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let outcome = view.write(sql, as_of, threads, &stopped, file);
+        let outcome = compute(threads, &stopped);
         written.store(true, Ordering::Release);
         outcome
     });
@@ -202,8 +207,7 @@ pub(crate) fn table(name: &str, files: Vec<File>, columns: &[BoundColumn]) -> In
 
 /// All rows of an input in one batch, its columns and roles as bound: for evaluation,
 /// which deals rows out by number.
-pub(crate) fn load(files: Vec<File>, columns: &[BoundColumn]) -> Result<RecordBatch> {
-    let table = Table::open(files)?;
+pub(crate) fn load(table: &Table, columns: &[BoundColumn]) -> Result<RecordBatch> {
     let schema = table.schema();
     let mut projection = Vec::new();
     for column in columns {
@@ -217,6 +221,20 @@ pub(crate) fn load(files: Vec<File>, columns: &[BoundColumn]) -> Result<RecordBa
         batches.push(RecordBatch::try_new(Arc::clone(&bound), columns)?);
     }
     Ok(arrow_select::concat::concat_batches(&bound, &batches)?)
+}
+
+/// All rows of one column, which need not be bound.
+pub(crate) fn load_column(table: &Table, name: &str) -> Result<ArrayRef> {
+    let at = table.schema().index_of(name)?;
+    let mut pieces = Vec::new();
+    for i in 0..table.n_batches() {
+        pieces.push(Arc::clone(table.batch(i, Some(&[at]))?.column(0)));
+    }
+    let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| &**piece).collect();
+    if pieces.is_empty() {
+        return Ok(new_empty_array(table.schema().field(at).data_type()));
+    }
+    Ok(arrow_select::concat::concat(&pieces)?)
 }
 
 fn bound_schema(schema: &Schema, projection: &[usize], columns: &[BoundColumn]) -> SchemaRef {

@@ -5,18 +5,20 @@
 //! the store so that a restart loses no job. It knows nothing of gRPC.
 //!
 //! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
-//! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online from pools of
+//! `scheduler` and `run` carry it out; `judge` judges it; `serving` answers online from pools of
 //! warm workers.
 
+mod alias;
 mod check;
 mod error;
-mod evaluate;
 mod events;
 mod features;
 mod input;
 mod job;
 mod jobs;
+mod judge;
 mod params;
+mod ranking;
 mod records;
 mod run;
 mod scheduler;
@@ -24,7 +26,10 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 
+pub use alias::Expected;
+pub use alias::resolve_model;
 pub use check::resolve_dataset;
 pub use error::Error;
 pub use error::Result;
@@ -48,8 +53,12 @@ pub use job::Provenance;
 pub use job::SignatureColumn;
 pub use jobs::Jobs;
 pub use jobs::Options;
+pub use judge::Calibration;
+pub use judge::CalibrationInput;
+pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
+pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;
@@ -57,9 +66,16 @@ pub use serving::RecommendCall;
 pub use serving::ScoreCall;
 pub use serving::ScoreSubject;
 pub use serving::Scored;
+pub use spec::CalibrationMethod;
+pub use spec::Evaluation;
 pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;
 pub use spec::Limits;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

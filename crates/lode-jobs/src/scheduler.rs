@@ -161,11 +161,11 @@ impl Scheduler {
     pub(crate) fn user_of(&self, used: &Job) -> Option<(JobId, &'static str)> {
         let queue = lock(&self.shared.queue);
         let mut uses = queue.live.iter().filter_map(|(id, live)| {
-            let spec = &lock(&live.job).spec;
-            let reads = spec.inputs.values().any(
+            let job = lock(&live.job);
+            let reads = job.spec.inputs.values().any(
                 |input| matches!(&input.source, InputSource::Output { job, .. } if *job == used.id),
             );
-            let starts = spec.base_model.as_ref();
+            let starts = job.base_model();
             if reads {
                 Some((id.clone(), "reads an output"))
             } else if starts.is_some_and(|model| used.models.contains(model)) {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -24,14 +25,17 @@ use lode_types::CustomerId;
 use lode_types::Failure;
 use lode_types::Fault;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Task;
 use lode_types::Value;
 
+use crate::Calibration;
 use crate::Error;
 use crate::Model;
 use crate::Options;
 use crate::Result;
 use crate::features;
+use crate::training;
 
 mod library;
 mod models;
@@ -50,7 +54,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct ScoreCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// What to score, in order.
     pub subject: ScoreSubject,
     /// Whether to give reasons.
@@ -72,6 +76,8 @@ pub enum ScoreSubject {
 pub struct Scored {
     /// The customer, when known.
     pub customer: String,
+    /// The item, of a model that scores candidates of a customer.
+    pub item: String,
     /// The score.
     pub score: f64,
     /// The label, when the model gives one.
@@ -101,7 +107,7 @@ pub struct Reason {
 #[derive(Clone, Debug)]
 pub struct RecommendCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// Whom for.
     pub customer: Option<CustomerId>,
     /// Items touched since the model was made.
@@ -161,6 +167,11 @@ impl Serving {
         self.models.model(id)
     }
 
+    /// Opens workers for a model that takes the place of one in use.
+    pub(crate) fn follow(&self, from: &ModelId, to: &ModelId) -> Result<()> {
+        self.models.follow(from, to)
+    }
+
     /// Closes a model that was deleted.
     pub(crate) fn forget(&self, id: &ModelId) {
         self.models.forget(id);
@@ -171,8 +182,8 @@ impl Serving {
         self.models.clear();
     }
 
-    pub(crate) fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn score(&self, model: &ModelId, call: &ScoreCall) -> Result<Vec<Scored>> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task == Task::Recommendation {
             return Err(wrong_task(&open.model, "scores", "Recommend"));
         }
@@ -192,12 +203,16 @@ impl Serving {
                 scored.num_rows()
             )));
         }
-        fill(&scored, &present, &mut results)?;
+        let calibration = open.model.calibration.as_ref();
+        fill(&scored, &present, calibration, &mut results)?;
+        if results.iter().any(|result| !result.item.is_empty()) {
+            rows::best_first(&mut results);
+        }
         Ok(results)
     }
 
-    pub(crate) fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task != Task::Recommendation {
             return Err(wrong_task(&open.model, "recommendations", "Score"));
         }
@@ -231,6 +246,9 @@ impl Serving {
             let of = format!("dataset {dataset}");
             return rows::from_customers(&model.signature, &of, ids, found);
         }
+        if training::resolved(&model.provenance)?.is_some() {
+            return self.population(model, ids);
+        }
         let first = model.provenance.inputs.first();
         let Some(declaration) = first.and_then(|input| input.features.as_deref()) else {
             return Err(Error::new(
@@ -245,6 +263,25 @@ impl Serving {
         };
         let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
         rows::from_customers(&model.signature, "the model's feature view", ids, found)
+    }
+
+    /// The rows of customers as a model's training set gives them now.
+    fn population(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
+        let subjects = training::Subjects::latest(&self.store, &self.sql, model)?;
+        let call = training::SubjectsCall {
+            sql: &self.sql,
+            model,
+            at: subjects.now()?,
+            customers: Some(ids),
+            threads: 1,
+            stopped: &AtomicBool::new(false),
+        };
+        let mut found = Vec::new();
+        subjects.rows(&call, &mut |batch| {
+            found.push(batch);
+            Ok(())
+        })?;
+        rows::from_population(ids, &found)
     }
 
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {
@@ -281,7 +318,13 @@ impl Serving {
     }
 }
 
-fn fill(scored: &RecordBatch, present: &[usize], results: &mut [Scored]) -> Result<()> {
+/// Takes over what the model says; a score that was calibrated when it was judged is so here too.
+fn fill(
+    scored: &RecordBatch,
+    present: &[usize],
+    calibration: Option<&Calibration>,
+    results: &mut [Scored],
+) -> Result<()> {
     let scores = number(scored, "score")?
         .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
     let margins = number(scored, "margin")?;
@@ -292,8 +335,10 @@ fn fill(scored: &RecordBatch, present: &[usize], results: &mut [Scored]) -> Resu
         .and_then(|column| column.as_list_opt::<i32>());
     for (row, &i) in present.iter().enumerate() {
         let result = &mut results[i];
-        result.score = scores.value(row);
-        result.margin = margins.as_ref().map_or(0.0, |margins| margins.value(row));
+        let margin = margins.as_ref().map(|margins| margins.value(row));
+        let score = scores.value(row);
+        result.score = calibration.map_or(score, |calibrated| calibrated.apply(score, margin));
+        result.margin = margin.unwrap_or(0.0);
         result.base = bases.as_ref().map_or(0.0, |bases| bases.value(row));
         if let Some(labels) = labels.as_ref().filter(|labels| labels.is_valid(row)) {
             labels.value(row).clone_into(&mut result.label);

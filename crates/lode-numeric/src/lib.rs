@@ -12,12 +12,14 @@ mod error;
 mod golden;
 mod rows;
 
+pub mod calibration;
 pub mod folds;
 pub mod glm;
 pub mod kmeans;
 pub mod label;
 pub mod metrics;
 pub mod neighbors;
+pub mod normal;
 pub mod scorecard;
 pub mod standardize;
 pub mod sum;

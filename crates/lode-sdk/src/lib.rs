@@ -4,6 +4,7 @@
 //! depends on how the engine works inside. Invariant: an ingest or a watch that breaks goes
 //! on where the engine says it stopped, so a caller sees each row and each event once.
 
+mod aliases;
 mod catalog;
 mod error;
 mod features;
@@ -17,7 +18,9 @@ mod query;
 mod serial;
 mod serving;
 mod table;
+mod training;
 
+pub use aliases::AliasMove;
 pub use catalog::AlgorithmInfo;
 pub use catalog::Compaction;
 pub use catalog::Containment;
@@ -40,7 +43,9 @@ pub use ingest::Ingest;
 pub use ingest::IngestEvent;
 pub use ingest::IngestReport;
 pub use ingest::Outcome;
+pub use jobs::Calibration;
 pub use jobs::Churn;
+pub use jobs::Evaluation;
 pub use jobs::Input;
 pub use jobs::InputSource;
 pub use jobs::Job;
@@ -77,6 +82,14 @@ pub use serving::ScoredItem;
 pub use serving::Tag;
 pub use table::Rows;
 pub use table::Table;
+pub use training::Candidates;
+pub use training::Condition;
+pub use training::ConditionOp;
+pub use training::FeatureViewSpec;
+pub use training::Label;
+pub use training::LabelKind;
+pub use training::RollingPlan;
+pub use training::TrainingSet;
 
 pub use lode_client::Options;
 pub use lode_client::RetryPolicy;

@@ -25,6 +25,11 @@ use crate::serial;
 pub struct Score {
     /// Empty for a row without a customer id.
     pub customer: String,
+    /// The item, of a model that scores candidates of a customer; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub item: String,
+    /// The model that answered: of an alias, what it points at.
+    pub model: String,
     /// e.g. the probability of leaving.
     pub score: f64,
     /// e.g. the segment; empty when the model gives none.
@@ -54,7 +59,7 @@ pub struct Reason {
 /// A question for offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recommend {
-    /// The model.
+    /// The model: `ID` or `@ALIAS`.
     pub model: String,
     /// The customer; one that the model does not know gets the most popular items.
     pub customer: String,
@@ -73,6 +78,8 @@ pub struct Offers {
     pub items: Vec<ScoredItem>,
     /// Whether they rest on the customer's own history.
     pub personal: bool,
+    /// The model that answered: of an alias, what it points at.
+    pub model: String,
 }
 
 /// One item.
@@ -173,7 +180,9 @@ impl Lode {
 
     async fn score_any(&self, request: v1::ScoreRequest) -> Result<Vec<Score>> {
         let answer = self.client().score(request).await?;
-        Ok(answer.results.into_iter().map(Score::from).collect())
+        let model = id_of(&answer.model);
+        let scores = answer.results.into_iter();
+        Ok(scores.map(|result| Score::of(result, &model)).collect())
     }
 
     /// The best items for a customer.
@@ -199,6 +208,7 @@ impl Lode {
                 })
                 .collect(),
             personal: answer.personal,
+            model: id_of(&answer.model),
         })
     }
 
@@ -246,10 +256,12 @@ impl Lode {
     }
 }
 
-impl From<v1::ScoreResult> for Score {
-    fn from(result: v1::ScoreResult) -> Self {
+impl Score {
+    fn of(result: v1::ScoreResult, model: &str) -> Self {
         Self {
             customer: result.customer,
+            item: result.item,
+            model: model.to_owned(),
             score: result.score,
             label: result.label,
             margin: result.margin,

@@ -1,5 +1,7 @@
 //! `lode job`: one job, now or to its end.
 
+mod measures;
+
 use std::process::ExitCode;
 
 use lode_sdk::Job;
@@ -130,11 +132,10 @@ fn card(job: &Job) -> String {
         ));
     }
     if !job.metrics.is_empty() {
-        let mut list = List::new(&["metric", "value"]);
-        for (name, value) in &job.metrics {
-            list.push(vec![name.as_str().into(), (*value).into()]);
-        }
-        text.push_str(&format!("\n{}", list.to_table()));
+        text.push_str(&format!("\n{}", measures::table(&job.metrics).to_table()));
+    }
+    if let Some(line) = measures::contact_line(&job.metrics) {
+        text.push_str(&format!("\n{line}"));
     }
     if !job.outputs.is_empty() {
         let mut list = List::new(&["output", "rows", "print it"]);

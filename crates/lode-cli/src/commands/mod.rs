@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod algorithms;
+pub(crate) mod alias;
 pub(crate) mod cancel;
 pub(crate) mod customer;
 pub(crate) mod dataset;
@@ -25,6 +26,7 @@ pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod score;
 pub(crate) mod serve;
+pub(crate) mod train;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,25 @@ pub(crate) struct Context {
     pub(crate) lode: Lode,
     /// How to print.
     pub(crate) format: Format,
+}
+
+impl Context {
+    /// The model that is meant: an id, `@ALIAS`, or a word that is no id but an alias.
+    pub(crate) async fn model(&self, name: &str) -> Result<String> {
+        if name.starts_with('@') {
+            return Ok(name.to_owned());
+        }
+        let error = match self.lode.model(name).await {
+            Ok(model) => return Ok(model.model),
+            Err(error) if error.has_reason("MODEL_NOT_FOUND") => error,
+            Err(error) => return Err(error.into()),
+        };
+        let alias = format!("@{name}");
+        match self.lode.model(&alias).await {
+            Ok(_) => Ok(alias),
+            Err(_) => Err(error.into()),
+        }
+    }
 }
 
 /// Runs a command to its exit code.
@@ -66,12 +87,14 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Plugins => plugins::run(&cx).await,
         Command::Plugin(args) => plugin::run(&cx, args).await,
         Command::Run(args) => run::run(&cx, args).await,
+        Command::Train(args) => train::run(&cx, args).await,
         Command::Jobs(args) => jobs::run(&cx, args).await,
         Command::Job(args) => job::run(&cx, args).await,
         Command::Cancel(args) => cancel::run(&cx, args).await,
         Command::Output(args) => output::run(&cx, args).await,
         Command::Models => models::run(&cx).await,
         Command::Model(args) => model::run(&cx, args).await,
+        Command::Alias(args) => alias::run(&cx, args).await,
         Command::Score(args) => score::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,

@@ -1,5 +1,6 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
+pub(crate) mod evaluation;
 mod spec;
 
 use std::path::PathBuf;
@@ -31,15 +32,15 @@ use crate::progress;
 pub(crate) struct Args {
     /// The algorithm, e.g. churn.logistic
     algorithm: String,
-    /// A table to read: a dataset, a SELECT, an output of a job, or a feature view at the time of
-    /// --as-of or else now; INPUT= may be left out
-    /// when the algorithm has one input
+    /// A table to read: a dataset, a SELECT, an output of a job, a feature view at the time of
+    /// --as-of or else now, or a training set by the JSON of a file (docs/training-sets.md);
+    /// INPUT= may be left out when the algorithm has one input
     #[arg(
         short = 'i',
         long = "input",
         value_parser = parse::input,
         required = true,
-        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME|features:VIEW"
+        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME|features:VIEW|training:FILE"
     )]
     inputs: Vec<InputArg>,
     /// A parameter; the value is read as JSON when it is JSON, else as text
@@ -66,6 +67,8 @@ pub(crate) struct Args {
     /// Folds of the cross-validation of a supervised job; 1 turns it off [default: 5]
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
+    #[command(flatten)]
+    evaluation: evaluation::EvaluationArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,
@@ -73,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse::time, value_name = "TIME")]
     as_of: Option<Timestamp>,
     /// Start from a model of the same algorithm, so that segments keep their numbers, or a fit
-    /// ends sooner; `lode algorithms ID` says whether it can
+    /// ends sooner; `lode algorithms ID` says whether it can. An id or an alias
     #[arg(long, value_name = "MODEL")]
     base_model: Option<String>,
     /// Start the job and leave
@@ -93,7 +96,10 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
             "--out needs the finished job: leave --detach out, or use `lode output JOB NAME` later",
         ));
     }
-    let spec = spec::spec(cx, &args).await?;
+    let mut spec = spec::spec(cx, &args).await?;
+    if let Some(model) = &mut spec.base_model {
+        *model = cx.model(model).await?;
+    }
     let handle = match &args.id {
         Some(id) => cx.lode.submit_as(id, spec).await?,
         None => cx.lode.submit(spec).await?,

@@ -19,7 +19,7 @@ use crate::parse;
 /// Arguments of `lode score`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the model
+    /// Id of the model, or an alias
     model: String,
     /// Ids of customers
     #[arg(value_name = "CUSTOMER")]
@@ -33,13 +33,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let model = cx.model(&args.model).await?;
     let scores = match (args.customers.is_empty(), args.rows.is_empty()) {
         (false, true) => {
-            let scoring = cx.lode.score(&args.model, &args.customers, args.explain);
+            let scoring = cx.lode.score(&model, &args.customers, args.explain);
             scoring.await?
         }
         (true, false) => {
-            let scoring = cx.lode.score_rows(&args.model, &args.rows, args.explain);
+            let scoring = cx.lode.score_rows(&model, &args.rows, args.explain);
             scoring.await?
         }
         _ => {
@@ -56,7 +57,11 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
 }
 
 fn list(scores: &[Score], explain: bool, format: Format) -> List {
+    let has_items = scores.iter().any(|score| !score.item.is_empty());
     let mut columns = vec!["customer", "score", "label", "margin", "error"];
+    if has_items {
+        columns.insert(1, "item");
+    }
     if explain {
         columns.push("reasons");
     }
@@ -76,6 +81,9 @@ fn list(scores: &[Score], explain: bool, format: Format) -> List {
                 .as_ref()
                 .map_or(Cell::Empty, |error| error.message.as_str().into()),
         ];
+        if has_items {
+            row.insert(1, score.item.as_str().into());
+        }
         if explain {
             row.push(reasons(score, format).into());
         }

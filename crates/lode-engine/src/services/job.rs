@@ -1,6 +1,8 @@
 //! JobService: create, watch, cancel and read jobs.
 
+mod evaluation;
 mod spec;
+mod training;
 
 use std::sync::Arc;
 
@@ -355,8 +357,9 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         version: input.version,
         as_of: input.as_of.map(convert::time_to_wire),
         feature_view_json: input.features.clone().unwrap_or_default(),
-        training_set_json: String::new(),
+        training_set_json: input.training.clone().unwrap_or_default(),
     });
+    let base_model = provenance.base_model.as_ref();
     v1::Provenance {
         plugin: provenance.plugin.clone(),
         plugin_version: provenance.plugin_version.clone(),
@@ -367,5 +370,10 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         params_json: provenance.params_json.clone(),
         attempts: provenance.attempts,
         base_model_sha256: provenance.base_model_sha256.clone().unwrap_or_default(),
+        base_model: base_model.map(names::model).unwrap_or_default(),
+        algorithm: match provenance.algorithm.as_str() {
+            "" => String::new(),
+            id => names::algorithm(id),
+        },
     }
 }

@@ -94,11 +94,6 @@ impl Objective {
         }
     }
 
-    /// Whether margins are logarithms.
-    pub(super) fn log_link(self) -> bool {
-        matches!(self, Self::Poisson | Self::Gamma | Self::Tweedie { .. })
-    }
-
     pub(super) fn check(self) -> Result<()> {
         match self {
             Self::Tweedie { power } if !(power > 1.0 && power < 2.0) => Err(Error::OutOfRange {
@@ -112,7 +107,10 @@ impl Objective {
 
     fn check_target(self, y: f64) -> Result<()> {
         let (legal, expected) = match self {
-            Self::Logistic => (y.abs() < 0.5 / TARGET_LIMIT || (y - 1.0).abs() == 0.0, "0 or 1"),
+            Self::Logistic => (
+                y.abs() < 0.5 / TARGET_LIMIT || (y - 1.0).abs() == 0.0,
+                "0 or 1",
+            ),
             Self::Squared => (y.abs() <= TARGET_LIMIT, "of magnitude 1e100 at most"),
             Self::Poisson | Self::Tweedie { .. } => {
                 ((0.0..=TARGET_LIMIT).contains(&y), "from 0 to 1e100")
@@ -158,7 +156,10 @@ impl Targets {
     ) -> Result<Self> {
         objective.check()?;
         let lengths = [Some(targets.len()), weights.map(<[f64]>::len)];
-        for (what, found) in ["targets, one a row", "weights, one a row"].into_iter().zip(lengths) {
+        for (what, found) in ["targets, one a row", "weights, one a row"]
+            .into_iter()
+            .zip(lengths)
+        {
             if let Some(found) = found.filter(|found| *found != n_rows) {
                 return Err(Error::Length {
                     what,
@@ -184,7 +185,7 @@ impl Targets {
                 });
             }
             objective.check_target(*target)?;
-            if !(*weight >= 0.0) {
+            if *weight < 0.0 {
                 return Err(Error::OutOfRange {
                     what: "weight",
                     expected: "0 or more",
@@ -203,7 +204,10 @@ impl Targets {
             });
         }
         // First by the heaviest: a sum of weights near the largest float would not be finite.
-        let sum: f64 = rows.iter().map(|row| weights[*row as usize] / heaviest).sum();
+        let sum: f64 = rows
+            .iter()
+            .map(|row| weights[*row as usize] / heaviest)
+            .sum();
         let mean = sum / rows.len() as f64;
         for weight in &mut weights {
             *weight = *weight / heaviest / mean;
@@ -219,13 +223,19 @@ impl Targets {
     ) -> Result<Self> {
         let n = rows.len() as f64;
         let average = |of: &dyn Fn(usize) -> f64| -> f64 {
-            rows.iter().map(|row| weights[*row as usize] * of(*row as usize)).sum::<f64>() / n
+            rows.iter()
+                .map(|row| weights[*row as usize] * of(*row as usize))
+                .sum::<f64>()
+                / n
         };
         let mean = average(&|row| targets[row]);
         let (start, offset, scale) = match objective {
             Objective::Logistic => {
                 let first = targets[rows[0] as usize] > 0.5;
-                if rows.iter().all(|row| (targets[*row as usize] > 0.5) == first) {
+                if rows
+                    .iter()
+                    .all(|row| (targets[*row as usize] > 0.5) == first)
+                {
                     return Err(Error::OneClass { class: first });
                 }
                 ((mean / (1.0 - mean)).ln(), 0.0, 1.0)

@@ -5244,7 +5244,8 @@ pub mod ingest_service_server {
 /// weight; dates, and who was new, stay with the engine, which judges by them.
 ///
 /// A date whose label window is not over when the data end cannot be labeled. What is later than
-/// JobSpec.as_of, or what is stored when the job is created, does not exist for it.
+/// JobSpec.as_of, or than the job's creation, does not exist for it. Features see what had arrived
+/// at t; labels see what is known by the end of the data, so that a late arrival does not matter.
 /// INVALID_ARGUMENT / INVALID_TRAINING_SET names the field, what was expected and what was found.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSet {
@@ -5269,8 +5270,9 @@ pub struct TrainingSet {
     /// tenants/{tenant}/datasets/{dataset}: customers in it take no part, nor are they scored later.
     #[prost(string, repeated, tag = "7")]
     pub exclude_customers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Rows without the event that are kept for each row with it, at each date: a seeded sample
-    /// whose weights make up for those left out. 0 keeps all. Dates that judge always keep all.
+    /// Rows without the event (a label of no, a sum of 0) that are kept for each row with it, at each
+    /// date: a seeded sample whose weights make up for those left out. 0 keeps all, and so do
+    /// dates that judge, always. Not of a label of kind COLUMN.
     #[prost(double, tag = "8")]
     pub negatives: f64,
     /// Customers whose first event is in (t - new_within, t] are new at t; empty means the horizon.
@@ -5283,14 +5285,16 @@ pub struct TrainingSet {
 /// RollingPlan is dates at equal distances, counted back from the last.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RollingPlan {
-    /// The last date; unset means the last whose label window is over when the data end.
+    /// The last date; unset means the last midnight (hour, where horizon or distance are no whole
+    /// days) whose label window is over when the data end.
     #[prost(message, optional, tag = "1")]
     pub last: ::core::option::Option<::prost_types::Timestamp>,
     /// Between dates: a whole number and w, d or h, or "1mo" to "12mo" for calendar months; empty
     /// means 1mo when the horizon is 14 days or more, else the horizon.
     #[prost(string, tag = "2")]
     pub every: ::prost::alloc::string::String,
-    /// How many, 1 to 100; 0 means as many as the data give, at most 12.
+    /// How many, 1 to 100; 0 means at most 12, those that have a horizon of data before them, or else
+    /// one.
     #[prost(uint32, tag = "3")]
     pub dates: u32,
 }
@@ -5311,8 +5315,10 @@ pub struct Label {
     pub column: ::prost::alloc::string::String,
 }
 /// Candidates are what a customer might take. Each row gets, beside the view's features, the item
-/// and what is known at t of the customer with it and of the item: item_events, item_days_since,
-/// item_share, item_buyers.
+/// and what is known at t: item_events (of the customer with the item), item_days_since (the last
+/// of them; null without), item_share (part of the customer's events with any item) and item_buyers
+/// (part of all customers with such events who have one with this item). Events that the label's
+/// filter leaves out do not count. Its label is of kind EVENT or NO_EVENT.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Candidates {
     /// Column of the label's events with the product or its group; empty means the one of role item.
@@ -5339,7 +5345,8 @@ pub enum LabelKind {
     Event = 2,
     /// The sum of an amount: how much.
     Sum = 3,
-    /// A column of the view's customers dataset, as it was valid at t + horizon.
+    /// A column of the view's customers dataset, as it was valid at t + horizon; who has no value then
+    /// has no row.
     Column = 4,
 }
 impl LabelKind {
@@ -5434,7 +5441,8 @@ pub struct JobSpec {
     /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
     #[prost(message, optional, tag = "9")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
-    /// tenants/{tenant}/models/{model}: a model of the same algorithm, which the fit starts from; by
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}: a model of the same
+    /// algorithm, which the fit starts from; by
     /// what the algorithm says (Algorithm.warm_start) it then converges sooner, or segments keep
     /// their numbers. The evaluation of a supervised job starts without it, since it may have
     /// learned from the rows that are held out. The job that made it cannot be deleted before
@@ -5626,6 +5634,14 @@ pub struct Provenance {
     /// Of the bytes of JobSpec.base_model, in hexadecimal; empty when the job starts from none.
     #[prost(string, tag = "9")]
     pub base_model_sha256: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}: JobSpec.base_model, an alias followed when the job was
+    /// created; empty when the job starts from none.
+    #[prost(string, tag = "10")]
+    pub base_model: ::prost::alloc::string::String,
+    /// algorithms/{algorithm}: what made the model; another than JobSpec.algorithm when tuning chose
+    /// one of Tuning.algorithms.
+    #[prost(string, tag = "11")]
+    pub algorithm: ::prost::alloc::string::String,
 }
 /// Job is one run of an algorithm.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6101,8 +6117,9 @@ pub mod job_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         pub async fn delete_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -6212,8 +6229,9 @@ pub mod job_service_server {
             tonic::Status,
         >;
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         async fn delete_job(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -6720,10 +6738,12 @@ pub struct SetAliasRequest {
     /// A letter, then letters, digits, "_", "-" or "."; at most 63 characters.
     #[prost(string, tag = "2")]
     pub alias: ::prost::alloc::string::String,
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model}, or tenants/{tenant}/models/@{alias} for what another alias
+    /// points at now; empty removes the alias.
     #[prost(string, tag = "3")]
     pub model: ::prost::alloc::string::String,
-    /// tenants/{tenant}/models/{model}: what the alias points at now; unset: whatever it is.
+    /// tenants/{tenant}/models/{model}: what the alias points at now; empty: nothing; unset:
+    /// whatever it is. Not asked when the alias is as it shall be, so that a call can be repeated.
     #[prost(string, optional, tag = "4")]
     pub expected_model: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -6829,7 +6849,7 @@ pub struct Drift {
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetModelRequest {
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
@@ -8409,7 +8429,8 @@ pub struct ScoreRequest {
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreResponse {
-    /// One for each customer or row, in the order of the request.
+    /// One for each customer or row, in the order of the request; of customers and a demand model, a
+    /// few for each.
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<ScoreResult>,
     /// tenants/{tenant}/models/{model}: the model that answered.
@@ -8440,6 +8461,10 @@ pub struct ScoreResult {
     /// Set instead of a score, e.g. CUSTOMER_NOT_FOUND.
     #[prost(message, optional, tag = "7")]
     pub error: ::core::option::Option<Error>,
+    /// Of a demand model asked of customers: the candidate that is scored. Such a model gives each
+    /// customer a result for each candidate, the best first.
+    #[prost(string, tag = "8")]
+    pub item: ::prost::alloc::string::String,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8483,6 +8508,9 @@ pub struct RecommendResponse {
     /// True when the customer had a history that the scores rest on.
     #[prost(bool, tag = "2")]
     pub personal: bool,
+    /// tenants/{tenant}/models/{model}: the model that answered.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
 }
 /// ScoredItem is one item.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -165,6 +165,8 @@ pub struct Provenance {
     pub plugin_version: String,
     /// Of its file.
     pub plugin_sha256: String,
+    /// The algorithm that made the model; tuning may have chosen another than the job's.
+    pub algorithm: String,
     /// Version of the algorithm.
     pub algorithm_version: String,
     /// Version of the engine.
@@ -175,7 +177,9 @@ pub struct Provenance {
     pub params: serde_json::Value,
     /// Times it was started.
     pub attempts: u32,
-    /// Of the model that the job started from; empty when it started from none.
+    /// The model that the job started from; empty when it started from none.
+    pub base_model: String,
+    /// Of that model; empty when it started from none.
     pub base_model_sha256: String,
 }
 
@@ -191,6 +195,9 @@ pub struct PinnedInput {
     /// The time it was read as of; none when it was read as it is.
     #[serde(serialize_with = "serial::time")]
     pub as_of: Option<Timestamp>,
+    /// The training set that is made of it, with nothing left open; null where none is.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub training_set: serde_json::Value,
 }
 
 impl From<v1::Provenance> for Provenance {
@@ -201,6 +208,7 @@ impl From<v1::Provenance> for Provenance {
             plugin: id_of(&from.plugin),
             plugin_version: from.plugin_version,
             plugin_sha256: from.plugin_sha256,
+            algorithm: id_of(&from.algorithm),
             algorithm_version: from.algorithm_version,
             engine_version: from.engine_version,
             inputs: from
@@ -211,10 +219,13 @@ impl From<v1::Provenance> for Provenance {
                     dataset: id_of(&input.dataset),
                     version: input.version,
                     as_of: input.as_of.as_ref().map(convert::time_from_wire),
+                    training_set: serde_json::from_str(&input.training_set_json)
+                        .unwrap_or_default(),
                 })
                 .collect(),
             params,
             attempts: from.attempts,
+            base_model: id_of(&from.base_model),
             base_model_sha256: from.base_model_sha256,
         }
     }

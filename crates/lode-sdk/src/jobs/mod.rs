@@ -1,6 +1,7 @@
 //! Jobs: what to run, the typed ways to say it, watching, and results.
 
 mod churn;
+mod evaluation;
 mod job;
 mod recommendation;
 mod run;
@@ -9,6 +10,8 @@ mod spec;
 mod watch;
 
 pub use churn::Churn;
+pub use evaluation::Calibration;
+pub use evaluation::Evaluation;
 pub use job::Job;
 pub use job::JobOutput;
 pub use job::JobState;

@@ -7,14 +7,16 @@ use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::Result;
+use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
+use crate::jobs::Evaluation;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,13 +33,15 @@ pub struct JobSpec {
     pub limits: JobLimits,
     /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
     pub folds: u32,
+    /// How a supervised job is judged beyond that.
+    pub evaluation: Evaluation,
     /// Write the result onto customers.
     pub write_back: bool,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
     /// Read every input as it was known at this time.
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from.
+    /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
 }
 
@@ -53,7 +57,7 @@ pub struct JobLimits {
 }
 
 /// One input table of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Where its rows come from.
     pub source: InputSource,
@@ -64,7 +68,7 @@ pub struct Input {
 }
 
 /// Where the rows of an input come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InputSource {
     /// A dataset, at the version it has when the job is made.
     Dataset(String),
@@ -79,6 +83,8 @@ pub enum InputSource {
     },
     /// A feature view, as of the job's time or else that of its creation.
     Features(String),
+    /// Rows that the engine makes of what happened.
+    TrainingSet(Box<TrainingSet>),
 }
 
 impl JobSpec {
@@ -137,15 +143,12 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: (self.folds > 0).then_some(v1::Evaluation {
-                folds: self.folds,
-                ..v1::Evaluation::default()
-            }),
+            evaluation: Some(self.evaluation.to_wire(self.folds)),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
             base_model: match &self.base_model {
-                Some(model) => names::model(&ModelId::parse(model)?),
+                Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
             ..v1::JobSpec::default()
@@ -175,6 +178,11 @@ impl Input {
     /// A feature view, as of the job's time or else that of its creation.
     pub fn features(feature_view: impl Into<String>) -> Self {
         Self::new(InputSource::Features(feature_view.into()))
+    }
+
+    /// Rows that the engine makes of what happened.
+    pub fn training_set(set: TrainingSet) -> Self {
+        Self::new(InputSource::TrainingSet(Box::new(set)))
     }
 
     fn new(source: InputSource) -> Self {
@@ -208,6 +216,7 @@ impl Input {
                 Source::Output(names::output(&JobId::parse(job)?, output))
             }
             InputSource::Features(view) => Source::FeatureView(view_name(view)?),
+            InputSource::TrainingSet(set) => Source::TrainingSet(set.to_wire()?),
         };
         Ok(v1::InputRef {
             source: Some(source),

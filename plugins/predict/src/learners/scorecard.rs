@@ -152,7 +152,7 @@ pub struct ScorecardParams {
 }
 
 /// Whether the risk of numbers has to rise or fall throughout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Trend {

@@ -10,8 +10,10 @@ use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
 use lode_types::Fault;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 
+use super::evaluation;
+use super::training;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
@@ -21,9 +23,17 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
     let mut inputs = BTreeMap::new();
     for (name, input) in spec.inputs {
         let field = format!("spec.inputs.{name}");
-        inputs.insert(name, input_from_wire(input).map_err(|f| f.at(field))?);
+        let input = input_from_wire(input).map_err(|fault| match fault.reason.as_str() {
+            "INVALID_TRAINING_SET" => {
+                let inner = fault.field.clone();
+                fault.at(format!("{field}.training_set.{inner}"))
+            }
+            _ => fault.at(field),
+        });
+        inputs.insert(name, input?);
     }
     let limits = spec.limits.unwrap_or_default();
+    let evaluation = spec.evaluation.unwrap_or_default();
     Ok(JobSpec {
         algorithm,
         params: convert::values_from_wire(&spec.params),
@@ -34,7 +44,8 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
-        folds: spec.evaluation.unwrap_or_default().folds,
+        folds: evaluation.folds,
+        evaluation: evaluation::from_wire(&evaluation)?,
         write_back: spec.write_back,
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
@@ -42,11 +53,11 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
     })
 }
 
-fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
+fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
     if name.is_empty() {
         return Ok(None);
     }
-    let model = names::parse_model(name);
+    let model = names::parse_model_ref(name);
     model
         .map(Some)
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
@@ -76,8 +87,12 @@ fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
             InputSource::Output { job, output }
         }
         Some(Source::FeatureView(name)) => InputSource::Features(names::parse_feature_view(&name)?),
-        Some(Source::TrainingSet(_)) | None => {
-            let expected = "expected a dataset, sql, output or feature_view, found none";
+        Some(Source::TrainingSet(set)) => {
+            InputSource::TrainingSet(Box::new(training::from_wire(&set)?))
+        }
+        None => {
+            let expected =
+                "expected a dataset, sql, output, feature_view or training_set, found none";
             return Err(invalid("", expected));
         }
     };
@@ -102,6 +117,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             InputSource::Sql(sql) => Source::Sql(sql.clone()),
             InputSource::Output { job, output } => Source::Output(names::output(job, output)),
             InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
+            InputSource::TrainingSet(set) => Source::TrainingSet(training::to_wire(set)),
         };
         let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
             role: convert::role_to_wire(role).into(),
@@ -126,17 +142,14 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             memory_bytes: spec.limits.memory_bytes,
             threads: spec.limits.threads,
         }),
-        evaluation: Some(v1::Evaluation {
-            folds: spec.folds,
-            ..v1::Evaluation::default()
-        }),
+        evaluation: Some(evaluation::to_wire(spec)),
         write_back: spec.write_back,
         labels: spec.labels.clone(),
         as_of: spec.as_of.map(convert::time_to_wire),
         base_model: spec
             .base_model
             .as_ref()
-            .map(names::model)
+            .map(names::model_ref)
             .unwrap_or_default(),
         ..v1::JobSpec::default()
     }

@@ -26,6 +26,7 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod tune;
 
 pub use alias::Expected;
 pub use alias::resolve_model;
@@ -54,6 +55,8 @@ pub use jobs::Jobs;
 pub use jobs::Options;
 pub use judge::Calibration;
 pub use judge::CalibrationInput;
+pub use judge::Compared;
+pub use judge::Comparison;
 pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
@@ -71,5 +74,6 @@ pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;
 pub use spec::Limits;
+pub use spec::Tuning;
 pub use tables::OpenTable;
 pub use tables::ReadTable;

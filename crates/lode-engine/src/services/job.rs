@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod spec;
+mod tuning;
 
 use std::sync::Arc;
 

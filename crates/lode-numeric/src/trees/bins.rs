@@ -41,7 +41,12 @@ impl Binning {
     pub(super) fn n_bins(&self) -> usize {
         match self {
             Self::Number(cuts) => cuts.len() + 2,
-            Self::Category(bins) => bins.iter().map(|bin| usize::from(*bin) + 1).max().unwrap_or(1).max(2),
+            Self::Category(bins) => bins
+                .iter()
+                .map(|bin| usize::from(*bin) + 1)
+                .max()
+                .unwrap_or(1)
+                .max(2),
         }
     }
 }
@@ -55,7 +60,9 @@ pub(super) fn number_bins(
 ) -> Vec<Option<(Vec<f64>, Vec<u8>)>> {
     let mut columns = table.columns().to_vec();
     parallel::map_mut(&mut columns, threads, |_, column| {
-        let Column::Number(values) = column else { return None };
+        let Column::Number(values) = column else {
+            return None;
+        };
         let mut sorted: Vec<(f64, f64)> = rows
             .iter()
             .map(|row| (values[*row as usize], 1.0))
@@ -63,7 +70,10 @@ pub(super) fn number_bins(
             .collect();
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let cuts = cuts::cuts(&sorted, max_bins);
-        let bins = values.iter().map(|value| cuts::bin_of(&cuts, *value)).collect();
+        let bins = values
+            .iter()
+            .map(|value| cuts::bin_of(&cuts, *value))
+            .collect();
         Some((cuts, bins))
     })
 }

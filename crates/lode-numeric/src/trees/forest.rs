@@ -89,7 +89,9 @@ impl Forest {
     /// As the type says.
     pub fn means(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
         let mut margins = self.margins(table, threads)?;
-        margins.iter_mut().for_each(|margin| *margin = self.objective.mean(*margin));
+        margins
+            .iter_mut()
+            .for_each(|margin| *margin = self.objective.mean(*margin));
         Ok(margins)
     }
 
@@ -99,7 +101,11 @@ impl Forest {
         let mut bins = vec![0_u8; BLOCK * width];
         for (block, margins) in margins.chunks_mut(BLOCK).enumerate() {
             let first = rows.start + block * BLOCK;
-            for (offset, bins) in bins.chunks_mut(width.max(1)).take(margins.len()).enumerate() {
+            for (offset, bins) in bins
+                .chunks_mut(width.max(1))
+                .take(margins.len())
+                .enumerate()
+            {
                 self.bin_row(table, first + offset, bins);
             }
             for tree in &self.trees {
@@ -114,7 +120,9 @@ impl Forest {
     /// The bytes of one row.
     pub(super) fn bin_row(&self, table: &Table<'_>, row: usize, bins: &mut [u8]) {
         for (bin, derived) in bins.iter_mut().zip(&self.derived) {
-            *bin = derived.binning.bin_of(&table.columns()[derived.source as usize], row);
+            *bin = derived
+                .binning
+                .bin_of(&table.columns()[derived.source as usize], row);
         }
     }
 
@@ -145,7 +153,12 @@ impl Forest {
     /// Forgets binnings that no tree asks for, and numbers the others anew.
     pub(super) fn compact(&mut self) {
         let mut used = vec![false; self.derived.len()];
-        for node in self.trees.iter().flatten().filter(|node| node.column != LEAF) {
+        for node in self
+            .trees
+            .iter()
+            .flatten()
+            .filter(|node| node.column != LEAF)
+        {
             used[node.column as usize] = true;
         }
         let mut moved = vec![0_u32; self.derived.len()];
@@ -154,7 +167,12 @@ impl Forest {
             *to = n_kept;
             n_kept += u32::from(*used);
         }
-        for node in self.trees.iter_mut().flatten().filter(|node| node.column != LEAF) {
+        for node in self
+            .trees
+            .iter_mut()
+            .flatten()
+            .filter(|node| node.column != LEAF)
+        {
             node.column = moved[node.column as usize];
         }
         let mut keep = used.into_iter();

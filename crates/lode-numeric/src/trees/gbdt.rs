@@ -163,7 +163,16 @@ pub fn fit(
         }
     }
     losses.truncate(grown + 1);
-    Ok(assemble(table, &data, &numbers, &levels, &members, rounds, losses, params.threads))
+    Ok(assemble(
+        table,
+        &data,
+        &numbers,
+        &levels,
+        &members,
+        rounds,
+        losses,
+        params.threads,
+    ))
 }
 
 /// Which rows a member learns from and which judge it.
@@ -183,7 +192,9 @@ fn plan(n_rows: usize, data: &Targets, params: &GbdtParams) -> Vec<Plan> {
     let mut plans = Vec::new();
     for repeat in 0..repeats as u64 {
         let mut rng = Rng::stream(params.seed, 0x0f01d ^ repeat);
-        let Some((folds, k)) = fold_of(data, params.members, rng.next_u64()) else { break };
+        let Some((folds, k)) = fold_of(data, params.members, rng.next_u64()) else {
+            break;
+        };
         for fold in 0..k {
             let mut plan = Plan {
                 index: plans.len() as u64,
@@ -191,7 +202,11 @@ fn plan(n_rows: usize, data: &Targets, params: &GbdtParams) -> Vec<Plan> {
                 held_out: Vec::new(),
             };
             for (row, own) in data.rows.iter().zip(&folds) {
-                let side = if *own == fold { &mut plan.held_out } else { &mut plan.learn };
+                let side = if *own == fold {
+                    &mut plan.held_out
+                } else {
+                    &mut plan.learn
+                };
                 side.push(*row);
             }
             plans.push(plan);
@@ -204,14 +219,21 @@ fn plan(n_rows: usize, data: &Targets, params: &GbdtParams) -> Vec<Plan> {
             held_out: Vec::new(),
         });
     }
-    debug_assert!(plans.iter().all(|plan| plan.learn.len() <= n_rows), "rows of the table");
+    debug_assert!(
+        plans.iter().all(|plan| plan.learn.len() <= n_rows),
+        "rows of the table"
+    );
     plans
 }
 
 /// Folds of the rows in use; none when there are too few rows to hold some out.
 fn fold_of(data: &Targets, members: usize, seed: u64) -> Option<(Vec<u32>, u32)> {
     let labels: Vec<bool> = match data.objective {
-        Objective::Logistic => data.rows.iter().map(|row| data.targets[*row as usize] > 0.5).collect(),
+        Objective::Logistic => data
+            .rows
+            .iter()
+            .map(|row| data.targets[*row as usize] > 0.5)
+            .collect(),
         _ => Vec::new(),
     };
     if labels.is_empty() {
@@ -237,7 +259,13 @@ fn mean_losses(members: &[Member<'_>]) -> Vec<f64> {
     let weight: f64 = members.iter().map(|member| member.held_weight).sum();
     let n = members.first().map_or(0, |member| member.losses.len());
     (0..n)
-        .map(|round| members.iter().map(|member| member.losses[round]).sum::<f64>() / weight)
+        .map(|round| {
+            members
+                .iter()
+                .map(|member| member.losses[round])
+                .sum::<f64>()
+                / weight
+        })
         .collect()
 }
 
@@ -251,7 +279,10 @@ fn lowest(losses: &[f64]) -> usize {
     best
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place puts the parts together")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place puts the parts together"
+)]
 fn assemble(
     table: &Table<'_>,
     data: &Targets,

@@ -94,7 +94,9 @@ pub(super) fn grow(
     tree.plant();
     let mut n_leaves = 1;
     while n_leaves < shape.max_leaves {
-        let Some((node_idx, split)) = tree.next_split() else { break };
+        let Some((node_idx, split)) = tree.next_split() else {
+            break;
+        };
         n_leaves += 1;
         gains[split.column as usize] += split.gain;
         tree.split(node_idx, &split, n_leaves < shape.max_leaves);
@@ -298,7 +300,11 @@ pub(super) fn leaf(nodes: &[Node], bin_of: impl Fn(u32) -> u8) -> usize {
             return at;
         }
         let bin = bin_of(node.column);
-        let left = if bin == 0 { node.missing_left } else { bin <= node.bin };
+        let left = if bin == 0 {
+            node.missing_left
+        } else {
+            bin <= node.bin
+        };
         at = if left { at + 1 } else { node.right as usize };
     }
 }

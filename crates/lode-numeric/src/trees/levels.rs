@@ -58,10 +58,18 @@ pub(super) fn level_bins(input: &Levels<'_>) -> Leveled {
             total[1] += wy;
         }
     }
-    let prior = if total[0] > 0.0 { total[1] / total[0] } else { 0.0 };
+    let prior = if total[0] > 0.0 {
+        total[1] / total[0]
+    } else {
+        0.0
+    };
     let statistic = |sum: [f64; 2]| {
         let weight = sum[0] + input.smoothing;
-        if weight > 0.0 { (sum[1] + input.smoothing * prior) / weight } else { prior }
+        if weight > 0.0 {
+            (sum[1] + input.smoothing * prior) / weight
+        } else {
+            prior
+        }
     };
     let mut sorted: Vec<(f64, f64)> = (0..n_levels)
         .filter(|level| counts[*level] > 0)

@@ -112,7 +112,10 @@ impl Objective {
 
     fn check_target(self, y: f64) -> Result<()> {
         let (legal, expected) = match self {
-            Self::Logistic => (y.abs() < 0.5 / TARGET_LIMIT || (y - 1.0).abs() == 0.0, "0 or 1"),
+            Self::Logistic => (
+                y.abs() < 0.5 / TARGET_LIMIT || (y - 1.0).abs() == 0.0,
+                "0 or 1",
+            ),
             Self::Squared => (y.abs() <= TARGET_LIMIT, "of magnitude 1e100 at most"),
             Self::Poisson | Self::Tweedie { .. } => {
                 ((0.0..=TARGET_LIMIT).contains(&y), "from 0 to 1e100")
@@ -158,7 +161,10 @@ impl Targets {
     ) -> Result<Self> {
         objective.check()?;
         let lengths = [Some(targets.len()), weights.map(<[f64]>::len)];
-        for (what, found) in ["targets, one a row", "weights, one a row"].into_iter().zip(lengths) {
+        for (what, found) in ["targets, one a row", "weights, one a row"]
+            .into_iter()
+            .zip(lengths)
+        {
             if let Some(found) = found.filter(|found| *found != n_rows) {
                 return Err(Error::Length {
                     what,
@@ -203,7 +209,10 @@ impl Targets {
             });
         }
         // First by the heaviest: a sum of weights near the largest float would not be finite.
-        let sum: f64 = rows.iter().map(|row| weights[*row as usize] / heaviest).sum();
+        let sum: f64 = rows
+            .iter()
+            .map(|row| weights[*row as usize] / heaviest)
+            .sum();
         let mean = sum / rows.len() as f64;
         for weight in &mut weights {
             *weight = *weight / heaviest / mean;
@@ -219,13 +228,19 @@ impl Targets {
     ) -> Result<Self> {
         let n = rows.len() as f64;
         let average = |of: &dyn Fn(usize) -> f64| -> f64 {
-            rows.iter().map(|row| weights[*row as usize] * of(*row as usize)).sum::<f64>() / n
+            rows.iter()
+                .map(|row| weights[*row as usize] * of(*row as usize))
+                .sum::<f64>()
+                / n
         };
         let mean = average(&|row| targets[row]);
         let (start, offset, scale) = match objective {
             Objective::Logistic => {
                 let first = targets[rows[0] as usize] > 0.5;
-                if rows.iter().all(|row| (targets[*row as usize] > 0.5) == first) {
+                if rows
+                    .iter()
+                    .all(|row| (targets[*row as usize] > 0.5) == first)
+                {
                     return Err(Error::OneClass { class: first });
                 }
                 ((mean / (1.0 - mean)).ln(), 0.0, 1.0)

@@ -19,14 +19,22 @@ impl Limits {
     /// Value of a leaf: the Newton step `-shrunk slope / (curvature + l2)`.
     pub(super) fn value(&self, cell: &Cell) -> f64 {
         let below = cell.curve + self.l2;
-        if below > 0.0 { -self.shrink(cell.slope) / below } else { 0.0 }
+        if below > 0.0 {
+            -self.shrink(cell.slope) / below
+        } else {
+            0.0
+        }
     }
 
     /// Twice the loss that the best value of a leaf saves.
     fn saved(&self, cell: &Cell) -> f64 {
         let below = cell.curve + self.l2;
         let slope = self.shrink(cell.slope);
-        if below > 0.0 { slope * slope / below } else { 0.0 }
+        if below > 0.0 {
+            slope * slope / below
+        } else {
+            0.0
+        }
     }
 
     fn shrink(&self, slope: f64) -> f64 {
@@ -57,7 +65,11 @@ pub(super) struct Split {
 
 impl Split {
     pub(super) fn goes_left(&self, bin: u8) -> bool {
-        if bin == 0 { self.missing_left } else { bin <= self.bin }
+        if bin == 0 {
+            self.missing_left
+        } else {
+            bin <= self.bin
+        }
     }
 }
 
@@ -65,7 +77,12 @@ impl Split {
 ///
 /// The gain is half of what the children save beyond the parent; it must pass `min_gain`. Where
 /// a node has no missing values they will follow its heavier child.
-pub(super) fn best(layout: &Layout, cells: &[Cell], total: &Cell, limits: &Limits) -> Option<Split> {
+pub(super) fn best(
+    layout: &Layout,
+    cells: &[Cell],
+    total: &Cell,
+    limits: &Limits,
+) -> Option<Split> {
     let before = limits.saved(total);
     let mut best: Option<Split> = None;
     let mut floor = limits.min_gain.max(0.0);

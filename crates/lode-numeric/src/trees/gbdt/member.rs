@@ -75,7 +75,9 @@ pub(super) fn levels(
     let columns = table.columns().iter().enumerate();
     columns
         .map(|(index, column)| {
-            let Column::Category { codes, n_levels } = column else { return None };
+            let Column::Category { codes, n_levels } = column else {
+                return None;
+            };
             let leveled = levels::level_bins(&Levels {
                 codes,
                 n_levels: *n_levels,
@@ -89,7 +91,9 @@ pub(super) fn levels(
             });
             let binning = Binning::Category(leveled.bins);
             let n_bins = binning.n_bins();
-            let Binning::Category(bins) = binning else { return None };
+            let Binning::Category(bins) = binning else {
+                return None;
+            };
             Some(LevelBins {
                 bins,
                 row_bins: leveled.row_bins,
@@ -161,7 +165,11 @@ impl<'a> Member<'a> {
             threads,
             trees: Vec::new(),
             losses: Vec::new(),
-            held_weight: plan.held_out.iter().map(|row| data.weights[*row as usize]).sum(),
+            held_weight: plan
+                .held_out
+                .iter()
+                .map(|row| data.weights[*row as usize])
+                .sum(),
             gains: vec![0.0; bins.columns.len()],
             bins,
         };
@@ -177,7 +185,10 @@ impl<'a> Member<'a> {
             for row in &self.plan.learn {
                 let row = *row as usize;
                 let weight = self.data.weights[row];
-                let slope = self.data.objective.slope(self.margins[row], self.data.targets[row]);
+                let slope = self
+                    .data
+                    .objective
+                    .slope(self.margins[row], self.data.targets[row]);
                 self.slopes[row] = [slope[0] * weight, slope[1] * weight];
             }
             let sample = Sample {
@@ -207,7 +218,10 @@ impl<'a> Member<'a> {
         let rows = self.plan.held_out.iter().map(|row| *row as usize);
         let loss = rows
             .map(|row| {
-                let loss = self.data.objective.loss(self.margins[row], self.data.targets[row]);
+                let loss = self
+                    .data
+                    .objective
+                    .loss(self.margins[row], self.data.targets[row]);
                 self.data.weights[row] * loss
             })
             .sum();
@@ -218,7 +232,9 @@ impl<'a> Member<'a> {
     pub(super) fn held_margins(&self, rounds: usize) -> impl Iterator<Item = (u32, f64)> {
         self.plan.held_out.iter().map(move |row| {
             let trees = self.trees.iter().take(rounds);
-            let sum: f64 = trees.map(|tree| value(tree, &self.bins, *row as usize)).sum();
+            let sum: f64 = trees
+                .map(|tree| value(tree, &self.bins, *row as usize))
+                .sum();
             (*row, self.data.start + sum)
         })
     }

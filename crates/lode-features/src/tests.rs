@@ -3,6 +3,7 @@
 
 mod declarations;
 mod naive;
+mod training;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::Error;
 use crate::Input;
 use crate::Rows;
 use crate::Schemas;
+use crate::TrainingInput;
 use crate::View;
 use crate::ViewSpec;
 use naive::Event;
@@ -210,6 +212,7 @@ fn input(rows: Vec<Rows>, plans: &[Plans], times: &[i64], threads: usize) -> Inp
         lookups: vec![plans.iter().map(people).collect()],
         as_of: times.iter().copied().map(Timestamp).collect(),
         threads,
+        training: TrainingInput::default(),
     }
 }
 
@@ -391,6 +394,7 @@ fn the_window_is_open_at_its_begin_and_closed_at_its_end() {
             lookups: Vec::new(),
             as_of: vec![Timestamp(t)],
             threads: 1,
+            training: TrainingInput::default(),
         };
         let rows: Vec<_> = run(&view, &input).iter().flat_map(naive::rows).collect();
         rows.first().map(|row| row["n"].clone())

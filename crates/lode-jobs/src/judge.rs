@@ -46,10 +46,6 @@ pub use calibration::Curve;
 pub use compare::Compared;
 pub use compare::Comparison;
 pub(crate) use compare::compare;
-#[expect(
-    unused_imports,
-    reason = "the builder of training sets asks which dates will judge"
-)]
 pub(crate) use plan::test_dates;
 
 pub(crate) use trial::Grounds;
@@ -120,7 +116,8 @@ pub(crate) fn judge(
         Outcome::Amount | Outcome::Survival => None,
     };
 
-    let settings = measures::Settings::of(&job.spec, checked, outcome, bounds.threads)?;
+    let settings =
+        measures::Settings::of(&job.spec, &checked.params_json, outcome, bounds.threads)?;
     let groups = groups::groups(&sample, &held, &plan);
     let mut judged_groups = Vec::new();
     for group in groups {

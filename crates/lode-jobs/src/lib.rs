@@ -26,6 +26,7 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 mod tune;
 
 pub use alias::Expected;
@@ -77,3 +78,8 @@ pub use spec::Limits;
 pub use spec::Tuning;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

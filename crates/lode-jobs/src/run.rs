@@ -45,6 +45,7 @@ use crate::input::Until;
 use crate::jobs::model_ids;
 use crate::judge;
 use crate::tags;
+use crate::training;
 use crate::tune;
 use crate::tune::Found;
 
@@ -233,6 +234,17 @@ impl Bench<'_> {
             let batch = [Ok(report.rows.clone())];
             lode_parts::write_ipc(&file, &report.rows.schema(), batch.into_iter())?;
             outputs.push(keep.adopt(&stem, report.name, report.chart_hint, rows, file)?);
+        }
+        if let Some(set) = checked.training() {
+            let dates = set.summary();
+            let rows: u64 = dates.iter().map(|date| date.rows).sum();
+            metrics.insert("training_rows".to_owned(), rows as f64);
+            metrics.insert("training_dates".to_owned(), dates.len() as f64);
+            let table = training::summary_table(&dates)?;
+            let file = keep.create(&format!("{stem}-training_set.arrow"))?;
+            let rows = table.num_rows() as u64;
+            lode_parts::write_ipc(&file, &table.schema(), [Ok(table)].into_iter())?;
+            outputs.push(keep.adopt(&stem, "training_set", "line", rows, file)?);
         }
         let metrics: Vec<Metric> = metrics
             .into_iter()

@@ -12,6 +12,8 @@ use lode_types::Value;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::TrainingSpec;
+
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -106,7 +108,7 @@ pub struct Limits {
 }
 
 /// A job's input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputRef {
     /// Where rows come from.
     pub source: InputSource,
@@ -117,7 +119,7 @@ pub struct InputRef {
 }
 
 /// Where a job's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputSource {
     /// A dataset.
@@ -134,4 +136,6 @@ pub enum InputSource {
     /// A feature view, as it is declared when the job is created and as of the job's time, or
     /// that of its creation.
     Features(FeatureViewId),
+    /// A training set that is made of what happened.
+    TrainingSet(Box<TrainingSpec>),
 }

@@ -6,9 +6,8 @@ use lode_sdk::Tuning;
 
 /// A search for parameters before the fit.
 #[derive(Debug, clap::Args)]
-#[group(id = "tuning")]
 #[command(next_help_heading = "Search for parameters of a supervised job")]
-pub(crate) struct Args {
+pub(crate) struct TuningArgs {
     /// Search for parameters for so long; parameters that are given are not searched
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     tune: Option<u64>,
@@ -24,7 +23,7 @@ pub(crate) struct Args {
     measure: Option<String>,
 }
 
-impl Args {
+impl TuningArgs {
     /// The search that they describe; none without any of them.
     pub(crate) fn tuning(&self) -> Option<Tuning> {
         let asked = self.tune.is_some()

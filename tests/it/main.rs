@@ -12,6 +12,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod judge;
 mod kit;
 mod plugin_new;
 mod plugins;

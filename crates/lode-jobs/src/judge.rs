@@ -107,7 +107,8 @@ pub(crate) fn judge(
         Outcome::Amount | Outcome::Survival => None,
     };
 
-    let settings = measures::Settings::of(&job.spec, checked, outcome, bounds.threads)?;
+    let settings =
+        measures::Settings::of(&job.spec, &checked.params_json, outcome, bounds.threads)?;
     let groups = groups::groups(&sample, &held, &plan);
     let mut judged_groups = Vec::new();
     for group in groups {

@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
     #[command(flatten)]
-    evaluation: evaluation::Args,
+    evaluation: evaluation::EvaluationArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

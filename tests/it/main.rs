@@ -19,6 +19,7 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod training;
 mod warm_start;
 
 mod bad_input;

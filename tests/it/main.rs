@@ -22,6 +22,7 @@ mod reload;
 mod serving;
 mod sql;
 mod tuning;
+mod training;
 mod warm_start;
 
 mod bad_input;

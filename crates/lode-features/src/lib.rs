@@ -36,6 +36,8 @@ mod output; // as Arrow keeps them,
 mod stream; // from their events
 mod tally; // and numbers of those;
 
+mod words; // and told in plain words.
+
 mod cells;
 mod describe;
 mod error;
@@ -64,6 +66,7 @@ pub use spec::Window;
 pub use view::FeatureInfo;
 pub use view::Lookup;
 pub use view::View;
+pub use words::words;
 
 #[cfg(test)]
 mod tests;

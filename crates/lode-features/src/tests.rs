@@ -3,6 +3,7 @@
 
 mod declarations;
 mod naive;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! again after a restart, on the versions that were pinned the first time.
 
 pub(crate) mod base_model;
+mod batch;
 mod bind;
 mod columns;
 mod library;
@@ -39,6 +40,9 @@ use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
+pub(crate) use crate::check::batch::Blocked;
+pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
@@ -64,6 +68,8 @@ pub(crate) struct Checked {
     pub(crate) folds: u32,
     /// Of the model to start from, if there is one.
     pub(crate) base_model_sha256: Option<String>,
+    /// Scores everybody instead of fitting.
+    pub(crate) batch: Option<CheckedBatch>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -73,6 +79,21 @@ pub(crate) struct BoundInput {
     /// Nothing that was known later is seen.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
+}
+
+impl BoundInput {
+    /// What its columns mean, where that is known.
+    pub(crate) fn descriptions(&self) -> BTreeMap<String, String> {
+        let mut descriptions = BTreeMap::new();
+        if let BoundSource::Features { view, .. } = &self.source {
+            for feature in view.view().features() {
+                for (column, _) in &feature.columns {
+                    descriptions.insert(column.clone(), feature.description.clone());
+                }
+            }
+        }
+        descriptions
+    }
 }
 
 /// Where an input's rows come from; the snapshots hold the versions.
@@ -115,6 +136,9 @@ pub(crate) struct Checker<'a> {
 impl Checker<'_> {
     /// Checks a spec; `again` is what an earlier check fixed.
     pub(crate) fn check(&self, spec: &JobSpec, again: Option<&Provenance>) -> Result<Checked> {
+        if let Some(batch) = &spec.batch_score {
+            return self.batch(spec, batch, again);
+        }
         let pinned = again.map(|provenance| provenance.inputs.as_slice());
         let algorithm = self.algorithm(spec, again)?;
         let params_json =
@@ -173,6 +197,7 @@ impl Checker<'_> {
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model_sha256,
+            batch: None,
         })
     }
 
@@ -301,20 +326,29 @@ impl Checker<'_> {
                         as_of.unwrap_or_else(|| SystemClock.now()),
                     ),
                 };
-                let json = serde_json::from_str(&declaration)?;
-                let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
-                let mut columns = arrow_columns(&view.view().schema())?;
-                // It is the same in all rows, and no feature.
-                columns.retain(|column| column.name != "as_of");
-                let view = Box::new(view);
-                let source = BoundSource::Features {
-                    view,
-                    declaration,
-                    as_of: time,
-                };
-                Ok((source, columns))
+                self.features(declaration, time, pins)
             }
         }
+    }
+
+    /// A feature view by its declaration.
+    fn features(
+        &self,
+        declaration: String,
+        as_of: Timestamp,
+        pins: &mut Pins<'_>,
+    ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        let json = serde_json::from_str(&declaration)?;
+        let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
+        let mut columns = arrow_columns(&view.view().schema())?;
+        // It is the same in all rows, and no feature.
+        columns.retain(|column| column.name != "as_of");
+        let source = BoundSource::Features {
+            view: Box::new(view),
+            declaration,
+            as_of,
+        };
+        Ok((source, columns))
     }
 
     fn output_columns(

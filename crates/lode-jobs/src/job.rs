@@ -120,9 +120,12 @@ pub struct Provenance {
     pub params_json: String,
     /// Times the job was started.
     pub attempts: u32,
-    /// Of the model that it starts from, in hexadecimal, if there is one.
+    /// Of the model that it starts from or scores with, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model_sha256: Option<String>,
+    /// The model whose scores a batch score gives; its checksum stands above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
 }
 
 /// One run of an algorithm.

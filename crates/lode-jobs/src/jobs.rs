@@ -28,7 +28,9 @@ use crate::RecommendCall;
 use crate::Result;
 use crate::ScoreCall;
 use crate::Scored;
+use crate::card;
 use crate::check::Checker;
+use crate::profile::Drift;
 use crate::records;
 use crate::scheduler::Scheduler;
 use crate::serving::Serving;
@@ -121,7 +123,10 @@ impl Jobs {
         };
         let checked = checker.check(&spec, None)?;
         let algorithm = Arc::clone(&checked.algorithm);
-        model_ids(id, &algorithm.spec)?;
+        let makes_models = checked.batch.is_none();
+        if makes_models {
+            model_ids(id, &algorithm.spec)?;
+        }
         let mut job = Job {
             id: id.clone(),
             number: 0,
@@ -144,6 +149,7 @@ impl Jobs {
                 params_json: checked.params_json.clone(),
                 attempts: 0,
                 base_model_sha256: checked.base_model_sha256.clone(),
+                model: checked.batch.as_ref().map(|batch| batch.model.id.clone()),
             },
             written_back: 0,
             create_time: self.options.clock.now(),
@@ -159,7 +165,9 @@ impl Jobs {
             return Ok((job, true));
         }
         // Under the turn: of two jobs whose models would have one id, the second is refused.
-        self.check_model_ids(id, &algorithm.spec)?;
+        if makes_models {
+            self.check_model_ids(id, &algorithm.spec)?;
+        }
         job.number = *turn;
         let job = self.scheduler.submit(turn, job, checked)?;
         Ok((job, false))
@@ -246,6 +254,7 @@ impl Jobs {
             if let Some(model) = records::model(&self.store, model)? {
                 writes.extend(records::delete_model(&model));
                 self.serving.forget(&model.id);
+                files.push((Area::Models, card::file_name(&model.file)));
                 files.push((Area::Models, model.file));
             }
         }
@@ -297,6 +306,15 @@ impl Jobs {
     /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that recommends; what the plugin says.
     pub fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
         self.serving.score(call)
+    }
+
+    /// How far what a model was asked online since the start is from what it was made from: the
+    /// rows, the score first, then the features, the farthest first.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `NO_PROFILE` for a model that was made before distributions were kept.
+    pub fn drift(&self, model: &ModelId) -> Result<(u64, Vec<Drift>)> {
+        self.serving.drift(model)
     }
 
     /// The best items for a customer.

@@ -5,9 +5,11 @@
 //! the store so that a restart loses no job. It knows nothing of gRPC.
 //!
 //! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
-//! `scheduler` and `run` carry it out; `evaluate` judges it; `serving` answers online from pools of
+//! `scheduler` and `run` carry it out; `evaluate` judges it; `batch` scores everybody; `serving` answers online from pools of
 //! warm workers.
 
+mod batch;
+mod card;
 mod check;
 mod error;
 mod evaluate;
@@ -17,6 +19,8 @@ mod input;
 mod job;
 mod jobs;
 mod params;
+mod profile;
+mod reasons;
 mod records;
 mod run;
 mod scheduler;
@@ -50,6 +54,7 @@ pub use jobs::Jobs;
 pub use jobs::Options;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
+pub use profile::Drift;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;
@@ -57,6 +62,9 @@ pub use serving::RecommendCall;
 pub use serving::ScoreCall;
 pub use serving::ScoreSubject;
 pub use serving::Scored;
+pub use spec::BatchScore;
+pub use spec::ContactList;
+pub use spec::DoNotContact;
 pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;

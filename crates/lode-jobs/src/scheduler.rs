@@ -147,9 +147,10 @@ impl Scheduler {
         live.map(|live| lock(&live.job).clone())
     }
 
-    /// What a job that has not ended runs with.
+    /// What a job that has not ended makes models with.
     pub(crate) fn live_algorithm(&self, id: &JobId) -> Option<Arc<Loaded>> {
         let live = lock(&self.shared.queue).live.get(id).cloned();
+        let live = live.filter(|live| live.checked.batch.is_none());
         live.map(|live| Arc::clone(&live.checked.algorithm))
     }
 
@@ -157,11 +158,13 @@ impl Scheduler {
         &self.shared.events
     }
 
-    /// A live job that needs what `used` made, and how: "reads an output", "starts from a model".
+    /// A live job that needs what `used` made, and how: "reads an output", "starts from a model",
+    /// "scores with a model".
     pub(crate) fn user_of(&self, used: &Job) -> Option<(JobId, &'static str)> {
         let queue = lock(&self.shared.queue);
         let mut uses = queue.live.iter().filter_map(|(id, live)| {
-            let spec = &lock(&live.job).spec;
+            let job = lock(&live.job);
+            let spec = &job.spec;
             let reads = spec.inputs.values().any(
                 |input| matches!(&input.source, InputSource::Output { job, .. } if *job == used.id),
             );
@@ -170,6 +173,8 @@ impl Scheduler {
                 Some((id.clone(), "reads an output"))
             } else if starts.is_some_and(|model| used.models.contains(model)) {
                 Some((id.clone(), "starts from a model"))
+            } else if job.provenance.model.as_ref().is_some_and(|model| used.models.contains(model)) {
+                Some((id.clone(), "scores with a model"))
             } else {
                 None
             }

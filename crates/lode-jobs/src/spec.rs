@@ -1,5 +1,7 @@
 //! What a client asks: the spec of a job, as it is stored.
 
+mod batch;
+
 use std::collections::BTreeMap;
 
 use lode_types::DatasetId;
@@ -12,10 +14,15 @@ use lode_types::Value;
 use serde::Deserialize;
 use serde::Serialize;
 
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::DoNotContact;
+
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin.
+    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin. Empty
+    /// for a batch score, whose model says it.
     pub algorithm: String,
     /// Parameters as given; defaults are filled in when the job is checked.
     pub params: BTreeMap<String, Value>,
@@ -37,6 +44,9 @@ pub struct JobSpec {
     /// A model of the same algorithm that the fit starts from, if one is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelId>,
+    /// Score everybody with a model instead of fitting one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_score: Option<BatchScore>,
 }
 
 /// Bounds on one job; zero means the engine's default.

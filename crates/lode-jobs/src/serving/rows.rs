@@ -182,7 +182,8 @@ fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureCol
         .filter(|column| column.role != Some(Role::Label))
 }
 
-fn field(column: &SignatureColumn) -> Field {
+/// A column of the model, with its role.
+pub(crate) fn field(column: &SignatureColumn) -> Field {
     let field = Field::new(
         &column.name,
         column.column_type.for_algorithms().to_arrow(),

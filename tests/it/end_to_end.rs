@@ -220,8 +220,9 @@ fn churn_is_found_with_the_planted_causes() -> Result<()> {
     }
     let best = auc(&outcomes);
     let found = job["metrics"]["auc"].as_f64().context("a metric auc")?;
+    // Five of 42 fields matter, and 1,200 customers tell which.
     assert!(
-        found > best - 0.03 && found < best + 0.03,
+        found > best - 0.06 && found < best + 0.02,
         "AUC {found}, of the truth {best}"
     );
 
@@ -246,7 +247,8 @@ fn churn_is_found_with_the_planted_causes() -> Result<()> {
             .find(raises)
             .context("a reason that raises the risk")?;
         let cause = text(&customer["main_cause"], "cause")?;
-        agree += usize::from(text(&first["feature"], "feature")?.starts_with(cause));
+        let shown = &world.truth["telecom"]["causes"][cause]["columns"];
+        agree += usize::from(list(shown, "columns")?.contains(&first["feature"]));
     }
     settings::say(&format!(
         "end_to_end: churn AUC {found:.4}, of the planted probabilities {best:.4}; \

@@ -2,6 +2,7 @@
 //!
 //! One binary, so that everything is linked once. `cargo xtask test` builds what it runs.
 
+mod aliases;
 mod asof;
 mod budgets;
 mod damage;

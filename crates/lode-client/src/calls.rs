@@ -158,6 +158,12 @@ unary! { ModelServiceClient:
     get_model "GetModel" (GetModelRequest) -> GetModelResponse;
     /// One page of models, newest first.
     list_models "ListModels" (ListModelsRequest) -> ListModelsResponse;
+    /// Points an alias at a model, or removes it.
+    set_alias "SetAlias" (SetAliasRequest) -> SetAliasResponse;
+    /// Compares two models on the rows that both were judged on.
+    compare_models "CompareModels" (CompareModelsRequest) -> CompareModelsResponse;
+    /// How far what a model is asked is from what it was made from.
+    get_drift "GetDrift" (GetDriftRequest) -> GetDriftResponse;
 }
 
 unary! { ServingServiceClient:

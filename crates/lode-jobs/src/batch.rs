@@ -20,8 +20,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lode_parts::Table;
 use lode_store::Area;
-use lode_types::OutputSpec;
 use lode_types::Outcome;
+use lode_types::OutputSpec;
 
 use crate::BatchScore;
 use crate::Error;
@@ -88,7 +88,9 @@ pub(crate) fn carry_out(
         n => n,
     };
     let scratch = bench.store.scratch_file()?;
-    let scored = score(bench, checked, batch, spec, &card, &table, n_reasons, bounds, &scratch)?;
+    let scored = score(
+        bench, checked, batch, spec, &card, &table, n_reasons, bounds, &scratch,
+    )?;
     drop(table);
 
     bench.progress("rank", SCORED);
@@ -164,7 +166,10 @@ pub(crate) fn carry_out(
 }
 
 /// Scores all rows into a scratch file.
-#[expect(clippy::too_many_arguments, reason = "one call, each named by its type")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, each named by its type"
+)]
 fn score(
     bench: &Bench<'_>,
     checked: &Checked,

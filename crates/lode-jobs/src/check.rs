@@ -7,6 +7,7 @@ pub(crate) mod base_model;
 mod batch;
 mod bind;
 mod columns;
+mod evaluation;
 mod library;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use lode_types::Clock;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::JobId;
+use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
 use lode_types::Timestamp;
@@ -40,12 +42,14 @@ use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
+use crate::alias::resolve_model;
 pub(crate) use crate::check::batch::Blocked;
 pub(crate) use crate::check::batch::CheckedBatch;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
+use crate::job::base_model_of;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -66,7 +70,9 @@ pub(crate) struct Checked {
     pub(crate) params_json: String,
     pub(crate) inputs: Vec<BoundInput>,
     pub(crate) folds: u32,
-    /// Of the model to start from, if there is one.
+    /// The model to start from, if there is one.
+    pub(crate) base_model: Option<ModelId>,
+    /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
@@ -79,6 +85,18 @@ pub(crate) struct BoundInput {
     /// Nothing that was known later is seen.
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) kept: KeptColumns,
+}
+
+/// Columns of an input's files that the engine keeps for itself; no plugin gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptColumns {
+    /// The time as of which the row was made.
+    pub(crate) as_of: Option<String>,
+    /// The time at which its label was known.
+    pub(crate) label_end: Option<String>,
+    /// Whether its customer was new then.
+    pub(crate) is_new: Option<String>,
 }
 
 impl BoundInput {
@@ -150,6 +168,7 @@ impl Checker<'_> {
                 format!("expected 0 to 20 folds, found {}", spec.folds),
             ));
         }
+        evaluation::check(&spec.evaluation)?;
         if spec.labels.len() > MAX_ENTRIES || spec.inputs.len() > MAX_ENTRIES {
             return Err(Error::invalid(
                 "OUT_OF_RANGE",
@@ -175,8 +194,12 @@ impl Checker<'_> {
         }
         limits(spec)?;
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
-        let base_model = spec.base_model.as_ref();
+        let base_model = match again {
+            Some(provenance) => base_model_of(spec, provenance).cloned(),
+            None => self.base_model(spec)?,
+        };
         let base_model_sha256 = base_model
+            .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
@@ -196,9 +219,17 @@ impl Checker<'_> {
             params_json,
             inputs,
             folds: if spec.folds == 0 { 5 } else { spec.folds },
+            base_model,
             base_model_sha256,
             batch: None,
         })
+    }
+
+    /// The model to start from, an alias followed.
+    fn base_model(&self, spec: &JobSpec) -> Result<Option<ModelId>> {
+        let model = spec.base_model.as_ref();
+        let id = model.map(|model| resolve_model(self.store, model));
+        id.transpose().map_err(|error| error.at("spec.base_model"))
     }
 
     fn inputs(
@@ -262,6 +293,7 @@ impl Checker<'_> {
                 source,
                 as_of,
                 columns,
+                kept: KeptColumns::default(),
             });
         }
         Ok(inputs)

@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
+use arrow_array::new_empty_array;
 use arrow_schema::Field;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
@@ -202,8 +205,7 @@ pub(crate) fn table(name: &str, files: Vec<File>, columns: &[BoundColumn]) -> In
 
 /// All rows of an input in one batch, its columns and roles as bound: for evaluation,
 /// which deals rows out by number.
-pub(crate) fn load(files: Vec<File>, columns: &[BoundColumn]) -> Result<RecordBatch> {
-    let table = Table::open(files)?;
+pub(crate) fn load(table: &Table, columns: &[BoundColumn]) -> Result<RecordBatch> {
     let schema = table.schema();
     let mut projection = Vec::new();
     for column in columns {
@@ -217,6 +219,20 @@ pub(crate) fn load(files: Vec<File>, columns: &[BoundColumn]) -> Result<RecordBa
         batches.push(RecordBatch::try_new(Arc::clone(&bound), columns)?);
     }
     Ok(arrow_select::concat::concat_batches(&bound, &batches)?)
+}
+
+/// All rows of one column, which need not be bound.
+pub(crate) fn load_column(table: &Table, name: &str) -> Result<ArrayRef> {
+    let at = table.schema().index_of(name)?;
+    let mut pieces = Vec::new();
+    for i in 0..table.n_batches() {
+        pieces.push(Arc::clone(table.batch(i, Some(&[at]))?.column(0)));
+    }
+    let pieces: Vec<&dyn Array> = pieces.iter().map(|piece| &**piece).collect();
+    if pieces.is_empty() {
+        return Ok(new_empty_array(table.schema().field(at).data_type()));
+    }
+    Ok(arrow_select::concat::concat(&pieces)?)
 }
 
 fn bound_schema(schema: &Schema, projection: &[usize], columns: &[BoundColumn]) -> SchemaRef {

@@ -5,11 +5,13 @@ use lode_types::DatasetId;
 use lode_types::Fault;
 use lode_types::JobId;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::Calibration;
 use crate::JobSpec;
 
 /// The life of a job.
@@ -110,6 +112,9 @@ pub struct Provenance {
     pub plugin_version: String,
     /// Of the plugin's file, in hexadecimal.
     pub plugin_sha256: String,
+    /// Id of the algorithm; empty in records of before, whose spec has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub algorithm: String,
     /// The algorithm's version.
     pub algorithm_version: String,
     /// The engine's version.
@@ -120,6 +125,10 @@ pub struct Provenance {
     pub params_json: String,
     /// Times the job was started.
     pub attempts: u32,
+    /// The model that it starts from, if there is one: what an alias pointed at when the job was
+    /// created. Records of before have it in their spec alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<ModelId>,
     /// Of the model that it starts from or scores with, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model_sha256: Option<String>,
@@ -159,6 +168,25 @@ pub struct Job {
     pub start_time: Option<Timestamp>,
     /// When it ended.
     pub end_time: Option<Timestamp>,
+}
+
+impl Job {
+    /// The model that it starts from, if there is one.
+    pub fn base_model(&self) -> Option<&ModelId> {
+        base_model_of(&self.spec, &self.provenance)
+    }
+}
+
+/// The model that a job of this spec starts from, as it was fixed when the job was created.
+pub(crate) fn base_model_of<'a>(
+    spec: &'a JobSpec,
+    provenance: &'a Provenance,
+) -> Option<&'a ModelId> {
+    match (&provenance.base_model, &spec.base_model) {
+        (Some(fixed), _) => Some(fixed),
+        (None, Some(ModelRef::Id(id))) => Some(id),
+        (None, _) => None,
+    }
 }
 
 /// A column that a model was made from.
@@ -205,6 +233,12 @@ pub struct Model {
     pub dataset: Option<DatasetId>,
     /// Its file in the store's area of models.
     pub file: String,
+    /// How its scores are made probabilities; none when they are the plugin's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Of the rows and labels it was judged on, in hexadecimal; empty when it was not judged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judged_sha256: String,
     /// When it was made.
     pub create_time: Timestamp,
 }

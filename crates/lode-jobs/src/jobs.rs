@@ -1,5 +1,6 @@
 //! The front of this crate: create, read, list, cancel and delete jobs; read what they made.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -9,13 +10,17 @@ use lode_query::Sql;
 use lode_store::Area;
 use lode_store::Store;
 use lode_types::AlgorithmSpec;
+use lode_types::AliasId;
 use lode_types::Class;
 use lode_types::Clock;
+use lode_types::Failure;
 use lode_types::JobId;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 
 use crate::Error;
 use crate::Event;
+use crate::Expected;
 use crate::Job;
 use crate::JobSpec;
 use crate::JobState;
@@ -24,10 +29,13 @@ use crate::Offers;
 use crate::Output;
 use crate::Progress;
 use crate::Provenance;
+use crate::Ranking;
 use crate::RecommendCall;
 use crate::Result;
 use crate::ScoreCall;
 use crate::Scored;
+use crate::alias;
+use crate::alias::resolve_model;
 use crate::card;
 use crate::check::Checker;
 use crate::profile::Drift;
@@ -75,6 +83,8 @@ pub struct Jobs {
     options: Options,
     scheduler: Scheduler,
     serving: Serving,
+    /// Held while an alias is moved or a model deleted.
+    aliases: alias::Turn,
 }
 
 impl std::fmt::Debug for Jobs {
@@ -104,6 +114,7 @@ impl Jobs {
             options,
             scheduler,
             serving,
+            aliases: alias::Turn::default(),
         })
     }
 
@@ -143,11 +154,13 @@ impl Jobs {
                 plugin: checked.algorithm.plugin.clone(),
                 plugin_version: checked.algorithm.plugin_version.clone(),
                 plugin_sha256: checked.algorithm.sha256.clone(),
+                algorithm: checked.algorithm.spec.id.clone(),
                 algorithm_version: checked.algorithm.spec.version.clone(),
                 engine_version: self.options.engine_version.clone(),
                 inputs: checked.pinned(),
                 params_json: checked.params_json.clone(),
                 attempts: 0,
+                base_model: checked.base_model.clone(),
                 base_model_sha256: checked.base_model_sha256.clone(),
                 model: checked.batch.as_ref().map(|batch| batch.model.id.clone()),
             },
@@ -223,7 +236,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `JOB_NOT_FOUND`, `JOB_NOT_FINISHED`, `JOB_IN_USE` when a waiting or running job reads its output
-    /// or starts from its model.
+    /// or starts from its model, `MODEL_HAS_ALIAS`.
     pub fn delete(&self, id: &JobId) -> Result<()> {
         let job = self.job(id)?;
         if !job.state.is_final() {
@@ -244,6 +257,8 @@ impl Jobs {
                 format!("job {:?} {how} of {:?}", user.as_str(), id.as_str()),
             ));
         }
+        let turn = self.aliases.take();
+        alias::check_none(&self.store, &job.models)?;
         let mut writes = records::delete_job(&job);
         let mut files: Vec<(Area, String)> = job
             .outputs
@@ -253,7 +268,6 @@ impl Jobs {
         for model in &job.models {
             if let Some(model) = records::model(&self.store, model)? {
                 writes.extend(records::delete_model(&model));
-                self.serving.forget(&model.id);
                 files.push((Area::Models, card::file_name(&model.file)));
                 files.push((Area::Models, model.file));
             }
@@ -269,6 +283,11 @@ impl Jobs {
             );
         }
         self.store.write_docs(writes)?;
+        drop(turn);
+        // After the records are gone nobody opens them again.
+        for model in &job.models {
+            self.serving.forget(model);
+        }
         for (area, file) in files {
             self.store.remove_file(area, &file)?;
         }
@@ -287,8 +306,50 @@ impl Jobs {
     ///
     /// # Errors
     /// `MODEL_NOT_FOUND`.
-    pub fn model(&self, id: &ModelId) -> Result<Model> {
-        self.serving.model(id)
+    pub fn model(&self, model: &ModelRef) -> Result<Model> {
+        Ok(self.answer(model, |id| self.serving.model(id))?.1)
+    }
+
+    /// All aliases with the models that they point at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn aliases(&self) -> Result<BTreeMap<AliasId, ModelId>> {
+        alias::aliases(&self.store)
+    }
+
+    /// Points an alias at a model, or removes it; gives the model, and what it pointed at before.
+    /// Workers for the model are opened first when those of the other are in use, so that no call
+    /// has to wait for them.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `ALIAS_MOVED` when it does not point at what is expected; what opening
+    /// the model met.
+    pub fn set_alias(
+        &self,
+        alias: &AliasId,
+        model: Option<&ModelRef>,
+        expected: &Expected,
+    ) -> Result<(Option<Model>, Option<ModelId>)> {
+        let to = model.map(|model| resolve_model(&self.store, model));
+        let to = to.transpose()?;
+        if let (Some(to), Some(from)) = (&to, alias::target(&self.store, alias)?) {
+            self.serving.follow(&from, to)?;
+        }
+        let turn = self.aliases.take();
+        let to = to.map(|id| self.serving.model(&id)).transpose()?;
+        let before = alias::target(&self.store, alias)?;
+        let id = to.as_ref().map(|model| &model.id);
+        if let Some(write) = alias::change(&self.store, alias, id, expected)? {
+            self.store.write_docs(vec![write])?;
+            let (from, to) = (
+                before.as_ref().map(ModelId::as_str),
+                id.map(ModelId::as_str),
+            );
+            tracing::info!(alias = alias.as_str(), from, to, "alias moved");
+        }
+        drop(turn);
+        Ok((to, before))
     }
 
     /// Models with a number and name below `before`, newest first; those of one job by falling
@@ -300,12 +361,20 @@ impl Jobs {
         records::models(&self.store, before, limit)
     }
 
-    /// Scores customers or rows with a model.
+    /// The models that a ranking takes, the best first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn ranked(&self, ranking: &Ranking) -> Result<Vec<Model>> {
+        ranking.of(&self.store)
+    }
+
+    /// Scores customers or rows with a model; says which model answered.
     ///
     /// # Errors
     /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that recommends; what the plugin says.
-    pub fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
-        self.serving.score(call)
+    pub fn score(&self, call: &ScoreCall) -> Result<(ModelId, Vec<Scored>)> {
+        self.answer(&call.model, |id| self.serving.score(id, call))
     }
 
     /// How far what a model was asked online since the start is from what it was made from: the
@@ -313,16 +382,38 @@ impl Jobs {
     ///
     /// # Errors
     /// `MODEL_NOT_FOUND`; `NO_PROFILE` for a model that was made before distributions were kept.
-    pub fn drift(&self, model: &ModelId) -> Result<(u64, Vec<Drift>)> {
-        self.serving.drift(model)
+    pub fn drift(&self, model: &ModelRef) -> Result<(ModelId, (u64, Vec<Drift>))> {
+        self.answer(model, |id| self.serving.drift(id))
     }
 
-    /// The best items for a customer.
+    /// The best items for a customer; says which model answered.
     ///
     /// # Errors
     /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that does not recommend; what the plugin says.
-    pub fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
-        self.serving.recommend(call)
+    pub fn recommend(&self, call: &RecommendCall) -> Result<(ModelId, Offers)> {
+        self.answer(&call.model, |id| self.serving.recommend(id, call))
+    }
+
+    /// Asks the model that is meant. An alias is followed when the call comes, and once more when
+    /// it has moved and what it pointed at was deleted since.
+    fn answer<T>(
+        &self,
+        model: &ModelRef,
+        ask: impl Fn(&ModelId) -> Result<T>,
+    ) -> Result<(ModelId, T)> {
+        let id = resolve_model(&self.store, model)?;
+        match ask(&id) {
+            Ok(answer) => Ok((id, answer)),
+            Err(error) if error.class() == Class::NotFound => {
+                let now = resolve_model(&self.store, model)?;
+                if now == id {
+                    return Err(error);
+                }
+                let answer = ask(&now)?;
+                Ok((now, answer))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Stops: takes no more jobs from the queue, ends the workers of those that run. They
@@ -375,7 +466,7 @@ impl Jobs {
                 format!("job {:?} exists with another spec", id.as_str()),
             )
             .at("job_id")),
-            Err(error) if lode_types::Failure::class(&error) == Class::NotFound => Ok(None),
+            Err(error) if error.class() == Class::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

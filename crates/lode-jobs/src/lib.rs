@@ -5,21 +5,23 @@
 //! the store so that a restart loses no job. It knows nothing of gRPC.
 //!
 //! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
-//! `scheduler` and `run` carry it out; `evaluate` judges it; `batch` scores everybody; `serving` answers online from pools of
-//! warm workers.
+//! `scheduler` and `run` carry it out; `judge` judges it; `batch` scores everybody; `serving`
+//! answers online from pools of warm workers.
 
+mod alias;
 mod batch;
 mod card;
 mod check;
 mod error;
-mod evaluate;
 mod events;
 mod features;
 mod input;
 mod job;
 mod jobs;
+mod judge;
 mod params;
 mod profile;
+mod ranking;
 mod reasons;
 mod records;
 mod run;
@@ -29,6 +31,8 @@ mod spec;
 mod tables;
 mod tags;
 
+pub use alias::Expected;
+pub use alias::resolve_model;
 pub use check::resolve_dataset;
 pub use error::Error;
 pub use error::Result;
@@ -52,9 +56,13 @@ pub use job::Provenance;
 pub use job::SignatureColumn;
 pub use jobs::Jobs;
 pub use jobs::Options;
+pub use judge::Calibration;
+pub use judge::CalibrationInput;
+pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
 pub use profile::Drift;
+pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;
 pub use serving::Reason;
@@ -63,8 +71,10 @@ pub use serving::ScoreCall;
 pub use serving::ScoreSubject;
 pub use serving::Scored;
 pub use spec::BatchScore;
+pub use spec::CalibrationMethod;
 pub use spec::ContactList;
 pub use spec::DoNotContact;
+pub use spec::Evaluation;
 pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;

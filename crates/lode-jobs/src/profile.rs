@@ -123,9 +123,7 @@ impl Values {
         Ok(match column.data_type() {
             DataType::Int64 | DataType::Float64 | DataType::Decimal128(_, _) => {
                 let numbers = arrow_cast::cast(column, &DataType::Float64)?;
-                Some(Self::Numbers(
-                    numbers.as_primitive::<Float64Type>().clone(),
-                ))
+                Some(Self::Numbers(numbers.as_primitive::<Float64Type>().clone()))
             }
             DataType::Boolean | DataType::Utf8 => {
                 let words = arrow_cast::cast(column, &DataType::Utf8)?;

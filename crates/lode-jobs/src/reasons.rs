@@ -58,9 +58,9 @@ impl Contributions {
             .as_struct_opt()
             .ok_or_else(|| failed("expected contributions as structs"))?;
         let column = |name: &str, data_type: &DataType| {
-            let column = structs.column_by_name(name).ok_or_else(|| {
-                failed(format!("expected {name:?} in contributions, found none"))
-            })?;
+            let column = structs
+                .column_by_name(name)
+                .ok_or_else(|| failed(format!("expected {name:?} in contributions, found none")))?;
             Ok::<_, Error>(arrow_cast::cast(column, data_type)?)
         };
         Ok(Some(Self {

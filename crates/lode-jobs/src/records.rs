@@ -8,7 +8,6 @@
 use lode_store::DocWrite;
 use lode_store::Space;
 use lode_store::Store;
-use lode_types::Class;
 use lode_types::JobId;
 use lode_types::ModelId;
 use serde::Deserialize;
@@ -80,18 +79,6 @@ pub(crate) fn job(store: &Store, id: &JobId) -> Result<Option<Job>> {
 
 pub(crate) fn model(store: &Store, id: &ModelId) -> Result<Option<Model>> {
     by_id(store, Space::Models, id.as_str())
-}
-
-/// The model that a name means.
-pub(crate) fn resolve_model(store: &Store, name: &str) -> Result<Model> {
-    let id = ModelId::parse(name).map_err(|error| Error::of(&error))?;
-    model(store, &id)?.ok_or_else(|| {
-        Error::new(
-            Class::NotFound,
-            "MODEL_NOT_FOUND",
-            format!("no model {:?}", id.as_str()),
-        )
-    })
 }
 
 /// Jobs with a number below `before`, newest first.

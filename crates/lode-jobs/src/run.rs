@@ -43,10 +43,10 @@ use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
 use crate::check::base_model;
-use crate::evaluate;
 use crate::input;
 use crate::input::Until;
 use crate::jobs::model_ids;
+use crate::judge;
 use crate::profile;
 use crate::profile::Profile;
 use crate::tags;
@@ -97,13 +97,14 @@ impl Bench<'_> {
         let stem = format!("{}-{}", job.number, job.provenance.attempts);
 
         let mut fit_start = 0.0;
-        let mut evaluation = None;
+        let mut judged = None;
         if spec.task.is_supervised() && checked.folds > 1 {
             fit_start = EVALUATION_SHARE;
-            let judged = evaluate::cross_validate(self, job, checked, bounds)?;
-            metrics.extend(judged.metrics);
-            evaluation = Some(judged.deciles);
+            judged = Some(judge::judge(self, job, checked, bounds)?);
         }
+        let calibration = judged
+            .as_ref()
+            .and_then(|judged| judged.calibration.clone());
 
         self.progress("fit", fit_start);
         let mut files = Vec::new();
@@ -130,9 +131,18 @@ impl Bench<'_> {
             Some(first) if spec.outcome().is_some() => again(&first.files)?,
             _ => Vec::new(),
         };
-        let written = copies(files.iter().map(|(name, file)| (name, file)))?;
+        let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
+        let mut raw = BTreeMap::new();
+        for (output, (_, file)) in spec.outputs.iter().zip(&mut written) {
+            if calibration.is_some() && judge::is_calibrated(output) {
+                // The plugin writes its own scores elsewhere; they are calibrated on the way.
+                let scratch = self.store.scratch_file()?;
+                *file = scratch.try_clone().map_err(|error| unwritable(&error))?;
+                raw.insert(output.name.clone(), scratch);
+            }
+        }
         let models = copies(model_files.iter().map(|(_, name, _, file)| (name, file)))?;
-        let base_model = job.spec.base_model.as_ref();
+        let base_model = checked.base_model.as_ref();
         let base_model = base_model
             .map(|id| base_model::open(self.store, id, checked.base_model_sha256.as_deref()))
             .transpose()?;
@@ -150,6 +160,11 @@ impl Bench<'_> {
             },
         )?;
         metrics.extend(fitted.metrics);
+        if let Some(judged) = &judged {
+            // What the engine measured stands before what a plugin says of itself.
+            let own = judged.metrics.iter();
+            metrics.extend(own.map(|(name, value)| (name.clone(), *value)));
+        }
 
         self.progress("keep results", FIT_END);
         let mut outputs = Vec::new();
@@ -162,18 +177,25 @@ impl Bench<'_> {
                 ));
             };
             // The worker had the file open to its end: what it holds now is what counts.
-            let whole = file.try_clone().map_err(|error| unwritable(&error))?;
-            let rows = Table::open(vec![whole]).map(|table| table.rows());
-            if rows.ok() != Some(made.rows) {
+            let own = raw.get(&name).unwrap_or(&file);
+            let whole = own.try_clone().map_err(|error| unwritable(&error))?;
+            let Some(table) = Table::open(vec![whole])
+                .ok()
+                .filter(|table| table.rows() == made.rows)
+            else {
                 return Err(destroyed(&spec.id, &format!("output {name:?}")));
+            };
+            if let (Some(calibration), true) = (&calibration, raw.contains_key(&name)) {
+                judge::rewrite(&table, calibration, &file)?;
             }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }
-        if let Some(deciles) = evaluation {
-            let file = keep.create(&format!("{stem}-evaluation.arrow"))?;
-            let rows = deciles.num_rows() as u64;
-            lode_parts::write_ipc(&file, &deciles.schema(), [Ok(deciles)].into_iter())?;
-            outputs.push(keep.adopt(&stem, "evaluation", "bar", rows, file)?);
+        for report in judged.iter().flat_map(|judged| &judged.reports) {
+            let file = keep.create(&format!("{stem}-{}.arrow", report.name))?;
+            let rows = report.rows.num_rows() as u64;
+            let batch = [Ok(report.rows.clone())];
+            lode_parts::write_ipc(&file, &report.rows.schema(), batch.into_iter())?;
+            outputs.push(keep.adopt(&stem, report.name, report.chart_hint, rows, file)?);
         }
         let metrics: Vec<Metric> = metrics
             .into_iter()
@@ -209,7 +231,12 @@ impl Bench<'_> {
                 bytes,
                 sha256,
             };
-            models.push(self.model(job, checked, &metrics, kept));
+            let mut model = self.model(job, checked, &metrics, kept);
+            if let (Some(judged), true) = (&judged, model.name.is_empty()) {
+                model.calibration.clone_from(&calibration);
+                model.judged_sha256.clone_from(&judged.rows_sha256);
+            }
+            models.push(model);
         }
 
         self.check_cancelled()?;
@@ -353,7 +380,9 @@ impl Bench<'_> {
                 .open_file(Area::Outputs, &format!("{stem}-scores.arrow"))?;
             scores = Some(Table::open(vec![file])?);
         }
-        let scored = scores.as_ref().filter(|t| t.schema().index_of("score").is_ok());
+        let scored = scores
+            .as_ref()
+            .filter(|t| t.schema().index_of("score").is_ok());
         profile::make(&profile::Rows {
             table: &table,
             columns: &signature(&input.columns),
@@ -385,6 +414,8 @@ impl Bench<'_> {
                 _ => None,
             }),
             file: kept.file,
+            calibration: None,
+            judged_sha256: String::new(),
             create_time: self.clock.now(),
         }
     }

@@ -164,16 +164,20 @@ impl Scheduler {
         let queue = lock(&self.shared.queue);
         let mut uses = queue.live.iter().filter_map(|(id, live)| {
             let job = lock(&live.job);
-            let spec = &job.spec;
-            let reads = spec.inputs.values().any(
+            let reads = job.spec.inputs.values().any(
                 |input| matches!(&input.source, InputSource::Output { job, .. } if *job == used.id),
             );
-            let starts = spec.base_model.as_ref();
+            let starts = job.base_model();
             if reads {
                 Some((id.clone(), "reads an output"))
             } else if starts.is_some_and(|model| used.models.contains(model)) {
                 Some((id.clone(), "starts from a model"))
-            } else if job.provenance.model.as_ref().is_some_and(|model| used.models.contains(model)) {
+            } else if job
+                .provenance
+                .model
+                .as_ref()
+                .is_some_and(|model| used.models.contains(model))
+            {
                 Some((id.clone(), "scores with a model"))
             } else {
                 None

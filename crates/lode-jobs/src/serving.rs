@@ -23,6 +23,7 @@ use lode_types::CustomerId;
 use lode_types::Failure;
 use lode_types::Fault;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Task;
 use lode_types::Value;
 
@@ -58,7 +59,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct ScoreCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// What to score, in order.
     pub subject: ScoreSubject,
     /// Whether to give reasons.
@@ -111,7 +112,7 @@ pub struct Reason {
 #[derive(Clone, Debug)]
 pub struct RecommendCall {
     /// The model.
-    pub model: ModelId,
+    pub model: ModelRef,
     /// Whom for.
     pub customer: Option<CustomerId>,
     /// Items touched since the model was made.
@@ -174,6 +175,11 @@ impl Serving {
         self.models.model(id)
     }
 
+    /// Opens workers for a model that takes the place of one in use.
+    pub(crate) fn follow(&self, from: &ModelId, to: &ModelId) -> Result<()> {
+        self.models.follow(from, to)
+    }
+
     /// Closes a model that was deleted.
     pub(crate) fn forget(&self, id: &ModelId) {
         self.models.forget(id);
@@ -185,8 +191,8 @@ impl Serving {
         self.models.clear();
     }
 
-    pub(crate) fn score(&self, call: &ScoreCall) -> Result<Vec<Scored>> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn score(&self, model: &ModelId, call: &ScoreCall) -> Result<Vec<Scored>> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task == Task::Recommendation {
             return Err(wrong_task(&open.model, "scores", "Recommend"));
         }
@@ -207,8 +213,9 @@ impl Serving {
                 scored.num_rows()
             )));
         }
-        let scores = answer::given(&scored)?.final_scores(&open.card);
-        self.drift.count(&open.model.id, &open.card, &asked, &scores)?;
+        let scores = answer::given(&scored)?.final_scores(&open.model);
+        self.drift
+            .count(&open.model.id, &open.card, &asked, &scores)?;
         fill(&scored, &scores, &open, &present, &mut results)?;
         Ok(results)
     }
@@ -231,8 +238,8 @@ impl Serving {
         Ok(self.drift.of(id, profile))
     }
 
-    pub(crate) fn recommend(&self, call: &RecommendCall) -> Result<Offers> {
-        let open = self.models.get(&call.model)?;
+    pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
+        let open = self.models.get(model)?;
         if open.pool.loaded.spec.task != Task::Recommendation {
             return Err(wrong_task(&open.model, "recommendations", "Score"));
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use lode_types::DatasetId;
 use lode_types::FeatureViewId;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
@@ -34,6 +34,9 @@ pub struct JobSpec {
     pub limits: Limits,
     /// Folds of the cross-validation of a supervised job: 0 for the default of 5, 1 for none.
     pub folds: u32,
+    /// How a supervised job is judged beyond that.
+    #[serde(default)]
+    pub evaluation: Evaluation,
     /// Whether to write outputs back onto customers.
     pub write_back: bool,
     /// Free labels.
@@ -41,12 +44,47 @@ pub struct JobSpec {
     /// Every input is read as it was known at this time, if it is said.
     #[serde(default)]
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from, if one is said.
+    /// A model of the same algorithm that the fit starts from, if one is said; of an alias, what it
+    /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_model: Option<ModelId>,
+    pub base_model: Option<ModelRef>,
     /// Score everybody with a model instead of fitting one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_score: Option<BatchScore>,
+}
+
+/// How a supervised job is judged; what is not said has a default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evaluation {
+    /// How scores are made probabilities.
+    pub calibration: CalibrationMethod,
+    /// A score at or above it counts as yes; 0.5 if it is not said.
+    pub threshold: Option<f64>,
+    /// How many of the best to take: a share below 1, or a number of rows; a tenth if it is not
+    /// said.
+    pub budget: Option<f64>,
+    /// What a contact costs.
+    pub cost_per_contact: f64,
+    /// What a yes is worth.
+    pub value_per_positive: f64,
+    /// How many of the last dates of a training set judge; 0 for a third of them.
+    pub test_dates: u32,
+}
+
+/// How scores are made probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationMethod {
+    /// The best of the others by the log loss of rows that it was not fitted on.
+    #[default]
+    Auto,
+    /// The plugin's own score.
+    None,
+    /// A logistic curve along the margin.
+    Platt,
+    /// The best rising steps along the margin.
+    Isotonic,
 }
 
 /// Bounds on one job; zero means the engine's default.

@@ -66,6 +66,20 @@ pub enum Error {
         /// Values found, in order, at most five.
         found: Vec<String>,
     },
+    /// A column of one kind where a model learned from another.
+    Columns {
+        /// Number of the column.
+        index: usize,
+        /// Kind in training.
+        expected: &'static str,
+        /// Kind found.
+        found: &'static str,
+    },
+    /// Bytes that are no model of this crate, or a damaged one.
+    Bytes {
+        /// What was expected where.
+        what: &'static str,
+    },
     /// The caller's progress function said stop.
     Cancelled,
 }
@@ -108,6 +122,12 @@ impl fmt::Display for Error {
             Self::Label { expected, found } => {
                 write!(f, "expected {expected}, found the values {found:?}")
             }
+            Self::Columns {
+                index,
+                expected,
+                found,
+            } => write!(f, "expected {expected} in column {index}, found {found}"),
+            Self::Bytes { what } => write!(f, "expected {what}, found other bytes"),
             Self::Cancelled => f.write_str("cancelled"),
         }
     }

@@ -1,7 +1,7 @@
-//! Splits rows into folds for cross-validation, each with its share of both classes.
+//! Splits rows into folds for cross-validation; stratified, each has its share of both classes.
 //!
-//! Does not look at anything but labels. Invariant: folds differ by at most one row, and by
-//! at most one row of each class.
+//! Does not look at anything but labels. Invariant: folds differ by at most one row, and
+//! stratified ones by at most one row of each class.
 
 use crate::Error;
 use crate::Result;
@@ -39,6 +39,33 @@ pub fn stratified(labels: &[bool], k: usize, seed: u64) -> Result<Vec<u32>> {
             folds[row] = next;
             next = (next + 1) % k as u32;
         }
+    }
+    Ok(folds)
+}
+
+/// The fold (`0..k`) of each of `n_rows` rows: seeded, shuffled, dealt in turn.
+///
+/// # Errors
+/// [`Error::OutOfRange`] for `k` below 2; [`Error::TooFewRows`] for fewer than `k` rows.
+pub fn shuffled(n_rows: usize, k: usize, seed: u64) -> Result<Vec<u32>> {
+    if k < 2 {
+        return Err(Error::OutOfRange {
+            what: "folds",
+            expected: "of at least 2",
+            found: k as f64,
+        });
+    }
+    if n_rows < k {
+        return Err(Error::TooFewRows {
+            needed: k,
+            found: n_rows,
+        });
+    }
+    let mut rows: Vec<usize> = (0..n_rows).collect();
+    Rng::new(seed).shuffle(&mut rows);
+    let mut folds = vec![0; n_rows];
+    for (place, row) in rows.into_iter().enumerate() {
+        folds[row] = (place % k) as u32;
     }
     Ok(folds)
 }

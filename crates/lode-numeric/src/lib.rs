@@ -12,14 +12,17 @@ mod error;
 mod golden;
 mod rows;
 
+pub mod calibration;
 pub mod folds;
+pub mod glm;
 pub mod kmeans;
 pub mod label;
-pub mod logistic;
 pub mod metrics;
 pub mod neighbors;
+pub mod normal;
 pub mod standardize;
 pub mod sum;
+pub mod trees;
 
 pub use error::Error;
 pub use error::Result;

@@ -10,6 +10,7 @@ use lode_types::FeatureViewId;
 use lode_types::IngestId;
 use lode_types::JobId;
 use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::TenantId;
 
 /// A text that is no resource name of the expected form.
@@ -70,6 +71,11 @@ pub fn output(id: &JobId, output: &str) -> String {
 /// `tenants/default/models/{model}`
 pub fn model(id: &ModelId) -> String {
     format!("tenants/{}/models/{id}", TenantId::only())
+}
+
+/// `tenants/default/models/{model}` or `tenants/default/models/@{alias}`
+pub fn model_ref(model: &ModelRef) -> String {
+    format!("tenants/{}/models/{model}", TenantId::only())
 }
 
 /// `tenants/default/featureViews/{feature_view}`
@@ -171,6 +177,18 @@ pub fn parse_model(name: &str) -> Result<ModelId, NameError> {
     let expected = "tenants/default/models/{model}";
     match split(name)[..] {
         ["tenants", "default", "models", model] => id(ModelId::parse(model), expected, name),
+        _ => Err(wrong(expected, name)),
+    }
+}
+
+/// The model that a name names, by its id or by an alias.
+///
+/// # Errors
+/// `INVALID_NAME`.
+pub fn parse_model_ref(name: &str) -> Result<ModelRef, NameError> {
+    let expected = "tenants/default/models/{model} or tenants/default/models/@{alias}";
+    match split(name)[..] {
+        ["tenants", "default", "models", model] => id(ModelRef::parse(model), expected, name),
         _ => Err(wrong(expected, name)),
     }
 }

@@ -39,7 +39,7 @@ pub struct SampleFile {
     pub name: String,
     /// Its path.
     pub path: PathBuf,
-    /// Rows of a table, without the header; 0 for `truth.json`.
+    /// Rows of a table, without the header; 0 for `telecom_features.json` and `truth.json`.
     pub rows: u64,
 }
 
@@ -66,6 +66,7 @@ pub fn write(dir: &Path, options: &SampleOptions) -> io::Result<Written> {
     let mut events = open("retail_events.csv")?;
     let mut items = open("retail_items.csv")?;
     let mut customers = open("telecom_customers.csv")?;
+    let mut deeds = open("telecom_events.csv")?;
 
     write!(
         truth,
@@ -75,11 +76,18 @@ pub fn write(dir: &Path, options: &SampleOptions) -> io::Result<Written> {
     let n_events = retail::write_events(options, &mut events, &mut truth)?;
     let n_items = retail::write_items(&mut items)?;
     truth.write_all(b",\n\"telecom\": ")?;
-    telecom::write_customers(options, &mut customers, &mut truth)?;
+    let n_deeds = telecom::write_customers(options, &mut customers, &mut deeds, &mut truth)?;
     truth.write_all(b"\n}\n")?;
-    for file in [&mut truth, &mut events, &mut items, &mut customers] {
+    for file in [
+        &mut truth,
+        &mut events,
+        &mut items,
+        &mut customers,
+        &mut deeds,
+    ] {
         file.flush()?;
     }
+    fs::write(dir.join("telecom_features.json"), telecom::FEATURES)?;
 
     let file = |name: &str, rows| SampleFile {
         name: name.to_owned(),
@@ -91,9 +99,11 @@ pub fn write(dir: &Path, options: &SampleOptions) -> io::Result<Written> {
             file("retail_events.csv", n_events),
             file("retail_items.csv", n_items),
             file("telecom_customers.csv", options.customers),
+            file("telecom_events.csv", n_deeds),
+            file("telecom_features.json", 0),
             file("truth.json", 0),
         ],
-        rows: n_events + n_items + options.customers,
+        rows: n_events + n_items + options.customers + n_deeds,
     })
 }
 

@@ -4,7 +4,9 @@
 //! depends on how the engine works inside. Invariant: an ingest or a watch that breaks goes
 //! on where the engine says it stopped, so a caller sees each row and each event once.
 
+mod aliases;
 mod catalog;
+mod drift;
 mod error;
 mod features;
 mod ingest;
@@ -18,6 +20,7 @@ mod serial;
 mod serving;
 mod table;
 
+pub use aliases::AliasMove;
 pub use catalog::AlgorithmInfo;
 pub use catalog::Compaction;
 pub use catalog::Containment;
@@ -28,6 +31,8 @@ pub use catalog::LostPart;
 pub use catalog::OutputInfo;
 pub use catalog::RejectedRow;
 pub use catalog::ServerInfo;
+pub use drift::Drift;
+pub use drift::ModelDrift;
 pub use error::Error;
 pub use error::Result;
 pub use features::CustomerEvent;
@@ -40,7 +45,11 @@ pub use ingest::Ingest;
 pub use ingest::IngestEvent;
 pub use ingest::IngestReport;
 pub use ingest::Outcome;
+pub use jobs::BatchScore;
+pub use jobs::Calibration;
 pub use jobs::Churn;
+pub use jobs::ContactList;
+pub use jobs::Evaluation;
 pub use jobs::Input;
 pub use jobs::InputSource;
 pub use jobs::Job;
@@ -56,6 +65,7 @@ pub use jobs::PinnedInput;
 pub use jobs::Progress;
 pub use jobs::Provenance;
 pub use jobs::Recommendation;
+pub use jobs::ScoreAll;
 pub use jobs::Segmentation;
 pub use jobs::new_job_id;
 pub use lode::Lode;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Timestamp;
 use serde::Serialize;
 
@@ -28,8 +28,12 @@ pub struct Model {
     pub job: String,
     /// Its name beside the job's main model; empty for the main one.
     pub beside: String,
+    /// Aliases that point at it.
+    pub aliases: Vec<String>,
     /// What the job measured.
     pub metrics: BTreeMap<String, f64>,
+    /// Of the rows that it was judged on; empty when it was not.
+    pub judged_sha256: String,
     /// Format of its bytes, as its plugin counts; none when it was not kept.
     pub model_format: Option<u32>,
     /// Bytes of it.
@@ -52,7 +56,9 @@ impl From<v1::Model> for Model {
             algorithm: id_of(&model.algorithm),
             job: id_of(&model.job),
             beside: model.beside,
+            aliases: model.aliases,
             metrics: metrics(model.metrics),
+            judged_sha256: model.judged_sha256,
             model_format: model.model_format,
             bytes: model.size_bytes,
             sha256: model.sha256,
@@ -64,7 +70,7 @@ impl From<v1::Model> for Model {
 }
 
 impl Lode {
-    /// A model by its id.
+    /// A model by its id, or by `@ALIAS`.
     ///
     /// # Errors
     /// `MODEL_NOT_FOUND`, or what the call met.
@@ -88,9 +94,25 @@ impl Lode {
         let models = self.client().models(request).all().await?;
         Ok(models.into_iter().map(Model::from).collect())
     }
+
+    /// The models that have a measure, the best first; with `judged_sha256` only those that were
+    /// judged on these rows.
+    ///
+    /// # Errors
+    /// What the calls met.
+    pub async fn leaderboard(&self, measure: &str, judged_sha256: &str) -> Result<Vec<Model>> {
+        let request = v1::ListModelsRequest {
+            parent: tenant(),
+            by_metric: measure.to_owned(),
+            judged_sha256: judged_sha256.to_owned(),
+            ..Default::default()
+        };
+        let models = self.client().models(request).all().await?;
+        Ok(models.into_iter().map(Model::from).collect())
+    }
 }
 
-/// The resource name of a model.
-pub(crate) fn model_name(id: &str) -> Result<String> {
-    Ok(names::model(&ModelId::parse(id)?))
+/// The resource name of a model: of `ID` or `@ALIAS`.
+pub(crate) fn model_name(model: &str) -> Result<String> {
+    Ok(names::model_ref(&ModelRef::parse(model)?))
 }

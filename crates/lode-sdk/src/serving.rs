@@ -25,6 +25,8 @@ use crate::serial;
 pub struct Score {
     /// Empty for a row without a customer id.
     pub customer: String,
+    /// The model that answered: of an alias, what it points at.
+    pub model: String,
     /// e.g. the probability of leaving.
     pub score: f64,
     /// e.g. the segment; empty when the model gives none.
@@ -49,12 +51,14 @@ pub struct Reason {
     pub value: Value,
     /// What it adds to the margin.
     pub contribution: f64,
+    /// The value in words.
+    pub text: String,
 }
 
 /// A question for offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recommend {
-    /// The model.
+    /// The model: `ID` or `@ALIAS`.
     pub model: String,
     /// The customer; one that the model does not know gets the most popular items.
     pub customer: String,
@@ -73,6 +77,8 @@ pub struct Offers {
     pub items: Vec<ScoredItem>,
     /// Whether they rest on the customer's own history.
     pub personal: bool,
+    /// The model that answered: of an alias, what it points at.
+    pub model: String,
 }
 
 /// One item.
@@ -173,7 +179,9 @@ impl Lode {
 
     async fn score_any(&self, request: v1::ScoreRequest) -> Result<Vec<Score>> {
         let answer = self.client().score(request).await?;
-        Ok(answer.results.into_iter().map(Score::from).collect())
+        let model = id_of(&answer.model);
+        let scores = answer.results.into_iter();
+        Ok(scores.map(|result| Score::of(result, &model)).collect())
     }
 
     /// The best items for a customer.
@@ -199,6 +207,7 @@ impl Lode {
                 })
                 .collect(),
             personal: answer.personal,
+            model: id_of(&answer.model),
         })
     }
 
@@ -246,10 +255,11 @@ impl Lode {
     }
 }
 
-impl From<v1::ScoreResult> for Score {
-    fn from(result: v1::ScoreResult) -> Self {
+impl Score {
+    fn of(result: v1::ScoreResult, model: &str) -> Self {
         Self {
             customer: result.customer,
+            model: model.to_owned(),
             score: result.score,
             label: result.label,
             margin: result.margin,
@@ -265,6 +275,7 @@ impl From<v1::ScoreResult> for Score {
                         .map(convert::value_from_wire)
                         .unwrap_or_default(),
                     contribution: reason.contribution,
+                    text: reason.text,
                 })
                 .collect(),
             error: result.error.as_ref().map(convert::fault_from_wire),

@@ -118,6 +118,14 @@ id!(
     |text| is_token(text, 128)
 );
 id!(
+    /// A second name of a model, which can be moved to another: a letter, then letters, digits,
+    /// `_`, `-` or `.`.
+    AliasId,
+    "alias",
+    "an alias: a letter, then letters, digits, \"_\", \"-\" or \".\", at most 63 characters",
+    |text| text.starts_with(|c: char| c.is_ascii_alphabetic()) && is_token(text, 63)
+);
+id!(
     /// A feature view: a letter, then letters, digits, `_` or `-`.
     FeatureViewId,
     "feature_view_id",
@@ -131,6 +139,57 @@ id!(
     "a customer id: 1 to 512 bytes of text",
     |text| !text.is_empty() && text.len() <= 512
 );
+
+/// Which model is meant: one by its id, or whichever an alias points at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ModelRef {
+    /// `ID`.
+    Id(ModelId),
+    /// `@ALIAS`.
+    Alias(AliasId),
+}
+
+impl ModelRef {
+    /// Reads `ID` or `@ALIAS`.
+    ///
+    /// # Errors
+    /// `INVALID_ID`, with the rule and the text.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        match text.strip_prefix('@') {
+            Some(alias) => AliasId::parse(alias).map(Self::Alias),
+            None => ModelId::parse(text).map(Self::Id),
+        }
+    }
+}
+
+impl fmt::Display for ModelRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Alias(alias) => write!(f, "@{alias}"),
+        }
+    }
+}
+
+impl TryFrom<String> for ModelRef {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ModelRef> for String {
+    fn from(model: ModelRef) -> Self {
+        model.to_string()
+    }
+}
+
+impl From<ModelId> for ModelRef {
+    fn from(id: ModelId) -> Self {
+        Self::Id(id)
+    }
+}
 
 impl TenantId {
     /// The one tenant there is until authentication exists.

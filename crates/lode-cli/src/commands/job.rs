@@ -1,5 +1,7 @@
 //! `lode job`: one job, now or to its end.
 
+mod measures;
+
 use std::process::ExitCode;
 
 use lode_sdk::Job;
@@ -114,6 +116,9 @@ fn card(job: &Job) -> String {
         job.algorithm,
         job.state.as_str()
     );
+    if let Some(model) = &job.scored_model {
+        text.push_str(&format!(", scores of model {model}"));
+    }
     let took = duration(job.start_time, job.end_time);
     if !took.is_empty() {
         text.push_str(&format!(" in {took}"));
@@ -130,11 +135,10 @@ fn card(job: &Job) -> String {
         ));
     }
     if !job.metrics.is_empty() {
-        let mut list = List::new(&["metric", "value"]);
-        for (name, value) in &job.metrics {
-            list.push(vec![name.as_str().into(), (*value).into()]);
-        }
-        text.push_str(&format!("\n{}", list.to_table()));
+        text.push_str(&format!("\n{}", measures::table(&job.metrics).to_table()));
+    }
+    if let Some(line) = measures::contact_line(&job.metrics) {
+        text.push_str(&format!("\n{line}"));
     }
     if !job.outputs.is_empty() {
         let mut list = List::new(&["output", "rows", "print it"]);
@@ -203,6 +207,9 @@ fn facts(job: &Job) -> List {
     }
     for model in &job.models {
         push("model", model.as_str().into());
+    }
+    if let Some(model) = &job.scored_model {
+        push("scored model", model.as_str().into());
     }
     if let Some(base) = &job.base_model {
         push("base model", base.as_str().into());

@@ -2,11 +2,14 @@
 
 pub(crate) mod admin;
 pub(crate) mod algorithms;
+pub(crate) mod alias;
 pub(crate) mod cancel;
+pub(crate) mod contacts;
 pub(crate) mod customer;
 pub(crate) mod dataset;
 pub(crate) mod datasets;
 pub(crate) mod demo;
+pub(crate) mod drift;
 pub(crate) mod feature;
 pub(crate) mod info;
 pub(crate) mod ingest;
@@ -24,6 +27,7 @@ pub(crate) mod rejected;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod score;
+pub(crate) mod score_all;
 pub(crate) mod serve;
 
 use std::process::ExitCode;
@@ -43,6 +47,25 @@ pub(crate) struct Context {
     pub(crate) lode: Lode,
     /// How to print.
     pub(crate) format: Format,
+}
+
+impl Context {
+    /// The model that is meant: an id, `@ALIAS`, or a word that is no id but an alias.
+    pub(crate) async fn model(&self, name: &str) -> Result<String> {
+        if name.starts_with('@') {
+            return Ok(name.to_owned());
+        }
+        let error = match self.lode.model(name).await {
+            Ok(model) => return Ok(model.model),
+            Err(error) if error.has_reason("MODEL_NOT_FOUND") => error,
+            Err(error) => return Err(error.into()),
+        };
+        let alias = format!("@{name}");
+        match self.lode.model(&alias).await {
+            Ok(_) => Ok(alias),
+            Err(_) => Err(error.into()),
+        }
+    }
 }
 
 /// Runs a command to its exit code.
@@ -72,7 +95,11 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Output(args) => output::run(&cx, args).await,
         Command::Models => models::run(&cx).await,
         Command::Model(args) => model::run(&cx, args).await,
+        Command::Alias(args) => alias::run(&cx, args).await,
         Command::Score(args) => score::run(&cx, args).await,
+        Command::ScoreAll(args) => score_all::run(&cx, args).await,
+        Command::Contacts(args) => contacts::run(&cx, args).await,
+        Command::Drift(args) => drift::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,
         Command::Customer(args) => customer::run(&cx, args).await,

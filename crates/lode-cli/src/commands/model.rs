@@ -10,15 +10,18 @@ use crate::output::time;
 /// Arguments of `lode model`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the model
+    /// Id of the model, or an alias
     id: String,
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
-    let model = cx.lode.model(&args.id).await?;
+    let model = cx.lode.model(&cx.model(&args.id).await?).await?;
     let mut list = List::new(&["fact", "value"]);
     let mut push = |fact: &str, value: crate::output::Cell| list.push(vec![fact.into(), value]);
     push("model", model.model.as_str().into());
+    if !model.aliases.is_empty() {
+        push("aliases", model.aliases.join(", ").into());
+    }
     push("algorithm", model.algorithm.as_str().into());
     push("job", model.job.as_str().into());
     push("created", time(model.create_time).into());

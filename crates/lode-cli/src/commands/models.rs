@@ -12,7 +12,14 @@ use crate::output::time;
 
 pub(crate) async fn run(cx: &Context) -> Result<ExitCode> {
     let models = cx.lode.models().await?;
-    let mut list = List::new(&["model", "algorithm", "size", "created", "metrics"]);
+    let mut list = List::new(&[
+        "model",
+        "aliases",
+        "algorithm",
+        "size",
+        "created",
+        "metrics",
+    ]);
     for model in &models {
         let metrics: Vec<String> = model
             .metrics
@@ -22,6 +29,7 @@ pub(crate) async fn run(cx: &Context) -> Result<ExitCode> {
             .collect();
         list.push(vec![
             model.model.as_str().into(),
+            model.aliases.join(", ").into(),
             model.algorithm.as_str().into(),
             match cx.format {
                 Format::Table => size(model.bytes).into(),

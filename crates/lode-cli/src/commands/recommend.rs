@@ -13,7 +13,7 @@ use crate::output::List;
 /// Arguments of `lode recommend`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the model
+    /// Id of the model, or an alias
     model: String,
     /// Id of the customer; one that the model does not know gets the most popular items
     customer: String,
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     let question = Recommend {
-        model: args.model,
+        model: cx.model(&args.model).await?,
         customer: args.customer,
         session_items: args.session_items,
         exclude_items: args.exclude_items,

@@ -1,5 +1,6 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
+mod evaluation;
 mod spec;
 
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub(crate) struct Args {
     /// Folds of the cross-validation of a supervised job; 1 turns it off [default: 5]
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
+    #[command(flatten)]
+    evaluation: evaluation::Args,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,
@@ -73,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse::time, value_name = "TIME")]
     as_of: Option<Timestamp>,
     /// Start from a model of the same algorithm, so that segments keep their numbers, or a fit
-    /// ends sooner; `lode algorithms ID` says whether it can
+    /// ends sooner; `lode algorithms ID` says whether it can. An id or an alias
     #[arg(long, value_name = "MODEL")]
     base_model: Option<String>,
     /// Start the job and leave
@@ -93,7 +96,10 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
             "--out needs the finished job: leave --detach out, or use `lode output JOB NAME` later",
         ));
     }
-    let spec = spec::spec(cx, &args).await?;
+    let mut spec = spec::spec(cx, &args).await?;
+    if let Some(model) = &mut spec.base_model {
+        *model = cx.model(model).await?;
+    }
     let handle = match &args.id {
         Some(id) => cx.lode.submit_as(id, spec).await?,
         None => cx.lode.submit(spec).await?,

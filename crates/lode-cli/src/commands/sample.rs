@@ -31,16 +31,19 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let dir = args.dir.display();
     let mut text = format!("wrote into {dir}:");
     for file in &written.files {
-        let rows = match file.rows {
-            0 => "what was planted".to_owned(),
-            rows => of(rows, "row"),
+        let rows = match (file.name.as_str(), file.rows) {
+            ("truth.json", _) => "what was planted".to_owned(),
+            ("telecom_features.json", _) => "features of the telecom events".to_owned(),
+            (_, rows) => of(rows, "row"),
         };
         text.push_str(&format!("\n  {:<24}{rows}", file.name));
     }
     text.push_str(&format!(
         "\nload them into a running engine:\n  \
          lode ingest retail {dir}/retail_events.csv\n  \
-         lode ingest telecom {dir}/telecom_customers.csv --kind customers --role label=churn"
+         lode ingest telecom {dir}/telecom_customers.csv --kind customers --role label=churn\n  \
+         lode ingest telecom_events {dir}/telecom_events.csv\n  \
+         lode feature create telecom --file {dir}/telecom_features.json"
     ));
     print(&text)?;
     Ok(ExitCode::SUCCESS)

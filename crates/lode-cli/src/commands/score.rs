@@ -19,7 +19,7 @@ use crate::parse;
 /// Arguments of `lode score`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Id of the model
+    /// Id of the model, or an alias
     model: String,
     /// Ids of customers
     #[arg(value_name = "CUSTOMER")]
@@ -33,13 +33,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
+    let model = cx.model(&args.model).await?;
     let scores = match (args.customers.is_empty(), args.rows.is_empty()) {
         (false, true) => {
-            let scoring = cx.lode.score(&args.model, &args.customers, args.explain);
+            let scoring = cx.lode.score(&model, &args.customers, args.explain);
             scoring.await?
         }
         (true, false) => {
-            let scoring = cx.lode.score_rows(&args.model, &args.rows, args.explain);
+            let scoring = cx.lode.score_rows(&model, &args.rows, args.explain);
             scoring.await?
         }
         _ => {
@@ -95,12 +96,14 @@ fn reasons(score: &Score, format: Format) -> String {
         .take(limit)
         .map(|reason| {
             let sign = if reason.contribution < 0.0 { "" } else { "+" };
-            format!(
-                "{sign}{} {} = {}",
-                number(reason.contribution),
-                reason.feature,
-                value_cell(&reason.value).display(),
-            )
+            let contribution = number(reason.contribution);
+            match reason.text.as_str() {
+                "" => {
+                    let value = value_cell(&reason.value).display();
+                    format!("{sign}{contribution} {} = {value}", reason.feature)
+                }
+                text => format!("{sign}{contribution} {text}"),
+            }
         })
         .collect();
     parts.join(if format == Format::Table { "\n" } else { "; " })

@@ -23,6 +23,8 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
         "JOB_EXISTS" => "give the job another id with --id, or none",
         "OUTPUT_NOT_FOUND" => "`lode job JOB` lists what the job made",
         "MODEL_NOT_FOUND" => "`lode models` lists the models; a model has the id of its job",
+        "MODEL_HAS_ALIAS" => "`lode alias NAME MODEL` moves it, `lode alias NAME --remove` ends it",
+        "ALIAS_MOVED" => "`lode alias` shows where it points now",
         "CUSTOMER_NOT_FOUND" => {
             "check the id: `lode query` over the customers dataset shows the ids"
         }

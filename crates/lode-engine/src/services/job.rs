@@ -1,5 +1,7 @@
 //! JobService: create, watch, cancel and read jobs.
 
+mod batch;
+mod evaluation;
 mod spec;
 
 use std::sync::Arc;
@@ -357,6 +359,7 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         feature_view_json: input.features.clone().unwrap_or_default(),
         training_set_json: String::new(),
     });
+    let base_model = provenance.base_model.as_ref();
     v1::Provenance {
         plugin: provenance.plugin.clone(),
         plugin_version: provenance.plugin_version.clone(),
@@ -367,5 +370,15 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         params_json: provenance.params_json.clone(),
         attempts: provenance.attempts,
         base_model_sha256: provenance.base_model_sha256.clone().unwrap_or_default(),
+        base_model: base_model.map(names::model).unwrap_or_default(),
+        model: provenance
+            .model
+            .as_ref()
+            .map(names::model)
+            .unwrap_or_default(),
+        algorithm: match provenance.algorithm.as_str() {
+            "" => String::new(),
+            id => names::algorithm(id),
+        },
     }
 }

@@ -1,12 +1,19 @@
 //! ModelService: trained models and what made them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lode_jobs::Drift;
+use lode_jobs::Expected;
 use lode_jobs::Model;
+use lode_jobs::Ranking;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
 use lode_proto::v1::model_service_server::ModelService;
+use lode_types::AliasId;
+use lode_types::Fault;
+use lode_types::ModelId;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -38,10 +45,10 @@ impl ModelService for Service {
     ) -> Result<Response<v1::GetModelResponse>, Status> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            let id = names::parse_model(&request.into_inner().name)?;
-            let model = shared.jobs.model(&id)?;
+            let name = names::parse_model_ref(&request.into_inner().name)?;
+            let model = shared.jobs.model(&name)?;
             Ok(Response::new(v1::GetModelResponse {
-                model: Some(to_wire(&model)),
+                model: Some(to_wire(&model, &shared.jobs.aliases()?)),
             }))
         })
         .await
@@ -55,6 +62,20 @@ impl ModelService for Service {
         blocking(move || {
             let request = request.into_inner();
             only_tenant(&request.parent)?;
+            let aliases = shared.jobs.aliases()?;
+            if !request.by_metric.is_empty() || !request.judged_sha256.is_empty() {
+                let ranking = Ranking {
+                    by_metric: request.by_metric,
+                    judged_sha256: request.judged_sha256,
+                };
+                let models = shared.jobs.ranked(&ranking)?;
+                let (models, next_page_token) =
+                    paging::slice(models, request.page_size, &request.page_token)?;
+                return Ok(Response::new(v1::ListModelsResponse {
+                    models: models.iter().map(|m| to_wire(m, &aliases)).collect(),
+                    next_page_token,
+                }));
+            }
             let size = paging::size(request.page_size)?;
             // Of a model with a name the token is "NUMBER.NAME".
             let token = request.page_token.as_str();
@@ -69,7 +90,7 @@ impl ModelService for Service {
                 _ => String::new(),
             };
             Ok(Response::new(v1::ListModelsResponse {
-                models: models.iter().map(to_wire).collect(),
+                models: models.iter().map(|m| to_wire(m, &aliases)).collect(),
                 next_page_token,
             }))
         })
@@ -78,9 +99,32 @@ impl ModelService for Service {
 
     async fn set_alias(
         &self,
-        _request: Request<v1::SetAliasRequest>,
+        request: Request<v1::SetAliasRequest>,
     ) -> Result<Response<v1::SetAliasResponse>, Status> {
-        Err(Status::unimplemented("SetAlias"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let request = request.into_inner();
+            only_tenant(&request.parent)?;
+            let alias = AliasId::parse(request.alias).map_err(|error| Fault::of(&error))?;
+            let model = match request.model.as_str() {
+                "" => None,
+                name => Some(names::parse_model_ref(name).map_err(|e| e.at("model"))?),
+            };
+            let expected = match request.expected_model.as_deref() {
+                None => Expected::Anything,
+                Some("") => Expected::Nothing,
+                Some(name) => Expected::Model(
+                    names::parse_model(name).map_err(|error| error.at("expected_model"))?,
+                ),
+            };
+            let (model, before) = shared.jobs.set_alias(&alias, model.as_ref(), &expected)?;
+            let aliases = shared.jobs.aliases()?;
+            Ok(Response::new(v1::SetAliasResponse {
+                model: model.map(|model| to_wire(&model, &aliases)),
+                previous_model: before.as_ref().map(names::model).unwrap_or_default(),
+            }))
+        })
+        .await
     }
 
     async fn compare_models(
@@ -92,13 +136,37 @@ impl ModelService for Service {
 
     async fn get_drift(
         &self,
-        _request: Request<v1::GetDriftRequest>,
+        request: Request<v1::GetDriftRequest>,
     ) -> Result<Response<v1::GetDriftResponse>, Status> {
-        Err(Status::unimplemented("GetDrift"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let model = names::parse_model_ref(&request.into_inner().model)
+                .map_err(|error| error.at("model"))?;
+            let (model, (rows, drifts)) = shared.jobs.drift(&model)?;
+            Ok(Response::new(v1::GetDriftResponse {
+                model: names::model(&model),
+                rows,
+                drifts: drifts.into_iter().map(drift_to_wire).collect(),
+            }))
+        })
+        .await
     }
 }
 
-fn to_wire(model: &Model) -> v1::Model {
+fn drift_to_wire(drift: Drift) -> v1::Drift {
+    v1::Drift {
+        name: drift.name,
+        psi: drift.psi,
+        missing_then: drift.missing_then,
+        missing_now: drift.missing_now,
+        mean_then: drift.mean_then.unwrap_or(0.0),
+        mean_now: drift.mean_now.unwrap_or(0.0),
+        verdict: drift.verdict.to_owned(),
+    }
+}
+
+fn to_wire(model: &Model, aliases: &BTreeMap<AliasId, ModelId>) -> v1::Model {
+    let aliases = aliases.iter().filter(|(_, target)| **target == model.id);
     v1::Model {
         name: names::model(&model.id),
         algorithm: names::algorithm(&model.algorithm),
@@ -111,8 +179,12 @@ fn to_wire(model: &Model) -> v1::Model {
         create_time: Some(convert::time_to_wire(model.create_time)),
         model_format: model.model_format,
         beside: model.name.clone(),
-        aliases: Vec::new(),
-        judged_sha256: String::new(),
-        calibration_json: String::new(),
+        aliases: aliases.map(|(alias, _)| alias.to_string()).collect(),
+        judged_sha256: model.judged_sha256.clone(),
+        calibration_json: model
+            .calibration
+            .as_ref()
+            .and_then(|calibration| serde_json::to_string(calibration).ok())
+            .unwrap_or_default(),
     }
 }

@@ -48,14 +48,14 @@ impl ServingService for Service {
         blocking(move || {
             let request = request.into_inner();
             let call = ScoreCall {
-                model: names::parse_model(&request.model).map_err(|e| e.at("model"))?,
+                model: names::parse_model_ref(&request.model).map_err(|e| e.at("model"))?,
                 explain: request.explain,
                 subject: subject(request)?,
             };
-            let results = shared.jobs.score(&call)?;
+            let (model, results) = shared.jobs.score(&call)?;
             Ok(Response::new(v1::ScoreResponse {
                 results: results.into_iter().map(to_wire).collect(),
-                model: names::model(&call.model),
+                model: names::model(&model),
             }))
         })
         .await
@@ -79,7 +79,7 @@ impl ServingService for Service {
                 id => Some(CustomerId::parse(id).map_err(|error| Fault::of(&error))?),
             };
             let call = RecommendCall {
-                model: names::parse_model(&request.model).map_err(|e| e.at("model"))?,
+                model: names::parse_model_ref(&request.model).map_err(|e| e.at("model"))?,
                 customer,
                 session_items: request.session_items,
                 exclude_items: request.exclude_items,
@@ -88,7 +88,7 @@ impl ServingService for Service {
                     limit => limit,
                 },
             };
-            let offers = shared.jobs.recommend(&call)?;
+            let (model, offers) = shared.jobs.recommend(&call)?;
             let items = offers.offers.into_iter().map(|offer| v1::ScoredItem {
                 item: offer.item,
                 score: offer.score,
@@ -96,6 +96,7 @@ impl ServingService for Service {
             Ok(Response::new(v1::RecommendResponse {
                 items: items.collect(),
                 personal: offers.personal,
+                model: names::model(&model),
             }))
         })
         .await
@@ -140,7 +141,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
             kind: Some(v1::value::Kind::StringValue(value)),
         }),
         contribution: reason.contribution,
-        text: String::new(),
+        text: reason.text,
     });
     v1::ScoreResult {
         customer: scored.customer,

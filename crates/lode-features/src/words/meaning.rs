@@ -66,7 +66,8 @@ pub(super) fn meaning(name: &str, description: &str) -> Meaning {
         return sentence.meaning(name);
     }
     let two = |sign: &str| description.split_once(sign);
-    let joined = two(" divided by ").map(|(a, b)| format!("{} by {}", name_words(a), name_words(b)));
+    let joined =
+        two(" divided by ").map(|(a, b)| format!("{} by {}", name_words(a), name_words(b)));
     match joined.or_else(|| {
         two(" times ").map(|(a, b)| format!("{} times {}", name_words(a), name_words(b)))
     }) {
@@ -278,7 +279,10 @@ fn thing(dataset: &str, condition: &str, only: &str) -> Thing {
     };
     let (one, many) = match one {
         Some(one) => (one, words),
-        None => (format!("event in {dataset}"), format!("events in {dataset}")),
+        None => (
+            format!("event in {dataset}"),
+            format!("events in {dataset}"),
+        ),
     };
     Thing {
         one,

@@ -70,7 +70,9 @@ impl Contacts {
                 n_blocked += u64::from(ranks.is_best(at));
                 continue;
             }
-            let good = list.min_score.is_none_or(|least| subjects.score(at) >= least);
+            let good = list
+                .min_score
+                .is_none_or(|least| subjects.score(at) >= least);
             let counts = list.each_item || ranks.is_best(at);
             if good && counts && rows.len() < most {
                 rows.push(row);
@@ -129,7 +131,10 @@ impl Contacts {
                 gain,
                 profit: is_money.then_some(gain - cost),
             };
-            if steps.last().is_none_or(|last| last.contacted < made.contacted) {
+            if steps
+                .last()
+                .is_none_or(|last| last.contacted < made.contacted)
+            {
                 steps.push(made);
             }
         }

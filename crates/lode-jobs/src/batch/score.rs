@@ -157,17 +157,18 @@ impl<'a> Scoring<'a> {
         let request = request(&self.batch.columns, &rows)?;
         let deadline = self.deadline.min(Instant::now() + PIECE_TIME);
         let told = request_rows::with_option(request.clone(), "explain", true)?;
-        let answer = self.scorer.score(
-            vec![("customers".to_owned(), told.into())],
-            deadline,
-        );
+        let answer = self
+            .scorer
+            .score(vec![("customers".to_owned(), told.into())], deadline);
         let answer = answer.map_err(|error| self.late(error.into()))?;
         if answer.num_rows() != n {
             let found = answer.num_rows();
-            return Err(answer::failed(format!("expected {n} scores, found {found}")));
+            return Err(answer::failed(format!(
+                "expected {n} scores, found {found}"
+            )));
         }
         let given = answer::given(&answer)?;
-        let scores = given.final_scores(self.card);
+        let scores = given.final_scores(&self.batch.model);
         if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
             return Err(answer::failed(format!(
                 "expected finite scores, found {} for row {row} of a piece",
@@ -214,8 +215,12 @@ impl<'a> Scoring<'a> {
             Some((_, rows)) => rows,
             None => {
                 let schema = table.schema();
-                let mut names: Vec<&str> =
-                    self.batch.columns.iter().map(|c| c.source.as_str()).collect();
+                let mut names: Vec<&str> = self
+                    .batch
+                    .columns
+                    .iter()
+                    .map(|c| c.source.as_str())
+                    .collect();
                 names.push(&self.batch.customer);
                 let mut wanted = Vec::new();
                 for name in names {
@@ -234,9 +239,8 @@ impl<'a> Scoring<'a> {
 
     /// The reasons in words and the action of each row.
     fn why(&mut self, contributions: Option<&Contributions>, n: usize) -> Vec<ArrayRef> {
-        let mut texts: Vec<StringBuilder> = (0..self.n_reasons)
-            .map(|_| StringBuilder::new())
-            .collect();
+        let mut texts: Vec<StringBuilder> =
+            (0..self.n_reasons).map(|_| StringBuilder::new()).collect();
         let mut actions = StringBuilder::new();
         let mut parts: Vec<Part<'_>> = Vec::new();
         for row in 0..n {
@@ -263,8 +267,12 @@ impl<'a> Scoring<'a> {
             *count += 1;
             *sum += adds;
         }
-        let texts = texts.into_iter().map(|mut text| Arc::new(text.finish()) as ArrayRef);
-        texts.chain([Arc::new(actions.finish()) as ArrayRef]).collect()
+        let texts = texts
+            .into_iter()
+            .map(|mut text| Arc::new(text.finish()) as ArrayRef);
+        texts
+            .chain([Arc::new(actions.finish()) as ArrayRef])
+            .collect()
     }
 
     fn late(&self, error: Error) -> Error {
@@ -294,9 +302,8 @@ fn choose<'r>(actions: &'r Actions, parts: &[Part<'_>]) -> Option<&'r str> {
 
 /// The columns of the scratch file: those of the output, but for the decile.
 fn schema(with_item: bool, n_reasons: usize) -> SchemaRef {
-    let role = |role: Role| {
-        HashMap::from([(lode_types::ROLE_KEY.to_owned(), role.as_str().to_owned())])
-    };
+    let role =
+        |role: Role| HashMap::from([(lode_types::ROLE_KEY.to_owned(), role.as_str().to_owned())]);
     let customer = Field::new("customer_id", DataType::Utf8, true);
     let mut fields = vec![customer.with_metadata(role(Role::CustomerId))];
     if with_item {

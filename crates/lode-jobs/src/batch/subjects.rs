@@ -59,14 +59,19 @@ impl Subjects {
     ) -> Result<()> {
         self.scores.extend_from_slice(scores);
         let margins = margins.iter();
-        self.margins.extend(margins.map(|margin| margin.unwrap_or(0.0)));
+        self.margins
+            .extend(margins.map(|margin| margin.unwrap_or(0.0)));
         for row in 0..customers.len() {
             let text = customers.is_valid(row).then(|| customers.value(row));
             self.customers.push(text);
         }
         if let (Some(known), Some(items)) = (&mut self.items, items) {
             for row in 0..items.len() {
-                known.push(if items.is_valid(row) { items.value(row) } else { "" })?;
+                known.push(if items.is_valid(row) {
+                    items.value(row)
+                } else {
+                    ""
+                })?;
             }
         }
         Ok(())

@@ -69,7 +69,9 @@ pub(super) fn reasons(firsts: &FirstReasons) -> Result<RecordBatch> {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let features = rows.iter().map(|((feature, _), _)| text(feature));
     let actions = rows.iter().map(|((_, action), _)| text(action));
-    let counts = rows.iter().map(|(_, (n, _))| i64::try_from(*n).unwrap_or(i64::MAX));
+    let counts = rows
+        .iter()
+        .map(|(_, (n, _))| i64::try_from(*n).unwrap_or(i64::MAX));
     let means = rows.iter().map(|(key, (n, sum))| {
         let is_reason = !key.0.is_empty();
         is_reason.then(|| sum / *n as f64)
@@ -78,7 +80,10 @@ pub(super) fn reasons(firsts: &FirstReasons) -> Result<RecordBatch> {
         ("feature", Arc::new(features.collect::<StringArray>())),
         ("action", Arc::new(actions.collect::<StringArray>())),
         ("customers", Arc::new(Int64Array::from_iter_values(counts))),
-        ("mean_contribution", Arc::new(means.collect::<Float64Array>())),
+        (
+            "mean_contribution",
+            Arc::new(means.collect::<Float64Array>()),
+        ),
     ])
 }
 
@@ -91,9 +96,7 @@ pub(super) fn contacts_schema(scratch: &SchemaRef, with_description: bool) -> Sc
             "margin" | "base" | CONTRIBUTIONS => {}
             "score" => {
                 fields.push(Arc::clone(field));
-                fields.extend(
-                    ["expected_gain", "cumulative_gain", "cumulative_cost"].map(number),
-                );
+                fields.extend(["expected_gain", "cumulative_gain", "cumulative_cost"].map(number));
             }
             _ => fields.push(Arc::clone(field)),
         }
@@ -236,6 +239,8 @@ pub(super) fn drift(drifts: &[Drift]) -> Result<RecordBatch> {
 }
 
 fn table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
-    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name, column, true));
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }

@@ -25,11 +25,13 @@ use super::BoundInput;
 use super::BoundSource;
 use super::Checked;
 use super::Checker;
+use super::KeptColumns;
 use super::Pins;
 use super::limits;
 use crate::BatchScore;
 use crate::DoNotContact;
 use crate::Error;
+use crate::Evaluation;
 use crate::InputRef;
 use crate::InputSource;
 use crate::JobSpec;
@@ -37,6 +39,7 @@ use crate::Model;
 use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::alias::resolve_model;
 use crate::batch::Actions;
 use crate::records;
 use crate::serving::library_of;
@@ -137,6 +140,7 @@ impl Checker<'_> {
             },
             source,
             columns: offered,
+            kept: KeptColumns::default(),
         }];
         let mut actions = Actions::default();
         if let Some(dataset) = &batch.actions {
@@ -158,6 +162,7 @@ impl Checker<'_> {
             params_json: "{}".to_owned(),
             inputs,
             folds: 1,
+            base_model: None,
             base_model_sha256: Some(model.sha256.clone()),
             batch: Some(CheckedBatch {
                 model,
@@ -173,8 +178,15 @@ impl Checker<'_> {
     /// The model that a batch names, or the one that it named when it was created.
     fn scoring_model(&self, batch: &BatchScore, again: Option<&Provenance>) -> Result<Model> {
         let Some(again) = again else {
-            let model = records::resolve_model(self.store, &batch.model);
-            return model.map_err(|error| error.at(MODEL));
+            let id = resolve_model(self.store, &batch.model).map_err(|error| error.at(MODEL))?;
+            return records::model(self.store, &id)?.ok_or_else(|| {
+                Error::new(
+                    Class::NotFound,
+                    "MODEL_NOT_FOUND",
+                    format!("no model {:?}", id.as_str()),
+                )
+                .at(MODEL)
+            });
         };
         let before = again.model.as_ref();
         let model = match before {
@@ -188,7 +200,7 @@ impl Checker<'_> {
                 "MODEL_CHANGED",
                 format!(
                     "the model {:?}, which was there when the job was created, is gone",
-                    before.map_or(batch.model.as_str(), |id| id.as_str())
+                    before.map_or_else(|| batch.model.to_string(), ToString::to_string)
                 ),
             )
             .at(MODEL)),
@@ -250,16 +262,20 @@ fn alone(spec: &JobSpec) -> Result<()> {
         return refused("spec.params", "no parameters", format!("{name:?}"));
     }
     if let Some(model) = &spec.base_model {
-        let found = format!("{:?}", model.as_str());
+        let found = format!("{:?}", model.to_string());
         return refused("spec.base_model", "no base model", found);
     }
-    if spec.folds != 0 {
-        let found = format!("{} folds", spec.folds);
+    if spec.folds != 0 || spec.evaluation != Evaluation::default() {
+        let found = "one".to_owned();
         return refused("spec.evaluation", "no evaluation", found);
     }
     if let Some(name) = spec.inputs.keys().find(|name| *name != INPUT) {
         let field = format!("spec.inputs.{name}");
-        return refused(&field, "the input \"customers\" or none", format!("{name:?}"));
+        return refused(
+            &field,
+            "the input \"customers\" or none",
+            format!("{name:?}"),
+        );
     }
     Ok(())
 }
@@ -361,6 +377,7 @@ fn table(name: &str, snapshot: Arc<Snapshot>) -> BoundInput {
         source: BoundSource::Dataset(snapshot),
         as_of: None,
         columns: Vec::new(),
+        kept: KeptColumns::default(),
     }
 }
 
@@ -381,7 +398,9 @@ fn blocked(pins: &mut Pins<'_>, wanted: &DoNotContact) -> Result<Blocked> {
     if let Some(name) = &wanted.column {
         let column = schema.columns().iter().find(|c| c.name == *name);
         match column.map(|column| column.column_type) {
-            Some(ColumnType::Bool | ColumnType::Int64 | ColumnType::String | ColumnType::Float64) => {}
+            Some(
+                ColumnType::Bool | ColumnType::Int64 | ColumnType::String | ColumnType::Float64,
+            ) => {}
             Some(found) => {
                 return Err(Error::invalid(
                     "WRONG_TYPE",

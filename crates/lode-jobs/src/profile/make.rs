@@ -8,6 +8,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
+use lode_numeric::metrics;
 use lode_parts::Table;
 use lode_types::Role;
 
@@ -175,15 +176,19 @@ fn distribution(table: &Table, name: &str, weights: &[f64]) -> Result<Option<Mad
     }
     Ok(Some(match is_words {
         true => of_words(words, others, missing),
-        false => of_numbers(numbers, missing),
+        false => of_numbers(numbers, missing)?,
     }))
 }
 
-fn of_numbers(mut numbers: Vec<(f64, f64)>, missing: f64) -> Made {
+fn of_numbers(mut numbers: Vec<(f64, f64)>, missing: f64) -> Result<Made> {
     let total: f64 = numbers.iter().map(|(_, weight)| weight).sum();
     let sum: f64 = numbers.iter().map(|(value, weight)| value * weight).sum();
     numbers.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let bins = Bins::Edges(edges(&numbers, total));
+    let (values, row_weights): (Vec<f64>, Vec<f64>) = numbers.iter().copied().unzip();
+    let edges = metrics::number_edges(&values, Some(&row_weights), NUMBER_BINS)
+        .map_err(|error| Error::bug(error.to_string()))?;
+    drop((values, row_weights));
+    let bins = Bins::Edges(edges);
     let mut weights = vec![0.0; bins.len()];
     for (value, weight) in &numbers {
         weights[bins.of_number(Some(*value))] += weight;
@@ -197,33 +202,14 @@ fn of_numbers(mut numbers: Vec<(f64, f64)>, missing: f64) -> Made {
         passed += weight;
         passed * 2.0 >= total
     });
-    Made {
+    Ok(Made {
         typical: median.map(|(value, _)| value.to_string()),
         values: Distribution {
             bins,
             weights,
             mean: (total > 0.0).then(|| sum / total),
         },
-    }
-}
-
-/// Borders of bins with as equal weight as ties allow, of sorted numbers; none is the largest.
-fn edges(sorted: &[(f64, f64)], total: f64) -> Vec<f64> {
-    let mut edges: Vec<f64> = Vec::new();
-    let mut passed = 0.0;
-    let mut next = 1;
-    for (value, weight) in sorted {
-        passed += weight;
-        while next < NUMBER_BINS && passed >= total * next as f64 / NUMBER_BINS as f64 {
-            edges.push(*value);
-            next += 1;
-        }
-    }
-    edges.dedup_by(|a, b| a == b);
-    if edges.last() == sorted.last().map(|(value, _)| value) {
-        edges.pop();
-    }
-    edges
+    })
 }
 
 fn of_words(words: HashMap<String, f64>, mut others: f64, missing: f64) -> Made {

@@ -1,6 +1,7 @@
 //! Counts what is scored into the bins of a profile, and says how far it is from it.
 
 use arrow_array::RecordBatch;
+use lode_numeric::metrics;
 
 use super::Distribution;
 use super::Profile;
@@ -14,8 +15,6 @@ const FEW_ROWS: u64 = 100;
 /// From here on the index is called moving, and from there shifted.
 const MOVING: f64 = 0.1;
 const SHIFTED: f64 = 0.25;
-/// Least share of a bin, so that an empty one is not infinitely far.
-const LEAST_SHARE: f64 = 1e-4;
 
 /// How far one distribution is from that of the training rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +109,8 @@ impl Tally {
         let (before, after) = (shares(&then.weights), shares(&now_bins));
         let psi = match self.rows {
             0 => 0.0,
-            _ => psi(&before, &after),
+            // Both are shares of the same bins.
+            _ => metrics::psi(&before, &after).unwrap_or(f64::NAN),
         };
         Drift {
             name: name.to_owned(),
@@ -164,14 +164,4 @@ fn shares(weights: &[f64]) -> Vec<f64> {
     let total: f64 = weights.iter().sum();
     let share = |weight: &f64| if total > 0.0 { weight / total } else { 0.0 };
     weights.iter().map(share).collect()
-}
-
-/// `sum((now - then) ln(now / then))` over the bins.
-fn psi(then: &[f64], now: &[f64]) -> f64 {
-    let bins = then.iter().zip(now);
-    let terms = bins.map(|(then, now)| {
-        let (then, now) = (then.max(LEAST_SHARE), now.max(LEAST_SHARE));
-        (now - then) * (now / then).ln()
-    });
-    terms.sum()
 }

@@ -32,7 +32,9 @@ fn rows(start: i64, n: i64) -> RecordBatch {
     let calls: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers.clone().map(|i| i % 4)));
     let spend = numbers.clone().map(|i| (i % 5 != 0).then_some(i as f64));
     let spend: ArrayRef = Arc::new(spend.collect::<Float64Array>());
-    let plan = numbers.clone().map(|i| Some(if i % 3 == 0 { "b" } else { "a" }));
+    let plan = numbers
+        .clone()
+        .map(|i| Some(if i % 3 == 0 { "b" } else { "a" }));
     let plan: ArrayRef = Arc::new(plan.collect::<StringArray>());
     let adult: ArrayRef = Arc::new(numbers.map(|i| Some(i % 2 == 0)).collect::<BooleanArray>());
     RecordBatch::try_from_iter_with_nullable([
@@ -45,11 +47,13 @@ fn rows(start: i64, n: i64) -> RecordBatch {
 }
 
 fn columns(names: &[(&str, ColumnType, Option<Role>)]) -> Vec<SignatureColumn> {
-    let columns = names.iter().map(|(name, column_type, role)| SignatureColumn {
-        name: (*name).to_owned(),
-        column_type: *column_type,
-        role: *role,
-    });
+    let columns = names
+        .iter()
+        .map(|(name, column_type, role)| SignatureColumn {
+            name: (*name).to_owned(),
+            column_type: *column_type,
+            role: *role,
+        });
     columns.collect()
 }
 

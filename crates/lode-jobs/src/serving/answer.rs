@@ -9,8 +9,8 @@ use arrow_schema::DataType;
 use lode_types::Class;
 
 use crate::Error;
+use crate::Model;
 use crate::Result;
-use crate::card::Card;
 
 /// The numbers of an answer, one of each a row.
 pub(crate) struct Given {
@@ -36,10 +36,15 @@ pub(crate) fn given(answer: &RecordBatch) -> Result<Given> {
 }
 
 impl Given {
-    /// The score of each row as the engine gives it; NaN where there is none.
-    pub(crate) fn final_scores(&self, _card: &Card) -> Vec<f64> {
-        let scores = self.scores.iter();
-        scores.map(|score| score.unwrap_or(f64::NAN)).collect()
+    /// The score of each row as the engine gives it, calibrated if the model is; NaN where there
+    /// is none.
+    pub(crate) fn final_scores(&self, model: &Model) -> Vec<f64> {
+        let rows = self.scores.iter().zip(&self.margins);
+        rows.map(|(score, margin)| match (score, &model.calibration) {
+            (Some(score), Some(calibration)) => calibration.apply(score, margin),
+            (score, _) => score.unwrap_or(f64::NAN),
+        })
+        .collect()
     }
 }
 

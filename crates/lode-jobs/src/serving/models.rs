@@ -129,6 +129,20 @@ impl OpenModels {
         Ok(open)
     }
 
+    /// Opens workers for `to`, as many as `from` has.
+    pub(super) fn follow(&self, from: &ModelId, to: &ModelId) -> Result<()> {
+        let entries = self.lock();
+        let pools = entries.get(from).map(|entry| entry.pools.values());
+        let workers = pools.map_or(0, |pools| pools.map(|pool| pool.len()).sum());
+        drop(entries);
+        if workers == 0 {
+            return Ok(());
+        }
+        let open = self.get(to)?;
+        let opened = || self.scorer(&open.model, &open.pool.loaded);
+        open.pool.warm(workers, &opened)
+    }
+
     /// Opens a model in a worker.
     pub(super) fn scorer(&self, model: &Model, loaded: &Arc<Loaded>) -> Result<Scorer> {
         let call = ScorerCall {

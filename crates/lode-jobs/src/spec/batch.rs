@@ -1,14 +1,15 @@
 //! The part of a spec that asks for the scores of everybody, and for a list of whom to contact.
 
 use lode_types::DatasetId;
+use lode_types::ModelRef;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// Scores of everybody by a model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchScore {
-    /// Id of a model, or `@alias`.
-    pub model: String,
+    /// The model; of an alias, what it points at when the job is created.
+    pub model: ModelRef,
     /// Reasons in words for each customer, 1 to 20; 0 means 3.
     #[serde(default)]
     pub reasons: u32,

@@ -36,3 +36,15 @@ fn too_few_rows_of_a_class_are_refused() {
     assert!(stratified(&labels, 2, 0).is_err());
     assert!(stratified(&[true, false, true, false], 1, 0).is_err());
 }
+
+#[test]
+fn shuffled_folds_are_even_and_hang_on_the_seed() {
+    let folds = super::shuffled(103, 5, 4).unwrap();
+    for fold in 0..5 {
+        let rows = folds.iter().filter(|of| **of == fold).count();
+        assert!((20..=21).contains(&rows), "{rows}");
+    }
+    assert_eq!(super::shuffled(103, 5, 4).unwrap(), folds);
+    assert_ne!(super::shuffled(103, 5, 5).unwrap(), folds);
+    assert!(super::shuffled(3, 4, 0).is_err() && super::shuffled(3, 1, 0).is_err());
+}

@@ -200,3 +200,130 @@ fn ranking_means_count_every_query() {
     close(report.mrr, (1.0 + 0.25) / 3.0);
     close(RankingSums::new(3).report().mrr, 0.0);
 }
+
+#[test]
+fn whole_weights_are_repeated_rows() {
+    let (scores, labels) = data(120);
+    let weights: Vec<f64> = (0..120).map(|i| f64::from(i % 4)).collect();
+    let again = |i: usize| i % 4;
+    let mut many = (Vec::new(), Vec::new());
+    for i in 0..120 {
+        for _ in 0..again(i) {
+            many.0.push(scores[i]);
+            many.1.push(labels[i]);
+        }
+    }
+    let weighted = super::Binary::new(&scores, &labels, Some(&weights)).unwrap();
+    let repeated = super::Binary::new(&many.0, &many.1, None).unwrap();
+    close(weighted.auc(), repeated.auc());
+    close(weighted.average_precision(), repeated.average_precision());
+    close(weighted.ks(), repeated.ks());
+    for (a, b) in weighted.deciles().iter().zip(repeated.deciles()) {
+        close(a.lift, b.lift);
+        close(a.mean_score, b.mean_score);
+    }
+}
+
+#[test]
+fn contacting_and_reaching_undo_each_other() {
+    let (scores, labels) = data(200);
+    let binary = super::Binary::new(&scores, &labels, None).unwrap();
+    for reach in [0.1, 0.5, 0.8, 0.99] {
+        close(binary.reached_by(binary.contact_to_reach(reach)), reach);
+    }
+    close(binary.contact_to_reach(0.0), 0.0);
+    close(binary.reached_by(1.0), 1.0);
+}
+
+#[test]
+fn nobody_is_contacted_when_no_contact_pays() {
+    let (scores, labels) = data(200);
+    let binary = super::Binary::new(&scores, &labels, None).unwrap();
+    let best = binary.best_profit(super::Economics {
+        cost_per_contact: 10.0,
+        value_per_positive: 1.0,
+    });
+    assert_eq!((best.share, best.profit), (0.0, 0.0));
+    assert!(best.threshold.is_infinite());
+}
+
+/// The known answer: the interval of a mean of n coin flips is `-+ 1.96 sd / sqrt(n)`; and threads
+/// make no difference.
+#[test]
+fn the_bootstrap_knows_the_spread_of_a_mean() {
+    let values: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
+    let measure = |weights: &[f64]| {
+        let sum: f64 = weights.iter().zip(&values).map(|(w, v)| w * v).sum();
+        let total: f64 = weights.iter().sum();
+        vec![Some(sum / total), None]
+    };
+    let of = |threads, clusters| super::Bootstrap {
+        replicates: 2000,
+        seed: 3,
+        threads,
+        clusters,
+    };
+    let found = of(1, None).intervals(400, None, &measure);
+    let interval = found[0].unwrap();
+    let reach = 1.96 * 0.5 / 20.0;
+    assert!((interval.high - 0.5 - reach).abs() < 0.005, "{interval:?}");
+    assert!((0.5 - interval.low - reach).abs() < 0.005, "{interval:?}");
+    assert_eq!(found[1], None);
+    assert_eq!(of(3, None).intervals(400, None, &measure), found);
+    // Four rows that are always drawn together, and are alike, are as good as one.
+    let clusters: Vec<u32> = (0..400).map(|i| (i % 100) as u32).collect();
+    let alike: Vec<f64> = clusters.iter().map(|c| f64::from(c % 2)).collect();
+    let measure = |weights: &[f64]| {
+        let sum: f64 = weights.iter().zip(&alike).map(|(w, v)| w * v).sum();
+        vec![Some(sum / weights.iter().sum::<f64>())]
+    };
+    let wide = of(2, Some(&clusters)).intervals(400, None, &measure)[0].unwrap();
+    assert!((wide.high - 0.5 - 2.0 * reach).abs() < 0.01, "{wide:?}");
+}
+
+/// Under "no difference" p-values are uniform: about 5% of them lie below 0.05.
+#[test]
+fn the_paired_test_is_right_as_often_as_it_says() {
+    let mut rng = crate::Rng::new(9);
+    let (mut low, mut covered) = (0, 0);
+    for _ in 0..400 {
+        let labels: Vec<bool> = (0..150).map(|i| i % 3 == 0).collect();
+        let truth: Vec<f64> = labels
+            .iter()
+            .map(|label| rng.normal() + f64::from(u8::from(*label)))
+            .collect();
+        let mut noisy = || truth.iter().map(|x| x + rng.normal()).collect::<Vec<f64>>();
+        let (a, b) = (noisy(), noisy());
+        let pair = super::delong_pair(&a, &b, &labels, None).unwrap();
+        low += usize::from(pair.p_value() < 0.05);
+        // A normal shifted by 1 with a variance of 2: AUC = Phi(1 / sqrt(4)).
+        let (from, to) = pair.a.interval();
+        covered += usize::from((from..=to).contains(&crate::normal::cdf(0.5)));
+    }
+    assert!((8..=34).contains(&low), "{low} of 400 below 0.05");
+    assert!((365..=394).contains(&covered), "{covered} of 400 intervals");
+}
+
+#[test]
+fn a_column_that_did_not_move_has_no_index() {
+    let values: Vec<f64> = (0..1000).map(|i| f64::from(i % 37)).collect();
+    let edges = super::number_edges(&values, None, 10).unwrap();
+    let shares = super::number_shares(&values, None, &edges).unwrap();
+    close(super::psi(&shares, &shares).unwrap(), 0.0);
+    let gone = super::number_shares(&[f64::NAN; 10], None, &edges).unwrap();
+    assert!(super::psi(&shares, &gone).unwrap() > 1.0);
+    // One value: no border, one bin and the missing.
+    assert!(super::number_edges(&[4.0; 9], None, 10).unwrap().is_empty());
+    let codes = [0, 1, 1, 7, u32::MAX];
+    let shares = super::category_shares(&codes, None, 2).unwrap();
+    assert_eq!(shares, [0.2, 0.4, 0.4]);
+}
+
+#[test]
+fn bad_weights_are_refused() {
+    let (scores, labels) = data(20);
+    let refused = |weights: &[f64]| super::Binary::new(&scores, &labels, Some(weights)).is_err();
+    assert!(refused(&[1.0; 19]) && refused(&[0.0; 20]));
+    assert!(refused(&[-1.0; 20]) && refused(&[f64::NAN; 20]));
+    assert!(!refused(&[0.5; 20]));
+}

@@ -5455,7 +5455,8 @@ pub struct JobSpec {
     /// FAILED_PRECONDITION / AS_OF_LATER_OUTPUT for the output of a job that saw more.
     #[prost(message, optional, tag = "9")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
-    /// tenants/{tenant}/models/{model}: a model of the same algorithm, which the fit starts from; by
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}: a model of the same
+    /// algorithm, which the fit starts from; by
     /// what the algorithm says (Algorithm.warm_start) it then converges sooner, or segments keep
     /// their numbers. The evaluation of a supervised job starts without it, since it may have
     /// learned from the rows that are held out. The job that made it cannot be deleted before
@@ -5648,9 +5649,17 @@ pub struct Provenance {
     /// neither.
     #[prost(string, tag = "9")]
     pub base_model_sha256: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}: JobSpec.base_model, an alias followed when the job was
+    /// created; empty when the job starts from none.
+    #[prost(string, tag = "10")]
+    pub base_model: ::prost::alloc::string::String,
+    /// algorithms/{algorithm}: what made the model; another than JobSpec.algorithm when tuning chose
+    /// one of Tuning.algorithms.
+    #[prost(string, tag = "11")]
+    pub algorithm: ::prost::alloc::string::String,
     /// tenants/{tenant}/models/{model}: of a batch_score the model that its name meant when the job
     /// was created.
-    #[prost(string, tag = "10")]
+    #[prost(string, tag = "12")]
     pub model: ::prost::alloc::string::String,
 }
 /// Job is one run of an algorithm.
@@ -6127,8 +6136,9 @@ pub mod job_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         pub async fn delete_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteJobRequest>,
@@ -6238,8 +6248,9 @@ pub mod job_service_server {
             tonic::Status,
         >;
         /// Deletes a finished job, its outputs and its models. What it wrote onto customers stays.
-        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, or JOB_IN_USE when a job that has not ended reads
-        /// one of its outputs or starts from its model.
+        /// FAILED_PRECONDITION / JOB_NOT_FINISHED, JOB_IN_USE when a job that has not ended reads
+        /// one of its outputs or starts from its model, or MODEL_HAS_ALIAS when an alias points at one
+        /// of its models.
         async fn delete_job(
             &self,
             request: tonic::Request<super::DeleteJobRequest>,
@@ -6746,10 +6757,12 @@ pub struct SetAliasRequest {
     /// A letter, then letters, digits, "_", "-" or "."; at most 63 characters.
     #[prost(string, tag = "2")]
     pub alias: ::prost::alloc::string::String,
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model}, or tenants/{tenant}/models/@{alias} for what another alias
+    /// points at now; empty removes the alias.
     #[prost(string, tag = "3")]
     pub model: ::prost::alloc::string::String,
-    /// tenants/{tenant}/models/{model}: what the alias points at now; unset: whatever it is.
+    /// tenants/{tenant}/models/{model}: what the alias points at now; empty: nothing; unset:
+    /// whatever it is. Not asked when the alias is as it shall be, so that a call can be repeated.
     #[prost(string, optional, tag = "4")]
     pub expected_model: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -6855,7 +6868,7 @@ pub struct Drift {
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetModelRequest {
-    /// tenants/{tenant}/models/{model}
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
 }
@@ -8509,6 +8522,9 @@ pub struct RecommendResponse {
     /// True when the customer had a history that the scores rest on.
     #[prost(bool, tag = "2")]
     pub personal: bool,
+    /// tenants/{tenant}/models/{model}: the model that answered.
+    #[prost(string, tag = "3")]
+    pub model: ::prost::alloc::string::String,
 }
 /// ScoredItem is one item.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -26,10 +26,12 @@ impl Drop for Folder {
     }
 }
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "retail_events.csv",
     "retail_items.csv",
     "telecom_customers.csv",
+    "telecom_events.csv",
+    "telecom_features.json",
     "truth.json",
 ];
 
@@ -49,7 +51,7 @@ fn files_are_whole_and_the_same_for_a_seed() {
         .map(|file| file.name.as_str())
         .collect();
     assert_eq!(names, FILES);
-    for file in &written.files[..3] {
+    for file in &written.files[..4] {
         let text = folders[0].read(&file.name);
         let widths: Vec<usize> = text.lines().map(|l| l.split(',').count()).collect();
         assert!(

@@ -43,6 +43,8 @@ pub struct Job {
     pub seed: u64,
     /// The model that it starts from.
     pub base_model: Option<String>,
+    /// The model whose scores it gives, of a batch score.
+    pub scored_model: Option<String>,
     /// All that a repeat of it needs.
     pub provenance: Option<Provenance>,
     /// When it was made.
@@ -165,6 +167,8 @@ pub struct Provenance {
     pub plugin_version: String,
     /// Of its file.
     pub plugin_sha256: String,
+    /// The algorithm that made the model; tuning may have chosen another than the job's.
+    pub algorithm: String,
     /// Version of the algorithm.
     pub algorithm_version: String,
     /// Version of the engine.
@@ -175,7 +179,9 @@ pub struct Provenance {
     pub params: serde_json::Value,
     /// Times it was started.
     pub attempts: u32,
-    /// Of the model that the job started from; empty when it started from none.
+    /// The model that the job started from; empty when it started from none.
+    pub base_model: String,
+    /// Of that model; empty when it started from none.
     pub base_model_sha256: String,
 }
 
@@ -201,6 +207,7 @@ impl From<v1::Provenance> for Provenance {
             plugin: id_of(&from.plugin),
             plugin_version: from.plugin_version,
             plugin_sha256: from.plugin_sha256,
+            algorithm: id_of(&from.algorithm),
             algorithm_version: from.algorithm_version,
             engine_version: from.engine_version,
             inputs: from
@@ -215,6 +222,7 @@ impl From<v1::Provenance> for Provenance {
                 .collect(),
             params,
             attempts: from.attempts,
+            base_model: id_of(&from.base_model),
             base_model_sha256: from.base_model_sha256,
         }
     }
@@ -226,7 +234,10 @@ impl From<v1::Job> for Job {
         let spec = job.spec.unwrap_or_default();
         Self {
             job: id_of(&job.name),
-            algorithm: id_of(&spec.algorithm),
+            algorithm: match (&job.provenance, spec.algorithm.as_str()) {
+                (Some(provenance), "") => id_of(&provenance.algorithm),
+                (_, algorithm) => id_of(algorithm),
+            },
             state,
             error: job.error.as_ref().map(convert::fault_from_wire),
             progress: job.progress.map(Progress::from).unwrap_or_default(),
@@ -237,6 +248,11 @@ impl From<v1::Job> for Job {
             params: convert::values_from_wire(&spec.params),
             seed: spec.seed,
             base_model: (!spec.base_model.is_empty()).then(|| id_of(&spec.base_model)),
+            scored_model: job
+                .provenance
+                .as_ref()
+                .filter(|provenance| !provenance.model.is_empty())
+                .map(|provenance| id_of(&provenance.model)),
             provenance: job.provenance.map(Provenance::from),
             create_time: job.create_time.as_ref().map(convert::time_from_wire),
             start_time: job.start_time.as_ref().map(convert::time_from_wire),

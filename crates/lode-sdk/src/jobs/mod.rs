@@ -1,6 +1,8 @@
 //! Jobs: what to run, the typed ways to say it, watching, and results.
 
+mod batch;
 mod churn;
+mod evaluation;
 mod job;
 mod recommendation;
 mod run;
@@ -8,7 +10,12 @@ mod segmentation;
 mod spec;
 mod watch;
 
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::ScoreAll;
 pub use churn::Churn;
+pub use evaluation::Calibration;
+pub use evaluation::Evaluation;
 pub use job::Job;
 pub use job::JobOutput;
 pub use job::JobState;

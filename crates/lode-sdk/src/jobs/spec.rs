@@ -7,14 +7,16 @@ use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
 use lode_types::JobId;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 
+use crate::BatchScore;
 use crate::Result;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
+use crate::jobs::Evaluation;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,14 +33,18 @@ pub struct JobSpec {
     pub limits: JobLimits,
     /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
     pub folds: u32,
+    /// How a supervised job is judged beyond that.
+    pub evaluation: Evaluation,
     /// Write the result onto customers.
     pub write_back: bool,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
     /// Read every input as it was known at this time.
     pub as_of: Option<Timestamp>,
-    /// A model of the same algorithm that the fit starts from.
+    /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
+    /// Score everybody with a model instead of fitting one; then there is no algorithm.
+    pub batch_score: Option<BatchScore>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -118,6 +124,15 @@ impl JobSpec {
         self
     }
 
+    /// What a job of this spec is called when nobody says it.
+    pub(crate) fn kind(&self) -> &str {
+        match &self.batch_score {
+            Some(batch) if batch.contacts.is_some() => "contacts",
+            Some(_) => "scores",
+            None => &self.algorithm,
+        }
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -128,7 +143,10 @@ impl JobSpec {
             nanos: i32::try_from(timeout.subsec_nanos()).unwrap_or(0),
         });
         Ok(v1::JobSpec {
-            algorithm: names::algorithm(&self.algorithm),
+            algorithm: match (&self.batch_score, self.algorithm.as_str()) {
+                (Some(_), "") => String::new(),
+                (_, algorithm) => names::algorithm(algorithm),
+            },
             params: convert::values_to_wire(&self.params),
             inputs,
             seed: self.seed,
@@ -137,17 +155,19 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: (self.folds > 0).then_some(v1::Evaluation {
-                folds: self.folds,
-                ..v1::Evaluation::default()
-            }),
+            evaluation: Some(self.evaluation.to_wire(self.folds)),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
             base_model: match &self.base_model {
-                Some(model) => names::model(&ModelId::parse(model)?),
+                Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
+            batch_score: self
+                .batch_score
+                .as_ref()
+                .map(BatchScore::to_wire)
+                .transpose()?,
             ..v1::JobSpec::default()
         })
     }

@@ -78,7 +78,9 @@ fn check(risks: &Risks, truth: &Truth) -> String {
         n_checked += 1.0;
         n_left += f64::from(u8::from(subscriber.churned));
         let mut first = risks.reasons[row].iter().take(2);
-        n_met += f64::from(u8::from(first.any(|r| r.feature == subscriber.main_cause)));
+        n_met += f64::from(u8::from(
+            first.any(|r| truth.is_main_cause(subscriber, &r.feature)),
+        ));
     }
     format!(
         "\n  check: the planted main cause is the first or second reason for {} of the {n_checked} riskiest,\n         \
@@ -158,6 +160,12 @@ impl Reason {
         match self.feature.as_str() {
             "hotline_calls" => many("hot-line call", "hot-line calls"),
             "late_payments" => many("late payment", "late payments"),
+            "complaints" => many("complaint", "complaints"),
+            "forwarded_calls" => many("forwarded call", "forwarded calls"),
+            "device_age_months" => many("month with the device", "months with the device"),
+            "price_increase_percent" => format!("price up {} %", number(n)),
+            "data_change_percent" => format!("data use {n:+} %"),
+            "off_net_percent" => format!("{} % of calls to other networks", number(n)),
             "contract_months_left" => many("month of contract left", "months of contract left"),
             "tenure_months" => many("month a customer", "months a customer"),
             _ => format!("{plain} {}", number(n)),

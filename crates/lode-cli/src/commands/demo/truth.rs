@@ -38,7 +38,16 @@ pub(super) struct Shopper {
 /// Of the phone company.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Telecom {
+    /// By name.
+    pub(super) causes: BTreeMap<String, Cause>,
     pub(super) customers: Vec<Subscriber>,
+}
+
+/// What drives customers of the phone company away.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Cause {
+    /// Columns that show it.
+    pub(super) columns: Vec<String>,
 }
 
 /// One customer of the phone company.
@@ -65,6 +74,12 @@ impl Truth {
         shoppers
             .map(|shopper| (shopper.customer_id.as_str(), shopper))
             .collect()
+    }
+
+    /// Whether a column shows why a customer of the phone company would leave.
+    pub(super) fn is_main_cause(&self, subscriber: &Subscriber, column: &str) -> bool {
+        let cause = self.telecom.causes.get(&subscriber.main_cause);
+        cause.is_some_and(|cause| cause.columns.iter().any(|shown| shown == column))
     }
 
     /// The phone company's customers by id.

@@ -63,6 +63,7 @@ pub(super) fn build(args: &Args, algorithm: Option<&AlgorithmInfo>) -> Result<Jo
         threads: args.threads.unwrap_or(0),
     };
     spec.folds = args.folds.unwrap_or(0);
+    spec.evaluation = args.evaluation.evaluation();
     spec.write_back = args.write_back;
     spec.as_of = args.as_of;
     spec.base_model.clone_from(&args.base_model);

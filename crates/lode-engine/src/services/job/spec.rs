@@ -10,20 +10,28 @@ use lode_proto::convert;
 use lode_proto::names;
 use lode_proto::v1;
 use lode_types::Fault;
-use lode_types::ModelId;
+use lode_types::ModelRef;
 
+use super::batch;
+use super::evaluation;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
-    let algorithm = names::parse_algorithm(&spec.algorithm)
-        .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
-        .to_owned();
+    let batch_score = spec.batch_score.map(batch::from_wire).transpose()?;
+    let algorithm = match spec.algorithm.as_str() {
+        // The model of a batch score says it.
+        "" if batch_score.is_some() => String::new(),
+        name => names::parse_algorithm(name)
+            .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
+            .to_owned(),
+    };
     let mut inputs = BTreeMap::new();
     for (name, input) in spec.inputs {
         let field = format!("spec.inputs.{name}");
         inputs.insert(name, input_from_wire(input).map_err(|f| f.at(field))?);
     }
     let limits = spec.limits.unwrap_or_default();
+    let evaluation = spec.evaluation.unwrap_or_default();
     Ok(JobSpec {
         algorithm,
         params: convert::values_from_wire(&spec.params),
@@ -34,19 +42,21 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
-        folds: spec.evaluation.unwrap_or_default().folds,
+        folds: evaluation.folds,
+        evaluation: evaluation::from_wire(&evaluation)?,
         write_back: spec.write_back,
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
         base_model: base_model_from_wire(&spec.base_model)?,
+        batch_score,
     })
 }
 
-fn base_model_from_wire(name: &str) -> Result<Option<ModelId>, Fault> {
+fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
     if name.is_empty() {
         return Ok(None);
     }
-    let model = names::parse_model(name);
+    let model = names::parse_model_ref(name);
     model
         .map(Some)
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
@@ -116,7 +126,10 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
     });
     let timeout = std::time::Duration::from_millis(spec.limits.timeout_millis);
     v1::JobSpec {
-        algorithm: names::algorithm(&spec.algorithm),
+        algorithm: match spec.algorithm.as_str() {
+            "" => String::new(),
+            algorithm => names::algorithm(algorithm),
+        },
         params: convert::values_to_wire(&spec.params),
         inputs: inputs.collect(),
         seed: spec.seed,
@@ -126,18 +139,16 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             memory_bytes: spec.limits.memory_bytes,
             threads: spec.limits.threads,
         }),
-        evaluation: Some(v1::Evaluation {
-            folds: spec.folds,
-            ..v1::Evaluation::default()
-        }),
+        evaluation: Some(evaluation::to_wire(spec)),
         write_back: spec.write_back,
         labels: spec.labels.clone(),
         as_of: spec.as_of.map(convert::time_to_wire),
         base_model: spec
             .base_model
             .as_ref()
-            .map(names::model)
+            .map(names::model_ref)
             .unwrap_or_default(),
+        batch_score: spec.batch_score.as_ref().map(batch::to_wire),
         ..v1::JobSpec::default()
     }
 }

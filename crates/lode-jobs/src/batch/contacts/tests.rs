@@ -95,14 +95,27 @@ fn what_is_expected_is_the_sum_of_the_list() {
     let in_positives = contacts(&ContactList::default(), &[]);
     assert_eq!(in_positives.end().profit, None);
     assert!((in_positives.end().gain - 50.5).abs() < 1e-9);
-    let nobody = contacts(&ContactList { min_score: Some(2.0), ..list }, &[]);
+    let nobody = contacts(
+        &ContactList {
+            min_score: Some(2.0),
+            ..list
+        },
+        &[],
+    );
     assert_eq!(nobody.end().contacted, 0);
     assert_eq!(nobody.end().reached, 0.0);
 }
 
 #[test]
 fn ties_go_by_margin_then_customer_and_a_customer_is_listed_once() {
-    let ids = StringArray::from(vec![Some("b"), Some("a"), Some("c"), None, Some("a"), Some("d")]);
+    let ids = StringArray::from(vec![
+        Some("b"),
+        Some("a"),
+        Some("c"),
+        None,
+        Some("a"),
+        Some("d"),
+    ]);
     let items = StringArray::from(vec!["x", "y", "x", "x", "x", "x"]);
     let scores = [0.5, 0.5, 0.5, 0.9, 0.5, 0.7];
     let margins = Float64Array::from(vec![0.0, 0.0, 0.1, 5.0, 0.0, 1.0]);

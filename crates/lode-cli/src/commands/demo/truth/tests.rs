@@ -1,5 +1,7 @@
 //! The best AUC against the count over all pairs.
 
+use std::collections::BTreeMap;
+
 use super::Retail;
 use super::Subscriber;
 use super::Telecom;
@@ -18,6 +20,7 @@ fn best_auc_counts_pairs() {
             customers: Vec::new(),
         },
         telecom: Telecom {
+            causes: BTreeMap::new(),
             customers: vec![
                 subscriber(0.9, true),
                 subscriber(0.1, false),

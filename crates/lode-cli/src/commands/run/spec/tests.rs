@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use lode_sdk::AlgorithmInfo;
+use lode_sdk::Calibration;
+use lode_sdk::Evaluation;
 use lode_sdk::Input;
 use lode_sdk::InputInfo;
 use lode_sdk::JobSpec;
@@ -79,6 +81,12 @@ fn everything_that_can_be_said() {
         "512",
         "--folds",
         "3",
+        "--calibration",
+        "platt",
+        "--budget",
+        "500",
+        "--cost-per-contact",
+        "2.5",
         "--write-back",
         "--role",
         "customers.label=left",
@@ -103,6 +111,13 @@ fn everything_that_can_be_said() {
     assert_eq!(found.limits.timeout, Some(Duration::from_secs(90)));
     assert_eq!(found.limits.memory_bytes, 512 << 20);
     assert_eq!((found.folds, found.write_back), (3, true));
+    let judged = Evaluation {
+        calibration: Calibration::Platt,
+        budget: Some(500.0),
+        cost_per_contact: 2.5,
+        ..Evaluation::default()
+    };
+    assert_eq!(found.evaluation, judged);
     assert_eq!(found.as_of, Some(Timestamp(1_314_835_200_000_000)));
     assert_eq!(found.base_model.as_deref(), Some("last-month"));
 }

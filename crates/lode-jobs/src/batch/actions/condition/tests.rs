@@ -16,7 +16,11 @@ fn conditions_hold_for_what_they_say() {
         ("is \"two words\"", vec!["two words"], vec!["two"]),
         ("= yes", vec!["yes", "true"], vec!["no", "false"]),
         ("!= basic", vec!["premium", "9"], vec!["basic"]),
-        ("in card, cash", vec!["card", "cash"], vec!["invoice", "card, cash"]),
+        (
+            "in card, cash",
+            vec!["card", "cash"],
+            vec!["invoice", "card, cash"],
+        ),
         ("not in card, cash", vec!["invoice"], vec!["card"]),
         ("known", vec!["", "0"], vec![]),
         ("missing", vec![], vec!["0", ""]),
@@ -34,9 +38,20 @@ fn conditions_hold_for_what_they_say() {
 
 #[test]
 fn what_cannot_be_understood_is_refused_with_what_can() {
-    for condition in ["more than 3", "above", "above many", "= ", "in a,,b", "3", "at least NaN"] {
+    for condition in [
+        "more than 3",
+        "above",
+        "above many",
+        "= ",
+        "in a,,b",
+        "3",
+        "at least NaN",
+    ] {
         let refused = Condition::parse(condition).unwrap_err();
         assert!(refused.contains("at least N"), "{refused}");
-        assert!(refused.contains(&format!("{:?}", condition.trim())), "{refused}");
+        assert!(
+            refused.contains(&format!("{:?}", condition.trim())),
+            "{refused}"
+        );
     }
 }

@@ -1,0 +1,247 @@
+//! Held-out predictions: one worker learns, another scores rows that the first did not see.
+//!
+//! Computes no measure. Invariant: what is scored has no label, and of a time neither how long its
+//! subject was watched (the duration of each row is 0 there).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_array::RecordBatch;
+use arrow_array::UInt64Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_schema::DataType;
+use arrow_schema::Schema;
+use lode_host::ScorerCall;
+use lode_types::Class;
+use lode_types::Outcome;
+use lode_types::Role;
+use lode_types::role_of;
+
+use super::calibration::CalibrationInput;
+use super::calibration::logit;
+use super::plan::Plan;
+use super::plan::Split;
+use super::rows::Sample;
+use super::rows::Truth;
+use crate::Error;
+use crate::Job;
+use crate::Result;
+use crate::check::Checked;
+use crate::input;
+use crate::run::Bench;
+use crate::run::Bounds;
+use crate::run::EVALUATION_SHARE;
+use crate::run::Fit;
+
+/// Rows of one scoring call.
+const CALL_ROWS: usize = 1 << 16;
+
+/// Predictions of all rows that were held out, in the order of the table.
+pub(super) struct Held {
+    /// Rows of the sample, ascending.
+    pub(super) rows: Vec<usize>,
+    /// The split that held each one out.
+    pub(super) split: Vec<u32>,
+    /// The plugin's score.
+    pub(super) raw: Vec<f64>,
+    /// What the score rises with: the plugin's margin, or the log odds of a score that has none.
+    pub(super) margin: Vec<f64>,
+    /// Which of the two.
+    pub(super) margin_is: CalibrationInput,
+    /// The score, made a probability by other rows than this one.
+    pub(super) score: Vec<f64>,
+}
+
+/// Fits and scores all splits.
+pub(super) fn hold_out(
+    bench: &Bench<'_>,
+    job: &Job,
+    checked: &Checked,
+    bounds: Bounds,
+    sample: &Sample,
+    plan: &Plan,
+) -> Result<Held> {
+    let n_splits = plan.splits.len();
+    let mut predicted = Vec::new();
+    for (at, split) in plan.splits.iter().enumerate() {
+        bench.check_cancelled()?;
+        let share = EVALUATION_SHARE / n_splits as f64;
+        let start = share * at as f64;
+        let stage = Stage {
+            name: format!("evaluate {}", split.name),
+            progress: start..start + share,
+        };
+        bench.progress(&stage.name, start);
+        let answers = learn_and_score(bench, job, checked, bounds, sample, split, stage)?;
+        for (&row, (score, margin)) in split.test.iter().zip(answers) {
+            predicted.push((row, at as u32, score, margin));
+        }
+    }
+    predicted.sort_unstable_by_key(|(row, ..)| *row);
+    let raw: Vec<f64> = predicted.iter().map(|(_, _, score, _)| *score).collect();
+    let margins: Option<Vec<f64>> = predicted.iter().map(|(.., margin)| *margin).collect();
+    let is_binary = matches!(sample.truth, Truth::Binary(_));
+    let (margin, margin_is) = match margins {
+        // A margin that does not order rows as the score does is something else.
+        Some(margins) if !is_binary || rise_together(&margins, &raw) => {
+            (margins, CalibrationInput::Margin)
+        }
+        _ if is_binary => (
+            raw.iter().copied().map(logit).collect(),
+            CalibrationInput::Score,
+        ),
+        _ => (raw.clone(), CalibrationInput::Score),
+    };
+    Ok(Held {
+        rows: predicted.iter().map(|(row, ..)| *row).collect(),
+        split: predicted.iter().map(|(_, split, ..)| *split).collect(),
+        score: raw.clone(),
+        raw,
+        margin,
+        margin_is,
+    })
+}
+
+struct Stage {
+    name: String,
+    progress: Range<f64>,
+}
+
+/// A score, and the margin if the plugin gives one.
+type Answer = (f64, Option<f64>);
+
+fn learn_and_score(
+    bench: &Bench<'_>,
+    job: &Job,
+    checked: &Checked,
+    bounds: Bounds,
+    sample: &Sample,
+    split: &Split,
+    stage: Stage,
+) -> Result<Vec<Answer>> {
+    let bound = &checked.inputs[0];
+    let train = take(&sample.batch, &split.train)?;
+    let file = lode_parts::memfd("train", &train.schema(), [train])?;
+    let model = bench.store.scratch_file()?;
+    let copy = model
+        .try_clone()
+        .map_err(|error| Error::new(Class::Unavailable, "FILE_FAILED", error.to_string()))?;
+    bench.fit(
+        job,
+        checked,
+        bounds,
+        Fit {
+            inputs: vec![input::table(&bound.name, vec![file], &bound.columns)],
+            outputs: Vec::new(),
+            models: vec![(String::new(), copy)],
+            base_model: None,
+            stage: &stage.name,
+            progress: stage.progress,
+        },
+    )?;
+    let call = ScorerCall {
+        algorithm: checked.algorithm.spec.id.clone(),
+        params_json: checked.params_json.clone(),
+        model,
+        seed: job.spec.seed,
+        threads: bounds.threads,
+        memory_bytes: bounds.memory_bytes,
+    };
+    let mut scorer = bench.host.open_scorer_with(&checked.algorithm, call)?;
+    let outcome = checked.algorithm.spec.outcome();
+    let mut answers = Vec::with_capacity(split.test.len());
+    for rows in split.test.chunks(CALL_ROWS) {
+        bench.check_cancelled()?;
+        let asked = unlabeled(&take(&sample.batch, rows)?, outcome)?;
+        let scored = scorer.score(vec![(bound.name.clone(), asked.into())], bounds.deadline)?;
+        answers.extend(answers_of(&scored, rows.len(), outcome)?);
+    }
+    Ok(answers)
+}
+
+/// The rows as they are scored.
+fn unlabeled(batch: &RecordBatch, outcome: Option<Outcome>) -> Result<RecordBatch> {
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    let schema = batch.schema();
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        let column = match role_of(field) {
+            Some(Role::Label) => continue,
+            Some(Role::Duration) if outcome == Some(Outcome::Survival) => {
+                let zeros = arrow_array::Int64Array::from(vec![0; column.len()]);
+                arrow_cast::cast(&zeros, field.data_type())?
+            }
+            _ => Arc::clone(column),
+        };
+        fields.push(Arc::clone(field));
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+fn answers_of(
+    scored: &RecordBatch,
+    n_rows: usize,
+    outcome: Option<Outcome>,
+) -> Result<Vec<Answer>> {
+    if scored.num_rows() != n_rows {
+        return Err(failed(format!(
+            "expected {n_rows} scores, found {}",
+            scored.num_rows()
+        )));
+    }
+    let number = |name: &str| -> Result<Option<arrow_array::Float64Array>> {
+        let Some(column) = scored.column_by_name(name) else {
+            return Ok(None);
+        };
+        let column = arrow_cast::cast(column, &DataType::Float64)?;
+        let column = column.as_primitive::<Float64Type>();
+        if column.null_count() > 0 || column.values().iter().any(|number| !number.is_finite()) {
+            return Err(failed(format!(
+                "expected every {name} to be a finite number"
+            )));
+        }
+        Ok(Some(column.clone()))
+    };
+    let scores = number("score")?;
+    let scores = scores.ok_or_else(|| failed("expected a column \"score\", found none"))?;
+    let is_chance = outcome != Some(Outcome::Amount);
+    if is_chance
+        && scores
+            .values()
+            .iter()
+            .any(|score| !(0.0..=1.0).contains(score))
+    {
+        return Err(failed("expected every score to be a number from 0 to 1"));
+    }
+    let margins = number("margin")?;
+    let margin = |row: usize| margins.as_ref().map(|margins| margins.value(row));
+    Ok((0..n_rows)
+        .map(|row| (scores.value(row), margin(row)))
+        .collect())
+}
+
+/// Whether one never falls where the other rises.
+fn rise_together(margins: &[f64], scores: &[f64]) -> bool {
+    let mut pairs: Vec<(f64, f64)> = margins
+        .iter()
+        .copied()
+        .zip(scores.iter().copied())
+        .collect();
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    pairs.windows(2).all(|pair| pair[0].1 <= pair[1].1 + 1e-12)
+}
+
+fn take(batch: &RecordBatch, rows: &[usize]) -> Result<RecordBatch> {
+    let rows = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
+    Ok(arrow_select::take::take_record_batch(batch, &rows)?)
+}
+
+fn failed(message: impl Into<String>) -> Error {
+    Error::new(Class::Bug, "PLUGIN_FAILED", message)
+}

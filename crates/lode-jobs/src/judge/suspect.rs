@@ -1,0 +1,183 @@
+//! What looks wrong: a feature that gives the label away, a model that is too good, too few rows.
+//!
+//! Only warns: now and then a perfect feature is real. Invariant: a feature is looked at alone.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use arrow_array::Array;
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_schema::DataType;
+use lode_numeric::Rng;
+use lode_numeric::metrics;
+use lode_types::role_of;
+
+use super::FEW;
+use super::TOO_GOOD;
+use super::predict::Held;
+use super::rows::Sample;
+use super::rows::Truth;
+
+/// Rows that are looked at.
+const MOST_ROWS: usize = 100_000;
+
+/// Warnings on columns that alone tell the label apart almost perfectly.
+pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
+    let mut rows: Vec<usize> = (0..sample.n_rows()).collect();
+    if rows.len() > MOST_ROWS {
+        Rng::stream(seed, 0x5eed).shuffle(&mut rows);
+        rows.truncate(MOST_ROWS);
+        rows.sort_unstable();
+    }
+    let mut warnings = Vec::new();
+    let schema = sample.batch.schema();
+    for (field, column) in schema.fields().iter().zip(sample.batch.columns()) {
+        if role_of(field).is_some() {
+            continue;
+        }
+        let found = match (&sample.truth, sample.classes()) {
+            (Truth::Amount(amounts), _) => correlation(column, amounts, &rows),
+            (_, Some(classes)) => separation(column, classes, &rows),
+            (_, None) => None,
+        };
+        if let Some(how_well) = found.filter(|how_well| *how_well > TOO_GOOD) {
+            let measure = match sample.truth {
+                Truth::Amount(_) => "rank correlation",
+                _ => "AUC",
+            };
+            warnings.push(format!(
+                "column {:?} alone gives the label away ({measure} {how_well:.4}), suspiciously \
+                 perfect: is it the label itself, or from a time after it? Leave it out with \
+                 exclude if so",
+                field.name()
+            ));
+        }
+    }
+    warnings
+}
+
+/// Warnings on what the judging gave.
+pub(super) fn results(
+    sample: &Sample,
+    held: &Held,
+    metrics: &BTreeMap<String, f64>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(auc) = metrics.get("auc").filter(|auc| **auc > TOO_GOOD) {
+        warnings.push(format!(
+            "an AUC of {auc:.4} is suspiciously perfect: does a column hold the label, or what \
+             was known only after it?"
+        ));
+    }
+    let (few, what) = match sample.classes() {
+        Some(classes) => {
+            let yes = held.rows.iter().filter(|row| classes[**row]).count();
+            let least = match sample.truth {
+                Truth::Binary(_) => yes.min(held.rows.len() - yes),
+                _ => yes,
+            };
+            (least, "rows of the rarer outcome")
+        }
+        None => (held.rows.len(), "rows"),
+    };
+    if few < FEW {
+        warnings.push(format!(
+            "only {few} {what} judge: the measures may be far off, see their intervals (_low and \
+             _high)"
+        ));
+    }
+    warnings
+}
+
+/// The AUC of a column alone, whichever way round.
+fn separation(column: &ArrayRef, classes: &[bool], rows: &[usize]) -> Option<f64> {
+    let labels: Vec<bool> = rows.iter().map(|row| classes[*row]).collect();
+    let auc = |scores: &[f64]| {
+        let auc = metrics::auc(scores, &labels).ok()?;
+        Some(auc.max(1.0 - auc))
+    };
+    match column.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
+            auc(&rates(column, &labels, rows)?)
+        }
+        _ => {
+            let numbers = numbers(column)?;
+            let known = rows.iter().filter_map(|row| numbers[*row]);
+            let (low, high) = known.fold((f64::MAX, f64::MIN), |(low, high), x| {
+                (low.min(x), high.max(x))
+            });
+            // What is missing may come first or last, whichever tells more.
+            let with = |missing: f64| {
+                let scores = rows.iter().map(|row| numbers[*row].unwrap_or(missing));
+                auc(&scores.collect::<Vec<f64>>())
+            };
+            if low > high {
+                return None;
+            }
+            Some(with(low - 1.0)?.max(with(high + 1.0)?))
+        }
+    }
+}
+
+/// For each row how often its category goes with a yes among the rows of the other half: a
+/// category of one row says nothing of itself.
+fn rates(column: &ArrayRef, labels: &[bool], rows: &[usize]) -> Option<Vec<f64>> {
+    let words = arrow_cast::cast(column, &DataType::Utf8).ok()?;
+    let words = words.as_string::<i32>();
+    let mut seen: HashMap<Option<&str>, [[f64; 2]; 2]> = HashMap::new();
+    let word = |row: usize| words.is_valid(row).then(|| words.value(row));
+    let mut rate = [[0.0; 2]; 2];
+    for (at, (row, label)) in rows.iter().zip(labels).enumerate() {
+        let counts = &mut seen.entry(word(*row)).or_default()[at % 2];
+        for counts in [counts, &mut rate[at % 2]] {
+            counts[0] += 1.0;
+            counts[1] += f64::from(u8::from(*label));
+        }
+    }
+    let scores = rows.iter().enumerate().map(|(at, row)| {
+        let other = 1 - at % 2;
+        let [n, yes] = seen
+            .get(&word(*row))
+            .map_or([0.0; 2], |halves| halves[other]);
+        let prior = if rate[other][0] > 0.0 {
+            rate[other][1] / rate[other][0]
+        } else {
+            0.5
+        };
+        (yes + prior) / (n + 1.0)
+    });
+    Some(scores.collect())
+}
+
+/// How well a number ranks the amounts, whichever way round.
+fn correlation(column: &ArrayRef, amounts: &[f64], rows: &[usize]) -> Option<f64> {
+    let numbers = numbers(column)?;
+    let known: Vec<(f64, f64)> = rows
+        .iter()
+        .filter_map(|row| Some((numbers[*row]?, amounts[*row])))
+        .collect();
+    if known.len() * 2 < rows.len() {
+        return None;
+    }
+    let (x, y): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
+    let amount = metrics::Amount::new(&x, &y, None).ok()?;
+    Some(amount.spearman().ok()??.abs())
+}
+
+/// The numbers of a column that can be a feature; none where null or not finite.
+fn numbers(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
+    let of_numbers = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
+    if !of_numbers {
+        return None;
+    }
+    let column = arrow_cast::cast(column, &DataType::Float64).ok()?;
+    let column = column.as_primitive::<Float64Type>();
+    Some(
+        column
+            .iter()
+            .map(|number| number.filter(|number| number.is_finite()))
+            .collect(),
+    )
+}

@@ -1,0 +1,198 @@
+//! A learned sum of trees, with what it needs to score rows it has never seen.
+//!
+//! Does not learn. Invariant: every node names a binned column and nodes after it, so that
+//! each walk ends; scoring a row depends on that row alone.
+
+use std::ops::Range;
+
+use super::Column;
+use super::Objective;
+use super::Table;
+use super::bins::Binning;
+use super::bins::Derived;
+use super::grow::LEAF;
+use super::grow::Node;
+use super::grow::leaf;
+use crate::Error;
+use crate::Result;
+use crate::parallel;
+
+/// A model of trees: what [`super::gbdt::fit`] and [`super::tree::fit`] give.
+///
+/// # Input
+/// Tables with the columns of training, in its order and of its kinds. NaN and codes that
+/// training did not see are missing values.
+///
+/// # Output
+/// Margins in the unit of the link (log odds, the target's own unit, or its logarithm), means
+/// in the unit of the target, contributions in the unit of the margin.
+///
+/// # Determinism and cost
+/// No randomness; the bits do not depend on threads or on which rows are scored together.
+/// Scoring costs O(columns log bins + trees depth) a row.
+///
+/// # Errors
+/// [`Error::Length`] for another number of columns, [`Error::Columns`] for another kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forest {
+    pub(super) objective: Objective,
+    /// Of each column: none for a number, else the number of levels.
+    pub(super) kinds: Vec<Option<u32>>,
+    pub(super) derived: Vec<Derived>,
+    pub(super) trees: Vec<Vec<Node>>,
+    /// Margin without any tree.
+    pub(super) start: f64,
+}
+
+/// Rows that go through the trees together.
+const BLOCK: usize = 128;
+
+impl Forest {
+    /// What the model was trained to predict.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    /// Columns it needs.
+    pub fn n_cols(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// Trees it sums up.
+    pub fn n_trees(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// Levels of a category column in training; none for a number column or no column.
+    pub fn n_levels(&self, column: usize) -> Option<u32> {
+        self.kinds.get(column).copied().flatten()
+    }
+
+    /// Margin of each row.
+    ///
+    /// # Errors
+    /// As the type says.
+    pub fn margins(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
+        self.check(table)?;
+        let chunks = parallel::map_chunks(
+            table.n_rows(),
+            parallel::chunk_rows(table.n_rows(), 0),
+            threads,
+            |rows| self.chunk_margins(table, rows),
+        );
+        Ok(chunks.concat())
+    }
+
+    /// Expected target of each row: [`Objective::mean`] of its margin.
+    ///
+    /// # Errors
+    /// As the type says.
+    pub fn means(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
+        let mut margins = self.margins(table, threads)?;
+        margins
+            .iter_mut()
+            .for_each(|margin| *margin = self.objective.mean(*margin));
+        Ok(margins)
+    }
+
+    fn chunk_margins(&self, table: &Table<'_>, rows: Range<usize>) -> Vec<f64> {
+        let mut margins = vec![self.start; rows.len()];
+        let width = self.derived.len();
+        let mut bins = vec![0_u8; BLOCK * width];
+        for (block, margins) in margins.chunks_mut(BLOCK).enumerate() {
+            let first = rows.start + block * BLOCK;
+            for (offset, bins) in bins
+                .chunks_mut(width.max(1))
+                .take(margins.len())
+                .enumerate()
+            {
+                self.bin_row(table, first + offset, bins);
+            }
+            for tree in &self.trees {
+                for (margin, bins) in margins.iter_mut().zip(bins.chunks(width.max(1))) {
+                    *margin += tree[leaf(tree, |column| bins[column as usize])].value;
+                }
+            }
+        }
+        margins
+    }
+
+    /// The bytes of one row.
+    pub(super) fn bin_row(&self, table: &Table<'_>, row: usize, bins: &mut [u8]) {
+        for (bin, derived) in bins.iter_mut().zip(&self.derived) {
+            *bin = derived
+                .binning
+                .bin_of(&table.columns()[derived.source as usize], row);
+        }
+    }
+
+    /// Whether a table has the columns of training.
+    pub(super) fn check(&self, table: &Table<'_>) -> Result<()> {
+        if table.n_cols() != self.kinds.len() {
+            return Err(Error::Length {
+                what: "columns",
+                expected: self.kinds.len(),
+                found: table.n_cols(),
+            });
+        }
+        for (index, (kind, column)) in self.kinds.iter().zip(table.columns()).enumerate() {
+            let (expected, found) = match (kind, column) {
+                (None, Column::Category { .. }) => ("numbers", "categories"),
+                (Some(_), Column::Number(_)) => ("categories", "numbers"),
+                _ => continue,
+            };
+            return Err(Error::Columns {
+                index,
+                expected,
+                found,
+            });
+        }
+        Ok(())
+    }
+
+    /// Forgets binnings that no tree asks for, and numbers the others anew.
+    pub(super) fn compact(&mut self) {
+        let mut used = vec![false; self.derived.len()];
+        for node in self
+            .trees
+            .iter()
+            .flatten()
+            .filter(|node| node.column != LEAF)
+        {
+            used[node.column as usize] = true;
+        }
+        let mut moved = vec![0_u32; self.derived.len()];
+        let mut n_kept = 0;
+        for (to, used) in moved.iter_mut().zip(&used) {
+            *to = n_kept;
+            n_kept += u32::from(*used);
+        }
+        for node in self
+            .trees
+            .iter_mut()
+            .flatten()
+            .filter(|node| node.column != LEAF)
+        {
+            node.column = moved[node.column as usize];
+        }
+        let mut keep = used.into_iter();
+        self.derived.retain(|_| keep.next().unwrap_or(false));
+    }
+}
+
+/// Kinds of the columns of a table, as a model remembers them.
+pub(super) fn kinds(table: &Table<'_>) -> Vec<Option<u32>> {
+    table
+        .columns()
+        .iter()
+        .map(|column| match column {
+            Column::Number(_) => None,
+            Column::Category { n_levels, .. } => Some(*n_levels),
+        })
+        .collect()
+}
+
+/// Where a category's bins start to be its own: a helper for rules and bytes.
+pub(super) fn is_number(binning: &Binning) -> bool {
+    matches!(binning, Binning::Number(_))
+}

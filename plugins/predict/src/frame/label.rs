@@ -1,0 +1,172 @@
+//! Reads the columns with a role: who, what is to be learned, how much a row counts.
+//!
+//! The rule for yes and no is the judge's own, [`lode_numeric::label`]: what an algorithm
+//! learns as yes is what the engine counts as yes.
+
+use std::collections::BTreeMap;
+
+use lode_numeric::label;
+use lode_plugin::ColumnType;
+use lode_plugin::Error;
+use lode_plugin::Ids;
+use lode_plugin::Result;
+use lode_plugin::Role;
+use lode_plugin::Table;
+
+use super::INPUT;
+use crate::params::NoParams;
+use crate::params::Part;
+use crate::params::YesNoParams;
+
+/// A kind of label.
+pub trait Target: std::fmt::Debug + Send + Sync + 'static {
+    /// What a user may ask about it.
+    type Params: Part;
+    /// The types of its column.
+    const TYPES: &'static [ColumnType];
+    /// Whether it is yes or no.
+    const IS_BINARY: bool;
+
+    /// The label of each row, 1 and 0 for yes and no; none where it is not known.
+    ///
+    /// # Errors
+    /// `INPUT_INVALID` for a label that cannot be learned; the message says what was found.
+    fn read(table: &Table, params: &Self::Params) -> Result<Vec<Option<f64>>>;
+}
+
+/// Two values, one of which means yes.
+#[derive(Debug)]
+pub struct YesNo;
+
+impl Target for YesNo {
+    type Params = YesNoParams;
+    const TYPES: &'static [ColumnType] = &[
+        ColumnType::Bool,
+        ColumnType::Int64,
+        ColumnType::String,
+        ColumnType::Float64,
+    ];
+    const IS_BINARY: bool = true;
+
+    fn read(table: &Table, params: &YesNoParams) -> Result<Vec<Option<f64>>> {
+        let values = texts(table)?;
+        let words = values
+            .codes
+            .iter()
+            .map(|&code| values.names.get(code as usize).map(String::as_str));
+        let found = label::binary(words, params.positive.as_deref());
+        let found = found.map_err(|error| refused(table, Role::Label, error.to_string()))?;
+        let number = |label: bool| f64::from(u8::from(label));
+        Ok(found.into_iter().map(|label| label.map(number)).collect())
+    }
+}
+
+/// An amount: any finite number.
+#[derive(Debug)]
+pub struct Amount;
+
+impl Target for Amount {
+    type Params = NoParams;
+    const TYPES: &'static [ColumnType] = &[ColumnType::Float64, ColumnType::Int64];
+    const IS_BINARY: bool = false;
+
+    fn read(table: &Table, _: &NoParams) -> Result<Vec<Option<f64>>> {
+        let numbers = table.numbers(Role::Label)?;
+        if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
+            let found = format!("expected amounts, found {} in row {row}", numbers[row]);
+            return Err(refused(table, Role::Label, found));
+        }
+        if numbers.iter().all(|number| number.is_nan()) {
+            let found = "expected at least one row with an amount, found none";
+            return Err(refused(table, Role::Label, found));
+        }
+        let known = |number: f64| (!number.is_nan()).then_some(number);
+        Ok(numbers.into_iter().map(known).collect())
+    }
+}
+
+/// The label as codes of texts; numbers with a fraction are written out.
+fn texts(table: &Table) -> Result<Ids> {
+    let column = table.require(Role::Label)?;
+    if let Ok(ids) = column.ids() {
+        return Ok(ids);
+    }
+    let numbers = column.numbers()?;
+    let mut names = BTreeMap::new();
+    for number in numbers.iter().filter(|number| !number.is_nan()) {
+        names.insert((number + 0.0).to_string(), 0_u32);
+    }
+    for (place, code) in names.values_mut().zip(0..) {
+        *place = code;
+    }
+    let codes = numbers.iter().map(|number| {
+        let code = names.get(&(number + 0.0).to_string());
+        code.copied().unwrap_or(Ids::NONE)
+    });
+    Ok(Ids {
+        codes: codes.collect(),
+        names: names.into_keys().collect(),
+    })
+}
+
+/// Who each row is of.
+pub(crate) fn customers(table: &Table) -> Result<Vec<Option<String>>> {
+    table.require(Role::CustomerId)?.texts()
+}
+
+/// Which product each row is of, if the table says so.
+pub(crate) fn items(table: &Table) -> Result<Option<Vec<Option<String>>>> {
+    let column = table.column(Role::Item);
+    column.map(|column| column.texts()).transpose()
+}
+
+/// How much each of the rows `learned` counts, if the table says so.
+pub(crate) fn weights(table: &Table, learned: &[usize]) -> Result<Option<Vec<f64>>> {
+    let Some(column) = table.column(Role::Weight) else {
+        return Ok(None);
+    };
+    let all = column.numbers()?;
+    let weights: Vec<f64> = learned.iter().map(|row| all[*row]).collect();
+    let is_weight = |weight: &f64| *weight >= 0.0 && weight.is_finite();
+    if let Some(at) = weights.iter().position(|weight| !is_weight(weight)) {
+        let found = if weights[at].is_nan() {
+            "none".to_owned()
+        } else {
+            weights[at].to_string()
+        };
+        let words = format!(
+            "expected a weight of 0 or more, found {found} in row {}",
+            learned[at]
+        );
+        return Err(refused(table, Role::Weight, words));
+    }
+    if !weights.is_empty() && !weights.iter().any(|weight| *weight > 0.0) {
+        let words = "expected a weight above 0 in a row with a label, found none";
+        return Err(refused(table, Role::Weight, words));
+    }
+    Ok(Some(weights))
+}
+
+/// How long each customer was watched; NaN where it is not known. None when there is no such
+/// column, which a fit cannot do without and a score can.
+pub(crate) fn durations(table: &Table, needed: bool) -> Result<Option<Vec<f64>>> {
+    let column = match (table.column(Role::Duration), needed) {
+        (None, false) => return Ok(None),
+        _ => table.require(Role::Duration)?,
+    };
+    let durations = column.numbers()?;
+    let bad = |duration: &f64| *duration < 0.0 || duration.is_infinite();
+    if let Some(row) = durations.iter().position(bad) {
+        let found = format!("expected 0 or more, found {} in row {row}", durations[row]);
+        return Err(refused(table, Role::Duration, found));
+    }
+    Ok(Some(durations))
+}
+
+fn refused(table: &Table, role: Role, message: impl Into<String>) -> Error {
+    let field = match table.column(role) {
+        Some(column) => format!("inputs.{INPUT}.{}", column.name()),
+        None => format!("inputs.{INPUT}"),
+    };
+    Error::invalid(field, message)
+}

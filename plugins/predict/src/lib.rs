@@ -1,0 +1,48 @@
+//! Says of each customer what he will do, and why: leave, answer, buy, spend, not pay back.
+//!
+//! A question is a [`families::Family`], a way of learning is a [`Learner`], and
+//! [`Predict`] joins any two of them to an algorithm; there is no other code for any of them.
+//! Does not split off test rows: the engine evaluates on rows that a fit did not see.
+
+pub mod families;
+pub mod learner;
+pub mod learners;
+
+mod algorithm;
+mod frame;
+mod output;
+mod params;
+
+pub use algorithm::Predict;
+pub use algorithm::Ready;
+pub use frame::Frame;
+pub use frame::Kind;
+pub use frame::MISSING;
+pub use frame::OTHER;
+pub use frame::Plan;
+pub use frame::Planned;
+pub use frame::Rows;
+pub use frame::Target;
+pub use frame::View;
+pub use learner::Learner;
+pub use params::Asked;
+pub use params::Common;
+pub use params::NoParams;
+pub use params::Part;
+pub use params::YesNoParams;
+
+use families::Churn;
+use families::Credit;
+use families::Demand;
+use families::Response;
+use families::Value;
+use learners::Linear;
+use learners::Logistic;
+
+lode_plugin::export_plugin!(
+    Predict<Churn, Logistic>,
+    Predict<Response, Logistic>,
+    Predict<Demand, Logistic>,
+    Predict<Value, Linear>,
+    Predict<Credit, Logistic>,
+);

@@ -5,6 +5,7 @@
 mod aliases;
 mod asof;
 mod budgets;
+mod contacts;
 mod damage;
 mod determinism;
 mod fault_table;

@@ -108,8 +108,8 @@ async fn load_actions(client: &Client, id: &str, columns: &[(&str, &[&str])]) ->
     wire::load(client, id, kind, schema.collect(), &[texts(columns)?]).await
 }
 
-/// Feature and contribution of each row, in the plugin's order.
-fn contributions(batches: &[RecordBatch]) -> Result<Vec<Vec<(String, f64)>>> {
+/// Feature, value and contribution of each row, in the plugin's order.
+fn contributions(batches: &[RecordBatch]) -> Result<Vec<Vec<(String, String, f64)>>> {
     let mut rows = Vec::new();
     for batch in batches {
         let lists = batch.column_by_name("contributions").context("a column")?;
@@ -117,12 +117,21 @@ fn contributions(batches: &[RecordBatch]) -> Result<Vec<Vec<(String, f64)>>> {
         for row in 0..lists.len() {
             let parts = lists.value(row);
             let parts = parts.as_struct();
-            let features = parts.column_by_name("feature").context("features")?;
+            let text = |name: &str| -> Result<Vec<String>> {
+                let texts = parts.column_by_name(name).context("a part")?;
+                let texts = texts.as_string::<i32>().iter();
+                Ok(texts
+                    .map(|text| text.unwrap_or_default().to_owned())
+                    .collect())
+            };
             let added = parts.column_by_name("contribution").context("parts")?;
             let added = added.as_primitive::<Float64Type>().values();
-            let features = features.as_string::<i32>().iter();
-            let names = features.map(|name| name.unwrap_or_default().to_owned());
-            rows.push(names.zip(added.iter().copied()).collect());
+            let names = text("feature")?.into_iter().zip(text("value")?);
+            let all = names.zip(added.iter().copied());
+            rows.push(
+                all.map(|((name, value), part)| (name, value, part))
+                    .collect(),
+            );
         }
     }
     Ok(rows)
@@ -147,9 +156,9 @@ async fn everybody_is_scored_with_reasons_that_add_up() -> Result<()> {
 
     // base + parts = margin, to rounding in another order of adding.
     for (row, parts) in contributions(&scores)?.iter().enumerate() {
-        let sum: f64 = parts.iter().map(|(_, part)| part).sum();
+        let sum: f64 = parts.iter().map(|(_, _, part)| part).sum();
         assert!((bases[row] + sum - margins[row]).abs() < 1e-9, "{parts:?}");
-        let raises = parts.iter().any(|(_, part)| *part > 0.0);
+        let raises = parts.iter().any(|(_, _, part)| *part > 0.0);
         assert_eq!(!first[row].is_empty(), raises, "{parts:?}");
     }
 
@@ -232,27 +241,6 @@ async fn everybody_is_scored_with_reasons_that_add_up() -> Result<()> {
 async fn a_list_keeps_its_bounds_and_adds_up() -> Result<()> {
     let operator = Operator::new().await?;
     let client = &operator.client;
-    load_actions(
-        client,
-        "actions",
-        &[
-            (
-                "feature",
-                &["hotline_calls", "hotline_calls", "late_payments", "*"],
-            ),
-            ("condition", &["above 2", "", "at least 1", ""]),
-            (
-                "action",
-                &["call_back", "survey", "payment_plan", "voucher"],
-            ),
-            (
-                "description",
-                &["Call and ask", "", "Offer to pay later", ""],
-            ),
-            ("priority", &["", "2", "1", ""]),
-        ],
-    )
-    .await?;
     let all = work::run(client, "all", operator.spec()).await?;
     let scores = work::output_of(client, &all, "scores").await?;
     let ids = wire::texts(&scores, "customer_id")?;
@@ -264,6 +252,53 @@ async fn a_list_keeps_its_bounds_and_adds_up() -> Result<()> {
         .collect();
     let mut order: Vec<&str> = ids.iter().map(String::as_str).collect();
     order.sort_by(|a, b| score_of[b].total_cmp(&score_of[a]).then(a.cmp(b)));
+
+    // Rules for the two numbers that are most often the first reason.
+    let parts = contributions(&scores)?;
+    let raising = |row: usize| {
+        let raising = parts[row].iter().filter(|(_, _, part)| *part > 0.0);
+        raising.take(3).collect::<Vec<_>>()
+    };
+    let reasons = work::output_of(client, &all, "reasons").await?;
+    let is_number = |feature: &String| {
+        let mut all = parts
+            .iter()
+            .flatten()
+            .filter(|(name, _, _)| name == feature);
+        all.all(|(_, value, _)| value.is_empty() || value.parse::<f64>().is_ok())
+    };
+    let firsts = wire::texts(&reasons, "feature")?;
+    let mut numbers = firsts.iter().filter(|feature| is_number(feature));
+    let (one, two) = (
+        numbers.next().context("a number")?.as_str(),
+        numbers.next().context("another number")?.as_str(),
+    );
+    let mut values_of_one: Vec<f64> = (0..ids.len())
+        .flat_map(&raising)
+        .filter(|(name, _, _)| name == one)
+        .filter_map(|(_, value, _)| value.parse().ok())
+        .collect();
+    values_of_one.sort_by(f64::total_cmp);
+    let middle = values_of_one[values_of_one.len() / 2];
+    let condition = format!("above {middle}");
+    load_actions(
+        client,
+        "actions",
+        &[
+            ("feature", &[one, one, two, "*", "nothing_like_it"]),
+            ("condition", &["", &condition, "known", "", ""]),
+            (
+                "action",
+                &["survey", "call_back", "payment_plan", "voucher", "never"],
+            ),
+            (
+                "description",
+                &["", "Call and ask", "Offer to pay later", "", ""],
+            ),
+            ("priority", &["2", "1", "", "", ""]),
+        ],
+    )
+    .await?;
 
     // Of the best, every fourth said no, some of them in a column of a customers dataset.
     let never: Vec<&str> = order.iter().take(80).step_by(4).copied().collect();
@@ -352,35 +387,32 @@ async fn a_list_keeps_its_bounds_and_adds_up() -> Result<()> {
     // Each has an action, by the first of its reasons that a rule speaks of.
     let actions = wire::texts(&contacts, "action")?;
     let words = wire::texts(&contacts, "action_description")?;
-    let reasons: Vec<Vec<String>> = (1..=3)
-        .map(|n| wire::texts(&contacts, &format!("reason_{n}")))
-        .collect::<Result<_>>()?;
     let mut seen = BTreeMap::new();
-    for row in 0..who.len() {
-        let mut wanted = "voucher";
-        for reason in &reasons {
-            let number = |name: &str| -> Option<f64> {
-                let rest = reason[row].strip_prefix(name)?;
-                rest.split_whitespace().next()?.parse().ok()
-            };
-            if let Some(calls) = number("hotline calls: ") {
-                wanted = if calls > 2.0 { "call_back" } else { "survey" };
-                break;
+    for (row, id) in who.iter().enumerate() {
+        let at = ids
+            .iter()
+            .position(|other| other == id)
+            .context("a score")?;
+        let why = raising(at);
+        let ruled = why.iter().find_map(|(name, value, _)| match name.as_str() {
+            name if name == one && value.parse::<f64>().is_ok_and(|v| v > middle) => {
+                Some("call_back")
             }
-            if number("late payments: ").is_some_and(|late| late >= 1.0) {
-                wanted = "payment_plan";
-                break;
-            }
-        }
-        assert_eq!(
-            actions[row],
-            wanted,
-            "{:?}",
-            reasons.iter().map(|r| &r[row]).collect::<Vec<_>>()
-        );
+            name if name == one => Some("survey"),
+            name if name == two && !value.is_empty() => Some("payment_plan"),
+            _ => None,
+        });
+        let wanted = ruled.unwrap_or("voucher");
+        assert_eq!(actions[row], wanted, "{why:?}");
         assert_eq!(words[row] == "Call and ask", wanted == "call_back");
         *seen.entry(wanted).or_insert(0) += 1;
     }
+    // A rule for what is no feature of the model is told.
+    let log = work::watch(client, "list").await?.1;
+    let told = log
+        .iter()
+        .any(|event| format!("{event:?}").contains("nothing_like_it"));
+    assert!(told, "{log:?}");
     assert!(seen.len() >= 2, "{seen:?}");
     Ok(())
 }

@@ -303,13 +303,17 @@ fn columns_of_model(
             offered.iter().find(|found| found.role == Some(role))
         });
         match found {
-            Some(found) if takes(column.column_type, found.column_type) => {
-                columns.push(ScoredColumn {
-                    of_model: column.clone(),
-                    source: found.name.clone(),
-                });
-            }
             Some(found) => {
+                if let Some(column_type) = taken(column, found.column_type) {
+                    columns.push(ScoredColumn {
+                        of_model: SignatureColumn {
+                            column_type,
+                            ..column.clone()
+                        },
+                        source: found.name.clone(),
+                    });
+                    continue;
+                }
                 return Err(Error::invalid(
                     "WRONG_TYPE",
                     CUSTOMERS,
@@ -364,10 +368,16 @@ fn customer_column(
     })
 }
 
-/// Whether a column of the model can be filled from one of this type.
-fn takes(wanted: ColumnType, found: ColumnType) -> bool {
-    let (wanted, found) = (wanted.for_algorithms(), found.for_algorithms());
-    wanted == found || (wanted == ColumnType::Float64 && found == ColumnType::Int64)
+/// The type in which the model gets a column, if it can be had from one of this type. Features are
+/// numbers to an algorithm, whole or not; what holds a role is of the type that was learned.
+fn taken(column: &SignatureColumn, found: ColumnType) -> Option<ColumnType> {
+    let (wanted, found) = (column.column_type.for_algorithms(), found.for_algorithms());
+    match (wanted, found) {
+        _ if wanted == found => Some(wanted),
+        (ColumnType::Float64, ColumnType::Int64) => Some(wanted),
+        (ColumnType::Int64, ColumnType::Float64) if column.role.is_none() => Some(found),
+        _ => None,
+    }
 }
 
 /// A table that is read whole.

@@ -83,7 +83,7 @@ async fn a_model_that_misbehaves_fails_its_calls_and_nothing_else() -> Result<()
 async fn a_file_that_is_no_plugin_is_listed_with_the_reason() -> Result<()> {
     let folder = TempDir::new()?;
     copy_plugins(&settings::plugins(), folder.path())?;
-    let whole = fs::read(folder.path().join("libchurn.so"))?;
+    let whole = fs::read(folder.path().join("libpredict.so"))?;
     fs::write(folder.path().join("libcut.so"), &whole[..whole.len() / 3])?;
     fs::write(folder.path().join("libstub.so"), &whole[..64])?;
     fs::write(folder.path().join("libtext.so"), "not a library\n")?;
@@ -107,7 +107,7 @@ async fn a_file_that_is_no_plugin_is_listed_with_the_reason() -> Result<()> {
     settings::say(&format!(
         "files that are no plugins and what is said of them:{table}"
     ));
-    for file in ["libchurn.so", "librecommend.so", "libsegment.so"] {
+    for file in ["libpredict.so", "librecommend.so", "libsegment.so"] {
         assert_eq!(
             plugins[file].state(),
             v1::PluginState::Active,

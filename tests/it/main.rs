@@ -13,6 +13,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod judge;
 mod kit;
 mod plugin_new;
 mod plugins;
@@ -25,6 +26,7 @@ mod warm_start;
 mod bad_input;
 mod end_to_end;
 mod real_data;
+mod reasons;
 
 mod slow_crash;
 mod slow_power_cut;

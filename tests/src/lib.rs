@@ -10,6 +10,7 @@ pub mod crash;
 pub mod engine;
 pub mod furnish;
 pub mod load;
+pub mod reasons;
 pub mod settings;
 pub mod wire;
 pub mod work;

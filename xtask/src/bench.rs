@@ -9,6 +9,7 @@ mod first;
 mod memory;
 mod peers;
 mod plugin;
+mod predict;
 mod programs;
 mod store;
 
@@ -29,6 +30,9 @@ enum Benchmark {
     /// Plugins: inspection, start of a worker, warm calls, what a job costs beside its algorithm,
     /// memory with an input of gigabytes.
     Plugin(plugin::Args),
+    /// Who leaves, who buys: Lode beside LightGBM, XGBoost, CatBoost and scikit-learn on the same
+    /// folds of public data, and its reasons against the causes planted in the sample.
+    Predict(predict::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
     Store(store::Args),
 }
@@ -38,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Benchmark::Features(args) => features::run(args),
         Benchmark::First(args) => first::run(args),
         Benchmark::Plugin(args) => plugin::run(args),
+        Benchmark::Predict(args) => predict::run(args),
         Benchmark::Store(args) => store::run(args),
     }
 }

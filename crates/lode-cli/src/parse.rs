@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lode_sdk::Input;
+use lode_sdk::TrainingSet;
 use lode_types::ColumnType;
 use lode_types::DatasetKind;
 use lode_types::Role;
@@ -11,7 +12,7 @@ use lode_types::Value;
 use serde_json::Value as Json;
 
 /// An input as typed; the name may be left out where an algorithm has one input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputArg {
     pub(crate) name: Option<String>,
     pub(crate) input: Input,
@@ -50,10 +51,10 @@ pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     Ok((name, value))
 }
 
-/// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...`, `INPUT=output:JOB/NAME` or
-/// `INPUT=features:VIEW`.
+/// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...`, `INPUT=output:JOB/NAME`,
+/// `INPUT=features:VIEW` or `INPUT=training:FILE`.
 pub(crate) fn input(text: &str) -> Result<InputArg, String> {
-    let forms = ["sql:", "output:", "features:"];
+    let forms = ["sql:", "output:", "features:", "training:"];
     let is_bare = forms.iter().any(|form| text.starts_with(form));
     let (name, source) = match text.split_once('=') {
         Some((name, source)) if !is_bare => (Some(name.trim().to_owned()), source),
@@ -61,7 +62,7 @@ pub(crate) fn input(text: &str) -> Result<InputArg, String> {
     };
     if name.as_deref().is_some_and(str::is_empty) || source.trim().is_empty() {
         return Err(
-            "expected INPUT=DATASET, INPUT=sql:\"select ...\", INPUT=output:JOB/NAME or INPUT=features:VIEW"
+            "expected INPUT=DATASET, INPUT=sql:\"select ...\", INPUT=output:JOB/NAME, INPUT=features:VIEW or INPUT=training:FILE"
                 .to_owned(),
         );
     }
@@ -74,6 +75,11 @@ pub(crate) fn input(text: &str) -> Result<InputArg, String> {
         Input::output(job, name)
     } else if let Some(view) = source.strip_prefix("features:") {
         Input::features(view.trim())
+    } else if let Some(file) = source.strip_prefix("training:") {
+        let text = std::fs::read_to_string(file.trim())
+            .map_err(|error| format!("cannot read {}: {error}", file.trim()))?;
+        let set = TrainingSet::from_json(&text);
+        Input::training_set(set.map_err(|error| format!("{}: {error}", file.trim()))?)
     } else {
         Input::dataset(source.trim())
     };

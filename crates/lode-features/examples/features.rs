@@ -67,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|i| Timestamp((start + i * step * 86_400) * 1_000_000))
             .collect(),
         threads: threads.parse()?,
+        training: lode_features::TrainingInput::default(),
     };
     let stopped = AtomicBool::new(false);
     let rows = if out == "-" {
@@ -77,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         })?;
         rows
     } else {
-        lode_features::write(&view, &input, &stopped, &File::create(out)?)?.rows
+        lode_features::write(&view, &input, &stopped, &File::create(out)?, &mut |_| {})?.rows
     };
     let seconds = begin.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status")?;

@@ -17,6 +17,8 @@ pub(crate) struct Block<'a, 'p> {
     pub(crate) keys: Vec<Key<'a>>,
     /// The time of each row.
     pub(crate) times: Vec<i64>,
+    /// The number of that time.
+    pub(crate) dates: Vec<u32>,
     /// What each row sees of each source.
     pub(crate) sources: Vec<Seen>,
     /// The place of each row in each lookup.
@@ -41,6 +43,7 @@ impl<'a, 'p> Block<'a, 'p> {
             plan,
             keys: Vec::new(),
             times: Vec::new(),
+            dates: Vec::new(),
             sources: plan.sources.iter().map(|_| Seen::default()).collect(),
             found: vec![Vec::new(); plan.lookups.len()],
         }
@@ -57,8 +60,10 @@ impl<'a, 'p> Block<'a, 'p> {
     pub(crate) fn push(&mut self, key: Key<'a>, customer: &Customer, date: usize, t: i64) {
         let mut active = false;
         for (source, events) in customer.events.iter().enumerate() {
-            let arrives = self.plan.sources[source].arrival.is_some();
-            active |= self.sources[source].see(events, arrives, t);
+            let plan = &self.plan.sources[source];
+            let arrives = plan.arrival.is_some() && !plan.is_outcome;
+            let has_some = self.sources[source].see(events, arrives, t);
+            active |= has_some && plan.counts;
         }
         let known = customer
             .found
@@ -76,6 +81,7 @@ impl<'a, 'p> Block<'a, 'p> {
         }
         self.keys.push(key);
         self.times.push(t);
+        self.dates.push(short(date));
         for (rows, found) in self.found.iter_mut().zip(&customer.found) {
             rows.push(found[date]);
         }
@@ -90,6 +96,7 @@ impl<'a, 'p> Block<'a, 'p> {
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
         self.times.clear();
+        self.dates.clear();
         for found in &mut self.found {
             found.clear();
         }

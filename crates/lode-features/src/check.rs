@@ -2,6 +2,7 @@
 
 mod columns;
 mod derived;
+mod training;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::spec::Kind;
 use crate::spec::Population;
 use crate::spec::Stat;
 use crate::spec::ViewSpec;
+use crate::training::Training;
 use crate::view;
 use crate::view::FeatureInfo;
 use crate::view::View;
@@ -53,6 +55,19 @@ impl View {
     /// `INVALID_FEATURE_VIEW`: the path of what is wrong, what was expected there with the
     /// names most like it, and what was found.
     pub fn check(spec: ViewSpec, schemas: &Schemas) -> Result<Self> {
+        Self::checked(spec, schemas, None)
+    }
+
+    /// Checks a declaration whose rows are made a training set, or those to be scored by what
+    /// was learned from one.
+    ///
+    /// # Errors
+    /// As [`View::check`]; `INVALID_TRAINING_SET` for what is wrong with the set.
+    pub fn check_training(spec: ViewSpec, schemas: &Schemas, training: &Training) -> Result<Self> {
+        Self::checked(spec, schemas, Some(training))
+    }
+
+    fn checked(spec: ViewSpec, schemas: &Schemas, training: Option<&Training>) -> Result<Self> {
         let mut checker = Checker {
             spec: &spec,
             schemas,
@@ -73,6 +88,10 @@ impl View {
             }
         }
         derived::add(&mut checker)?;
+        if let Some(training) = training {
+            let made = training::add(&mut checker, training).map_err(Error::of_training)?;
+            checker.plan.training = Some(made);
+        }
         let infos: Vec<FeatureInfo> = checker.infos.into_iter().flatten().collect();
         let mut plan = checker.plan;
         for info in &infos {
@@ -132,6 +151,9 @@ impl Checker<'_> {
                 id: 0,
                 time: 0,
                 arrival: None,
+                is_outcome: false,
+                counts: true,
+                known_by: i64::MAX,
             };
             let mut column = |i: usize| {
                 let field = schema.field(i);
@@ -180,6 +202,7 @@ impl Checker<'_> {
             feature: None,
             columns: vec![(field.name().clone(), field.data_type().clone())],
             id: 0,
+            ahead: 0,
         });
         Ok(())
     }
@@ -281,6 +304,7 @@ impl Checker<'_> {
             feature: Some(spec.name.clone()),
             columns: columns.collect(),
             id,
+            ahead: 0,
         });
         let one = schema.fields().len() == 2;
         let mut outs = Vec::new();

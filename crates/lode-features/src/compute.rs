@@ -24,7 +24,9 @@ use crate::rows::Rows;
 use crate::rows::Run;
 use crate::scan::Scanner;
 use crate::scan::Task;
+use crate::training::TrainingInput;
 use crate::view::View;
+use crate::work::Work;
 use crate::work::work;
 
 /// Tasks that a thread may be ahead of the one that is awaited.
@@ -41,6 +43,8 @@ pub struct Input {
     pub as_of: Vec<Timestamp>,
     /// Threads to use; the result does not depend on them.
     pub threads: usize,
+    /// What a training set needs beside its rows; empty for a view.
+    pub training: TrainingInput,
 }
 
 /// Gives the rows of a view to `sink`, ascending by customer and time, in batches.
@@ -57,11 +61,29 @@ pub fn compute<E: From<Error>>(
     stopped: &AtomicBool,
     sink: &mut dyn FnMut(RecordBatch) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
+    each(view, input, stopped, &work, sink)
+}
+
+/// Does `one` for all tasks and gives what it finds to `sink`, in the order of the tasks.
+pub(crate) fn each<T: Send, E: From<Error>>(
+    view: &View,
+    input: &Input,
+    stopped: &AtomicBool,
+    one: &(impl Fn(Work<'_>, &Task) -> Result<Option<T>> + Sync),
+    sink: &mut dyn FnMut(T) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let runs = prepare(view, input)?;
     let as_of: Vec<i64> = input.as_of.iter().map(|time| time.0).collect();
     let mut scanner = Scanner::new(&view.plan, &runs, as_of.len());
     let schema = view.schema();
-    let one = |task: &Task| work(&view.plan, &schema, &runs, &as_of, task);
+    let of = Work {
+        plan: &view.plan,
+        schema: &schema,
+        runs: &runs,
+        as_of: &as_of,
+        training: &input.training,
+    };
+    let one = |task: &Task| one(of, task);
     if input.threads <= 1 {
         while let Some(task) = scanner.next()? {
             check(stopped)?;
@@ -113,11 +135,18 @@ pub fn compute<E: From<Error>>(
     })
 }
 
-/// Writes the rows of a view to an Arrow file, batch by batch; does not sync it.
+/// Writes the rows of a view to an Arrow file, batch by batch, each shown to `seen` before; does
+/// not sync it.
 ///
 /// # Errors
 /// Those of [`compute()`] and of writing.
-pub fn write(view: &View, input: &Input, stopped: &AtomicBool, file: &File) -> Result<Written> {
+pub fn write(
+    view: &View,
+    input: &Input,
+    stopped: &AtomicBool,
+    file: &File,
+    seen: &mut dyn FnMut(&RecordBatch),
+) -> Result<Written> {
     let (send, batches) = mpsc::sync_channel(AHEAD);
     std::thread::scope(|scope| {
         let computing = std::thread::Builder::new()
@@ -129,7 +158,11 @@ pub fn write(view: &View, input: &Input, stopped: &AtomicBool, file: &File) -> R
                 })
             })
             .map_err(|error| Error::Thread(error.to_string()))?;
-        let written = lode_parts::write_ipc(file, &view.schema(), batches.into_iter().map(Ok));
+        let written = lode_parts::write_ipc(
+            file,
+            &view.schema(),
+            batches.into_iter().inspect(|batch| seen(batch)).map(Ok),
+        );
         let computed = computing
             .join()
             .map_err(|_| Error::Thread("a thread of features panicked".to_owned()))?;
@@ -177,7 +210,7 @@ fn prepare(view: &View, input: &Input) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
-type Done = mpsc::Sender<(usize, Result<Option<RecordBatch>>)>;
+type Done<T> = mpsc::Sender<(usize, Result<Option<T>>)>;
 
 /// What the threads share.
 struct Pool<'r> {
@@ -189,7 +222,7 @@ struct Pool<'r> {
 }
 
 impl Pool<'_> {
-    fn run(&self, one: &(impl Fn(&Task) -> Result<Option<RecordBatch>> + Sync), done: &Done) {
+    fn run<T>(&self, one: &(impl Fn(&Task) -> Result<Option<T>> + Sync), done: &Done<T>) {
         loop {
             let task = lock(&self.scanner).next();
             let (number, result) = match task {

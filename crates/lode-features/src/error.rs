@@ -17,6 +17,16 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// What makes a training set of a view is wrong at one place.
+    #[error("{path}: expected {expected}, found {found}")]
+    Training {
+        /// The field, e.g. `label.column`.
+        path: String,
+        /// What may stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
     /// A run's customers do not ascend.
     #[error(
         "expected the customers of a sorted run of {dataset:?} in ascending order, found a smaller one at row {row}"
@@ -77,6 +87,23 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// The same of a training set's declaration.
+    #[must_use]
+    pub fn of_training(self) -> Self {
+        match self {
+            Self::Declaration {
+                path,
+                expected,
+                found,
+            } => Self::Training {
+                path,
+                expected,
+                found,
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn wrong(
         path: impl Into<String>,
         expected: impl Into<String>,
@@ -93,9 +120,10 @@ impl Error {
 impl Failure for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Declaration { .. } | Self::Repeated { .. } | Self::RowsDiffer { .. } => {
-                Class::Invalid
-            }
+            Self::Declaration { .. }
+            | Self::Training { .. }
+            | Self::Repeated { .. }
+            | Self::RowsDiffer { .. } => Class::Invalid,
             Self::Unsorted { .. } => Class::Corrupt,
             Self::Overflow { .. } | Self::TooManyRows { .. } => Class::Limit,
             Self::Stopped => Class::Cancelled,
@@ -107,6 +135,7 @@ impl Failure for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Declaration { .. } => "INVALID_FEATURE_VIEW",
+            Self::Training { .. } => "INVALID_TRAINING_SET",
             Self::Unsorted { .. } => "RUN_NOT_SORTED",
             Self::Overflow { .. } => "FEATURE_OVERFLOW",
             Self::RowsDiffer { .. } => "FEATURE_ROWS_DIFFER",
@@ -120,7 +149,7 @@ impl Failure for Error {
 
     fn field(&self) -> &str {
         match self {
-            Self::Declaration { path, .. } => path,
+            Self::Declaration { path, .. } | Self::Training { path, .. } => path,
             _ => "",
         }
     }

@@ -3,6 +3,7 @@
 //! Streams are read, then the ends of each range at each row are found, then the numbers that
 //! take a pass, then the columns: each a loop over plain vectors.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,18 +39,33 @@ pub(crate) fn evaluate(
     views: &[View<'_>],
     block: &Block<'_, '_>,
 ) -> Result<RecordBatch> {
+    let outs = outs(plan, views, block)?;
+    let mut columns = subjects(schema, block);
+    columns.extend(plan.columns.iter().map(|&out| Arc::clone(&outs[out])));
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// All numbers of a block's rows, those that are no columns too.
+pub(crate) fn outs(
+    plan: &Plan,
+    views: &[View<'_>],
+    block: &Block<'_, '_>,
+) -> Result<Vec<ArrayRef>> {
     let eval = Eval::new(plan, views, block);
     let mut outs: Vec<ArrayRef> = Vec::with_capacity(plan.outs.len());
     for out in &plan.outs {
         let column = eval.column(out, &outs)?;
         outs.push(column);
     }
+    Ok(outs)
+}
+
+/// The customer and the time of each row of a block.
+pub(crate) fn subjects(schema: &SchemaRef, block: &Block<'_, '_>) -> Vec<ArrayRef> {
     let times = TimestampMicrosecondArray::from(block.times.clone());
     let times = times.with_data_type(schema.field(1).data_type().clone());
     let ids = output::keys(schema.field(0).data_type(), block.keys.iter().copied());
-    let mut columns = vec![ids, Arc::new(times)];
-    columns.extend(plan.columns.iter().map(|&out| Arc::clone(&outs[out])));
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+    vec![ids, Arc::new(times)]
 }
 
 struct Eval<'a, 'p> {
@@ -79,13 +95,15 @@ impl<'a, 'p> Eval<'a, 'p> {
         let mut ranges: Vec<Rc<[Ends]>> = Vec::with_capacity(plan.ranges.len());
         for range in &plan.ranges {
             let same = plan.ranges[..ranges.len()].iter().position(|other| {
-                other.window == range.window && alike(other.stream) == alike(range.stream)
+                (other.window, other.ahead) == (range.window, range.ahead)
+                    && alike(other.stream) == alike(range.stream)
             });
             ranges.push(match same {
                 Some(same) => Rc::clone(&ranges[same]),
                 None => {
                     let (events, segments) = (&streams[range.stream], segments(range.stream));
-                    tally::ends(events, range.window, segments, &block.times).into()
+                    let times = later(&block.times, range.ahead);
+                    tally::ends(events, range.window, segments, &times).into()
                 }
             });
         }
@@ -295,6 +313,14 @@ impl<'a, 'p> Eval<'a, 'p> {
                 output::ints(last.map(|at| Some(events.times[at?] / DAY)))
             }
         }
+    }
+}
+
+/// The times of rows, moved.
+pub(crate) fn later(times: &[i64], ahead: i64) -> Cow<'_, [i64]> {
+    match ahead {
+        0 => Cow::Borrowed(times),
+        ahead => times.iter().map(|t| t.saturating_add(ahead)).collect(),
     }
 }
 

@@ -36,6 +36,7 @@ mod output; // as Arrow keeps them,
 mod stream; // from their events
 mod tally; // and numbers of those;
 
+mod training; // or a training set of it,
 mod words; // and told in plain words.
 
 mod cells;
@@ -63,6 +64,17 @@ pub use spec::Population;
 pub use spec::Stat;
 pub use spec::ViewSpec;
 pub use spec::Window;
+pub use training::Candidates;
+pub use training::Customers;
+pub use training::KEPT;
+pub use training::Label;
+pub use training::LabelKind;
+pub use training::Sampling;
+pub use training::Training;
+pub use training::TrainingInput;
+pub use training::buyers;
+pub use training::time_range;
+pub use training::top_values;
 pub use view::FeatureInfo;
 pub use view::Lookup;
 pub use view::View;

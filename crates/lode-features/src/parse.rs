@@ -268,6 +268,35 @@ fn stats(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+impl Condition {
+    /// Reads conditions, one or a list of them; `path` is where they stand.
+    ///
+    /// # Errors
+    /// `INVALID_TRAINING_SET`, with the path of what is wrong.
+    pub fn read(path: &str, json: &Json) -> Result<Vec<Self>> {
+        let read = match json {
+            Json::Null => Ok(Vec::new()),
+            Json::Array(list) => list
+                .iter()
+                .enumerate()
+                .map(|(i, json)| condition(&format!("{path}[{i}]"), json))
+                .collect(),
+            one => condition(path, one).map(|one| vec![one]),
+        };
+        read.map_err(Error::of_training)
+    }
+}
+
+impl Literal {
+    /// Reads a constant; `path` is where it stands.
+    ///
+    /// # Errors
+    /// `INVALID_TRAINING_SET` when it is none.
+    pub fn read(path: &str, json: &Json) -> Result<Self> {
+        literal(path, json).map_err(Error::of_training)
+    }
+}
+
 fn condition(path: &str, json: &Json) -> Result<Condition> {
     let object = Object::new(path, json)?;
     let mut known = vec!["column"];

@@ -157,7 +157,7 @@ impl Slot {
 }
 
 /// Where the plan's columns lie in a table.
-fn columns(
+pub(crate) fn columns(
     dataset: &str,
     wanted: &[(String, arrow_schema::DataType)],
     table: &Table,
@@ -191,7 +191,7 @@ fn find(
         .collect()
 }
 
-fn project(
+pub(crate) fn project(
     dataset: &str,
     wanted: &[(String, arrow_schema::DataType)],
     batch: &RecordBatch,

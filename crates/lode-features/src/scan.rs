@@ -50,7 +50,6 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 pub(crate) struct Scanner<'r> {
     cursors: Vec<Cursor<'r>>,
-    population: Population,
     customers: usize,
     tasks: usize,
     over: bool,
@@ -58,7 +57,8 @@ pub(crate) struct Scanner<'r> {
 
 #[derive(Debug)]
 struct Cursor<'r> {
-    owner: Owner,
+    /// Whether its customers get rows by being there.
+    counts: bool,
     id: usize,
     form: Form<'r>,
     dataset: &'r str,
@@ -115,7 +115,7 @@ impl<'r> Scanner<'r> {
                 },
             };
             Cursor {
-                owner: run.owner,
+                counts: counts(plan, run.owner),
                 id,
                 form,
                 dataset,
@@ -124,8 +124,7 @@ impl<'r> Scanner<'r> {
         });
         Self {
             cursors: cursors.collect(),
-            population: plan.population,
-            customers: (ROWS / n_times.max(1)).clamp(FEWEST, CUSTOMERS),
+            customers: customers(plan, n_times),
             tasks: 0,
             over: false,
         }
@@ -169,7 +168,7 @@ impl<'r> Scanner<'r> {
         let mut least = None;
         for i in 0..self.cursors.len() {
             let cursor = &mut self.cursors[i];
-            if !counts(cursor.owner, self.population) || !cursor.load()? {
+            if !cursor.counts || !cursor.load()? {
                 continue;
             }
             let smaller = match least {
@@ -190,11 +189,21 @@ impl<'r> Scanner<'r> {
     }
 }
 
+/// Customers of a task: fewer where each has many rows.
+fn customers(plan: &Plan, n_times: usize) -> usize {
+    let items = plan.training.as_ref().and_then(|t| t.items.as_ref());
+    let n_times = n_times.max(1);
+    match items.map_or(1, |items| items.values.len()) {
+        0 | 1 => (ROWS / n_times).clamp(FEWEST, CUSTOMERS),
+        n => (4 * ROWS / n_times / n).clamp(1, CUSTOMERS),
+    }
+}
+
 /// Whether a run's customers get rows by being there.
-pub(crate) fn counts(owner: Owner, population: Population) -> bool {
+pub(crate) fn counts(plan: &Plan, owner: Owner) -> bool {
     match owner {
-        Owner::Source(_) => true,
-        Owner::Lookup { lookup, .. } => lookup == 0 && population == Population::Known,
+        Owner::Source(source) => plan.sources[source].counts,
+        Owner::Lookup { lookup, .. } => lookup == 0 && plan.population == Population::Known,
     }
 }
 
@@ -260,6 +269,11 @@ impl Cursor<'_> {
                 Form::Sorted { ids, row, .. } => {
                     if let Some(ids) = ids.as_ref().and_then(Column::new) {
                         let before = *row;
+                        if !self.counts {
+                            while *row < ids.len() && ids.key(*row) < Some(wanted) {
+                                *row += 1;
+                            }
+                        }
                         *row = ids.pass(*row, wanted);
                         self.passed += (*row - before) as u64;
                         passed |= *row > before;
@@ -285,7 +299,8 @@ impl Cursor<'_> {
             if !self.load()? {
                 return Ok(());
             }
-            if self.key() != Some(wanted) {
+            let goes_on = |key: Key<'_>| key == wanted || !self.counts && key < wanted;
+            if !self.key().is_some_and(goes_on) {
                 break;
             }
         }

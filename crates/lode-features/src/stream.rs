@@ -258,17 +258,22 @@ impl<'a> At<'a> {
 
 fn passes(test: &Test, views: &[View<'_>], event: &Event) -> bool {
     let At { column, row } = at(views, test.column, event.place);
-    match (column.cell(row), &test.values) {
+    fits(test, &column.cell(row))
+}
+
+/// Whether a value is what a condition asks for.
+pub(crate) fn fits(test: &Test, cell: &Cell<'_>) -> bool {
+    match (cell, &test.values) {
         (Cell::Text(found), Literals::Text(values)) => {
-            let is_in = values.iter().any(|value| value == found);
+            let is_in = values.iter().any(|value| value == *found);
             is_in != (test.op == Op::NotEquals)
         }
         (Cell::Bool(found), Literals::Bool(values)) => {
-            values.contains(&found) != (test.op == Op::NotEquals)
+            values.contains(found) != (test.op == Op::NotEquals)
         }
-        (Cell::Int(found), Literals::Int(values)) => holds(test.op, &found, values),
-        (Cell::Float(found), Literals::Float(values)) => holds(test.op, &found, values),
-        (Cell::Decimal(found), Literals::Decimal(values)) => holds(test.op, &found, values),
+        (Cell::Int(found), Literals::Int(values)) => holds(test.op, found, values),
+        (Cell::Float(found), Literals::Float(values)) => holds(test.op, found, values),
+        (Cell::Decimal(found), Literals::Decimal(values)) => holds(test.op, found, values),
         // A null passes no condition.
         _ => false,
     }

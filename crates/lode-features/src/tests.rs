@@ -3,6 +3,7 @@
 
 mod declarations;
 mod naive;
+mod training;
 mod words;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::Error;
 use crate::Input;
 use crate::Rows;
 use crate::Schemas;
+use crate::TrainingInput;
 use crate::View;
 use crate::ViewSpec;
 use naive::Event;
@@ -211,6 +213,7 @@ fn input(rows: Vec<Rows>, plans: &[Plans], times: &[i64], threads: usize) -> Inp
         lookups: vec![plans.iter().map(people).collect()],
         as_of: times.iter().copied().map(Timestamp).collect(),
         threads,
+        training: TrainingInput::default(),
     }
 }
 
@@ -392,6 +395,7 @@ fn the_window_is_open_at_its_begin_and_closed_at_its_end() {
             lookups: Vec::new(),
             as_of: vec![Timestamp(t)],
             threads: 1,
+            training: TrainingInput::default(),
         };
         let rows: Vec<_> = run(&view, &input).iter().flat_map(naive::rows).collect();
         rows.first().map(|row| row["n"].clone())

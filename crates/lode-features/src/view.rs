@@ -13,6 +13,7 @@ use lode_types::Role;
 use crate::plan::Plan;
 use crate::spec::Population;
 use crate::spec::ViewSpec;
+use crate::training;
 
 /// A view that can be computed.
 #[derive(Debug)]
@@ -48,6 +49,13 @@ pub enum Lookup {
         feature: String,
         /// The statement.
         sql: String,
+    },
+    /// The customers dataset, as it was valid a horizon later: for a label.
+    Later {
+        /// Its name.
+        dataset: String,
+        /// How much later, in microseconds.
+        ahead: i64,
     },
 }
 
@@ -87,6 +95,10 @@ impl View {
         let lookups = self.plan.lookups.iter();
         lookups
             .map(|lookup| match &lookup.feature {
+                None if lookup.ahead != 0 => Lookup::Later {
+                    dataset: lookup.name.clone(),
+                    ahead: lookup.ahead,
+                },
                 None => Lookup::Customers {
                     dataset: lookup.name.clone(),
                 },
@@ -104,6 +116,12 @@ impl View {
             .collect()
     }
 
+    /// The column with the items that candidates are of.
+    pub fn item_column(&self) -> Option<&str> {
+        let items = self.plan.training.as_ref()?.items.as_ref()?;
+        Some(&items.name)
+    }
+
     /// Who gets a row.
     pub fn population(&self) -> Population {
         self.spec.population
@@ -118,9 +136,13 @@ pub(crate) fn schema(id: &DataType, plan: &Plan) -> SchemaRef {
         Field::new("customer_id", id.clone(), false).with_metadata(role(Role::CustomerId)),
         Field::new("as_of", utc, false),
     ];
-    for &out in &plan.columns {
+    let features = plan.columns.iter().map(|&out| {
         let out = &plan.outs[out];
-        fields.push(Field::new(&out.name, out.data_type.clone(), true));
+        Field::new(&out.name, out.data_type.clone(), true)
+    });
+    match &plan.training {
+        None => fields.extend(features),
+        Some(training) => training::fields(training, features, &mut fields),
     }
     Arc::new(Schema::new(fields))
 }

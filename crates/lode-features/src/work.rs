@@ -17,6 +17,8 @@ use crate::rows::Run;
 use crate::scan::Piece;
 use crate::scan::Task;
 use crate::scan::counts;
+use crate::training;
+use crate::training::TrainingInput;
 
 /// An event of the customer at hand.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +45,39 @@ pub(crate) struct Customer {
 /// Events of a block at most: where many are late, a customer's rows see one segment each.
 const EVENTS: usize = if cfg!(test) { 500 } else { 1 << 22 };
 
+/// What all tasks of a computation have.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) schema: &'a SchemaRef,
+    pub(crate) runs: &'a [Run],
+    pub(crate) as_of: &'a [i64],
+    pub(crate) training: &'a TrainingInput,
+}
+
 /// The rows of a task; none when no customer of it gets one.
-pub(crate) fn work(
-    plan: &Plan,
-    schema: &SchemaRef,
-    runs: &[Run],
-    as_of: &[i64],
+pub(crate) fn work(of: Work<'_>, task: &Task) -> Result<Option<RecordBatch>> {
+    let mut done = Vec::new();
+    blocks(of, task, &mut |views, block| {
+        done.extend(rows(of, views, block)?);
+        Ok(())
+    })?;
+    Ok(match done.len() {
+        // Where a batch ends must not depend on what is not known yet.
+        2.. => Some(concat_batches(of.schema, &done)?),
+        _ => done.pop(),
+    })
+}
+
+/// Goes through the rows of a task, some thousand at a time.
+pub(crate) fn blocks(
+    of: Work<'_>,
     task: &Task,
-) -> Result<Option<RecordBatch>> {
+    each: &mut dyn FnMut(&[View<'_>], &Block<'_, '_>) -> Result<()>,
+) -> Result<()> {
+    let Work {
+        plan, runs, as_of, ..
+    } = of;
     let batches = batches(runs, task)?;
     let views: Vec<View<'_>> = batches.iter().map(view).collect();
     let mut walks = walks(plan, runs, task, &views);
@@ -59,35 +86,33 @@ pub(crate) fn work(
         found: vec![vec![None; as_of.len()]; plan.lookups.len()],
     };
     let mut block = Block::new(plan);
-    let mut done = Vec::new();
     while let Some(key) = gather(plan, &views, &mut walks, &mut customer) {
+        if of.training.excluded.contains(key) {
+            continue;
+        }
         block.next_customer();
         for (date, &t) in as_of.iter().enumerate() {
             block.push(key, &customer, date, t);
             if block.n_events() >= EVENTS {
-                done.extend(rows(plan, schema, &views, &block)?);
+                each(&views, &block)?;
                 block.clear();
             }
         }
     }
-    done.extend(rows(plan, schema, &views, &block)?);
-    Ok(match done.len() {
-        // Where a batch ends must not depend on what is not known yet.
-        2.. => Some(concat_batches(schema, &done)?),
-        _ => done.pop(),
-    })
+    if block.times.is_empty() {
+        return Ok(());
+    }
+    each(&views, &block)
 }
 
-fn rows(
-    plan: &Plan,
-    schema: &SchemaRef,
-    views: &[View<'_>],
-    block: &Block<'_, '_>,
-) -> Result<Option<RecordBatch>> {
+fn rows(of: Work<'_>, views: &[View<'_>], block: &Block<'_, '_>) -> Result<Option<RecordBatch>> {
     if block.times.is_empty() {
         return Ok(None);
     }
-    evaluate(plan, schema, views, block).map(Some)
+    match &of.plan.training {
+        None => evaluate(of.plan, of.schema, views, block).map(Some),
+        Some(training) => training::rows(of, training, views, block),
+    }
 }
 
 /// All batches of a task, run by run.
@@ -169,7 +194,7 @@ fn walks<'a>(plan: &Plan, runs: &'a [Run], task: &Task, views: &[View<'_>]) -> V
             id,
             base,
             form,
-            counts: counts(run.owner, plan.population),
+            counts: counts(plan, run.owner),
         });
         base += n;
     }
@@ -251,9 +276,12 @@ fn gather<'v>(
                 let mut in_order = true;
                 let mut last = before.unwrap_or(i64::MIN);
                 while let Some((found, place)) = walk.peek(views)
-                    && found == key
+                    && (found == key || !walk.counts && found < key)
                 {
                     walk.step();
+                    if found != key {
+                        continue;
+                    }
                     let view = &views[place.batch as usize];
                     let row = place.row as usize;
                     // An event without a time has not happened at any.
@@ -265,6 +293,9 @@ fn gather<'v>(
                         None => i64::MIN,
                         Some(at) => view.columns[at].time(row).unwrap_or(i64::MAX),
                     };
+                    if arrival > plan.known_by {
+                        continue;
+                    }
                     in_order &= time >= last;
                     last = time;
                     events.push(Event {

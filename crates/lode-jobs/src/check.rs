@@ -37,6 +37,7 @@ use crate::InputRef;
 use crate::InputSource;
 use crate::JobSpec;
 use crate::JobState;
+use crate::Model;
 use crate::PinnedInput;
 use crate::PinnedView;
 use crate::Provenance;
@@ -53,6 +54,8 @@ use crate::job::base_model_of;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
+use crate::training;
+use crate::training::TrainingSource;
 
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
@@ -103,11 +106,14 @@ impl BoundInput {
     /// What its columns mean, where that is known.
     pub(crate) fn descriptions(&self) -> BTreeMap<String, String> {
         let mut descriptions = BTreeMap::new();
-        if let BoundSource::Features { view, .. } = &self.source {
-            for feature in view.view().features() {
-                for (column, _) in &feature.columns {
-                    descriptions.insert(column.clone(), feature.description.clone());
-                }
+        let view = match &self.source {
+            BoundSource::Features { view, .. } => view.view(),
+            BoundSource::TrainingSet(set) => set.view.view(),
+            _ => return descriptions,
+        };
+        for feature in view.features() {
+            for (column, _) in &feature.columns {
+                descriptions.insert(column.clone(), feature.description.clone());
             }
         }
         descriptions
@@ -131,6 +137,13 @@ pub(crate) enum BoundSource {
         view: Box<PinnedView>,
         /// As it was when the job was created.
         declaration: String,
+        as_of: Timestamp,
+    },
+    TrainingSet(Box<TrainingSource>),
+    /// Everybody whom a model of a training set scores.
+    Subjects {
+        subjects: Box<training::Subjects>,
+        model: Box<Model>,
         as_of: Timestamp,
     },
 }
@@ -274,26 +287,34 @@ impl Checker<'_> {
             };
             let field = format!("spec.inputs.{}", wanted.name);
             let name = &wanted.name;
-            let (source, columns) =
-                self.source(name, given, spec.as_of, &mut pins)
-                    .map_err(|error| {
-                        if error.to_string().is_empty() {
-                            error
-                        } else {
-                            error.at(field.clone())
-                        }
-                    })?;
+            let (source, columns) = self.source(name, given, spec, &mut pins).map_err(|error| {
+                if error.to_string().is_empty() {
+                    error
+                } else {
+                    training::below(error, &field)
+                }
+            })?;
             let columns = bind(&algorithm.id, wanted, given, columns)?;
             let as_of = match &source {
                 BoundSource::Features { as_of, .. } => Some(*as_of),
+                BoundSource::TrainingSet(set) => Some(set.resolved.bound),
                 _ => spec.as_of,
             };
+            let mut kept = KeptColumns::default();
+            if let BoundSource::TrainingSet(_) = &source {
+                let [as_of, label_end, is_new] = lode_features::KEPT.map(str::to_owned);
+                kept = KeptColumns {
+                    as_of: Some(as_of),
+                    label_end: Some(label_end),
+                    is_new: Some(is_new),
+                };
+            }
             inputs.push(BoundInput {
                 name: wanted.name.clone(),
                 source,
                 as_of,
                 columns,
-                kept: KeptColumns::default(),
+                kept,
             });
         }
         Ok(inputs)
@@ -303,9 +324,10 @@ impl Checker<'_> {
         &self,
         name: &str,
         given: &InputRef,
-        as_of: Option<Timestamp>,
+        spec: &JobSpec,
         pins: &mut Pins<'_>,
     ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        let as_of = spec.as_of;
         match &given.source {
             InputSource::Dataset(id) => {
                 let snapshot = pins.pin(id)?;
@@ -359,6 +381,28 @@ impl Checker<'_> {
                     ),
                 };
                 self.features(declaration, time, pins)
+            }
+            InputSource::TrainingSet(set) => {
+                let (store, sql) = (self.store, self.sql);
+                let source = match pins.training(name) {
+                    Some((view, resolved)) => {
+                        TrainingSource::again(store, sql, &view, &resolved, &mut |id| pins.pin(id))?
+                    }
+                    None => {
+                        let asked = training::Asked {
+                            store,
+                            sql,
+                            as_of,
+                            seed: spec.seed,
+                            test_dates: spec.evaluation.test_dates,
+                            judges: spec.folds != 1,
+                        };
+                        TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?
+                    }
+                };
+                let mut columns = arrow_columns(&source.schema())?;
+                columns.retain(|column| !lode_features::KEPT.contains(&column.name.as_str()));
+                Ok((BoundSource::TrainingSet(Box::new(source)), columns))
             }
         }
     }
@@ -491,10 +535,22 @@ struct Pins<'a> {
 }
 
 impl Pins<'_> {
+    /// The time of an input as it was pinned.
+    fn as_of(&self, input: &str) -> Option<Timestamp> {
+        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
+        pinned.find_map(|pinned| pinned.as_of)
+    }
+
     /// The view of an input as it was pinned.
     fn features(&self, input: &str) -> Option<(String, Timestamp)> {
         let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
         pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
+    }
+
+    /// The view and the resolved training set of an input as they were kept.
+    fn training(&self, input: &str) -> Option<(String, String)> {
+        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
+        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.training.clone()?)))
     }
 
     fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
@@ -513,10 +569,11 @@ impl Pins<'_> {
 
 impl Checked {
     /// Versions read, in the order of the inputs.
-    pub(crate) fn pinned(&self) -> Vec<PinnedInput> {
+    pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
         for input in &self.inputs {
             let mut features = None;
+            let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {
                 BoundSource::Dataset(snapshot) => vec![Arc::clone(snapshot)],
                 BoundSource::Sql { tables, .. } => {
@@ -531,6 +588,12 @@ impl Checked {
                     features = Some(declaration.clone());
                     view.snapshots()
                 }
+                BoundSource::Subjects { subjects, .. } => subjects.snapshots(),
+                BoundSource::TrainingSet(set) => {
+                    features = Some(set.declaration.clone());
+                    training = Some(serde_json::to_string(&set.resolved)?);
+                    set.snapshots()
+                }
             };
             for snapshot in snapshots {
                 pinned.push(PinnedInput {
@@ -539,9 +602,19 @@ impl Checked {
                     version: snapshot.version(),
                     as_of: input.as_of,
                     features: features.clone(),
+                    // Once is enough: it may name many values.
+                    training: training.take(),
                 });
             }
         }
-        pinned
+        Ok(pinned)
+    }
+
+    /// The training set that the job learns from, if it is one.
+    pub(crate) fn training(&self) -> Option<&TrainingSource> {
+        self.inputs.iter().find_map(|input| match &input.source {
+            BoundSource::TrainingSet(set) => Some(&**set),
+            _ => None,
+        })
     }
 }

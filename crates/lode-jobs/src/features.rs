@@ -21,6 +21,8 @@ use lode_features::Input;
 use lode_features::Lookup;
 use lode_features::Rows;
 use lode_features::Schemas;
+use lode_features::Training;
+use lode_features::TrainingInput;
 use lode_features::View;
 use lode_features::ViewSpec;
 use lode_parts::Table;
@@ -223,7 +225,19 @@ impl PinnedView {
         declaration: &Json,
         pin: &mut dyn FnMut(&DatasetId) -> Result<Arc<Snapshot>>,
     ) -> Result<Self> {
-        let view = check(store, sql, ViewSpec::from_json(declaration)?)?;
+        Self::pin_training(store, sql, declaration, None, pin)
+    }
+
+    /// Pins what a declaration reads, and what makes a training set of its rows.
+    pub(crate) fn pin_training(
+        store: &Store,
+        sql: &Sql,
+        declaration: &Json,
+        training: Option<&Training>,
+        pin: &mut dyn FnMut(&DatasetId) -> Result<Arc<Snapshot>>,
+    ) -> Result<Self> {
+        let spec = ViewSpec::from_json(declaration)?;
+        let view = check_training(store, sql, spec, training)?;
         let mut of = |name: &str| {
             let id = DatasetId::parse(name).map_err(|error| Error::of(&error))?;
             pin(&id)
@@ -253,6 +267,22 @@ impl PinnedView {
     /// The checked view.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// The rows of the n-th dataset of events, all of them.
+    pub(crate) fn rows_of(&self, source: usize) -> Result<Vec<Rows>> {
+        let snapshot = self.events.get(source);
+        snapshot.map_or(Ok(Vec::new()), |snapshot| all_rows(snapshot.files()?))
+    }
+
+    /// The dataset of customers, if there is one.
+    pub(crate) fn customers(&self) -> Option<&Arc<Snapshot>> {
+        self.customers.as_ref()
+    }
+
+    /// The n-th dataset of events.
+    pub(crate) fn events(&self, source: usize) -> Option<&Arc<Snapshot>> {
+        self.events.get(source)
     }
 
     /// All that is pinned, each dataset once.
@@ -295,6 +325,11 @@ impl PinnedView {
             let mut dates = Vec::new();
             for &time in as_of {
                 let batches = match (&lookup, &self.customers) {
+                    (Lookup::Later { ahead, .. }, Some(snapshot)) => {
+                        let later = Timestamp(time.0.saturating_add(*ahead));
+                        attributes(snapshot, later, customers)?
+                    }
+                    (Lookup::Later { .. }, None) => Vec::new(),
                     (Lookup::Customers { .. }, Some(snapshot)) => {
                         attributes(snapshot, time, customers)?
                     }
@@ -314,6 +349,7 @@ impl PinnedView {
             lookups,
             as_of: as_of.to_vec(),
             threads,
+            training: TrainingInput::default(),
         })
     }
 
@@ -340,7 +376,7 @@ impl PinnedView {
         file: &File,
     ) -> Result<()> {
         let input = self.input(sql, &[as_of], None, threads)?;
-        lode_features::write(&self.view, &input, stopped, file)?;
+        lode_features::write(&self.view, &input, stopped, file, &mut |_| {})?;
         Ok(())
     }
 }
@@ -410,6 +446,15 @@ fn query(
 
 /// Checks a declaration against the store's datasets.
 fn check(store: &Store, sql: &Sql, spec: ViewSpec) -> Result<View> {
+    check_training(store, sql, spec, None)
+}
+
+fn check_training(
+    store: &Store,
+    sql: &Sql,
+    spec: ViewSpec,
+    training: Option<&Training>,
+) -> Result<View> {
     let mut schemas = Schemas::default();
     for dataset in store.datasets()? {
         let schema: SchemaRef = Arc::new(dataset.schema.to_arrow());
@@ -422,7 +467,10 @@ fn check(store: &Store, sql: &Sql, spec: ViewSpec) -> Result<View> {
             schemas.queries.insert(feature.name.clone(), planned);
         }
     }
-    Ok(View::check(spec, &schemas)?)
+    Ok(match training {
+        None => View::check(spec, &schemas)?,
+        Some(training) => View::check_training(spec, &schemas, training)?,
+    })
 }
 
 fn planned(store: &Store, sql: &Sql, text: &str) -> Result<SchemaRef> {

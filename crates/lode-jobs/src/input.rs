@@ -28,12 +28,12 @@ use lode_types::ROLE_KEY;
 use lode_types::Timestamp;
 
 use crate::Error;
-use crate::PinnedView;
 use crate::Result;
 use crate::check::BoundColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::records;
+use crate::training::SubjectsCall;
 
 /// How often a running query is checked against its time.
 const WATCH: Duration = Duration::from_millis(20);
@@ -105,8 +105,33 @@ pub(crate) fn open(
         }
         BoundSource::Features { view, as_of, .. } => {
             let file = store.scratch_file()?;
-            write_features(&file, sql, view, *as_of, until)?;
+            watched(until, |threads, stopped| {
+                view.write(sql, *as_of, threads, stopped, &file)
+            })?;
             vec![file]
+        }
+        BoundSource::Subjects {
+            subjects,
+            model,
+            as_of,
+        } => {
+            let file = store.scratch_file()?;
+            watched(until, |threads, stopped| {
+                let call = SubjectsCall {
+                    sql,
+                    model,
+                    at: *as_of,
+                    customers: None,
+                    threads,
+                    stopped,
+                };
+                subjects.write(&call, &file)
+            })?;
+            vec![file]
+        }
+        BoundSource::TrainingSet(set) => {
+            let made = |threads, stopped: &AtomicBool| set.file(store, sql, threads, stopped);
+            vec![watched(until, made)?]
         }
     };
     Ok(table(&input.name, files, &input.columns))
@@ -121,14 +146,11 @@ fn files(snapshot: &Snapshot, as_of: Option<Timestamp>) -> Result<Vec<File>> {
     Ok(files.into_iter().map(|file| file.file).collect())
 }
 
-/// Writes a view's rows; ends the computation when its time is over.
-fn write_features(
-    file: &File,
-    sql: &Sql,
-    view: &PinnedView,
-    as_of: Timestamp,
+/// Has features computed with some threads; ends the computation when its time is over.
+fn watched<T>(
     until: Until<'_>,
-) -> Result<()> {
+    compute: impl FnOnce(usize, &AtomicBool) -> Result<T>,
+) -> Result<T> {
     let written = AtomicBool::new(false);
     let stopped = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
@@ -144,7 +166,7 @@ fn write_features(
             })
             .map_err(|error| Error::new(Class::Unavailable, "THREAD_FAILED", error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let outcome = view.write(sql, as_of, threads, &stopped, file);
+        let outcome = compute(threads, &stopped);
         written.store(true, Ordering::Release);
         outcome
     });

@@ -101,6 +101,9 @@ pub struct PinnedInput {
     /// The declaration of the feature view that is computed from it, as JSON, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<String>,
+    /// The training set that is made of it, with nothing left open, as JSON, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<String>,
 }
 
 /// All that a repeat of the job needs, beside its spec.

@@ -157,7 +157,7 @@ impl Jobs {
                 algorithm: checked.algorithm.spec.id.clone(),
                 algorithm_version: checked.algorithm.spec.version.clone(),
                 engine_version: self.options.engine_version.clone(),
-                inputs: checked.pinned(),
+                inputs: checked.pinned()?,
                 params_json: checked.params_json.clone(),
                 attempts: 0,
                 base_model: checked.base_model.clone(),

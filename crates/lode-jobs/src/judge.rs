@@ -40,10 +40,6 @@ use crate::run::Bounds;
 pub use calibration::Calibration;
 pub use calibration::CalibrationInput;
 pub use calibration::Curve;
-#[expect(
-    unused_imports,
-    reason = "the builder of training sets asks which dates will judge"
-)]
 pub(crate) use plan::test_dates;
 
 pub(crate) use rewrite::is_calibrated;
@@ -111,7 +107,8 @@ pub(crate) fn judge(
         Outcome::Amount | Outcome::Survival => None,
     };
 
-    let settings = measures::Settings::of(&job.spec, checked, outcome, bounds.threads)?;
+    let settings =
+        measures::Settings::of(&job.spec, &checked.params_json, outcome, bounds.threads)?;
     let groups = groups::groups(&sample, &held, &plan);
     let mut judged_groups = Vec::new();
     for group in groups {

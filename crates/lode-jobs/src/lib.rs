@@ -30,6 +30,7 @@ mod serving;
 mod spec;
 mod tables;
 mod tags;
+mod training;
 
 pub use alias::Expected;
 pub use alias::resolve_model;
@@ -81,3 +82,8 @@ pub use spec::JobSpec;
 pub use spec::Limits;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
+pub use training::CandidatesSpec;
+pub use training::LabelSpec;
+pub use training::LabelWord;
+pub use training::RollingPlan;
+pub use training::TrainingSpec;

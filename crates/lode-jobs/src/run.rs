@@ -50,6 +50,7 @@ use crate::judge;
 use crate::profile;
 use crate::profile::Profile;
 use crate::tags;
+use crate::training;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
@@ -196,6 +197,17 @@ impl Bench<'_> {
             let batch = [Ok(report.rows.clone())];
             lode_parts::write_ipc(&file, &report.rows.schema(), batch.into_iter())?;
             outputs.push(keep.adopt(&stem, report.name, report.chart_hint, rows, file)?);
+        }
+        if let Some(set) = checked.training() {
+            let dates = set.summary();
+            let rows: u64 = dates.iter().map(|date| date.rows).sum();
+            metrics.insert("training_rows".to_owned(), rows as f64);
+            metrics.insert("training_dates".to_owned(), dates.len() as f64);
+            let table = training::summary_table(&dates)?;
+            let file = keep.create(&format!("{stem}-training_set.arrow"))?;
+            let rows = table.num_rows() as u64;
+            lode_parts::write_ipc(&file, &table.schema(), [Ok(table)].into_iter())?;
+            outputs.push(keep.adopt(&stem, "training_set", "line", rows, file)?);
         }
         let metrics: Vec<Metric> = metrics
             .into_iter()

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -37,6 +38,7 @@ use crate::profile::Drift;
 use crate::profile::Profile;
 use crate::reasons;
 use crate::reasons::Contributions;
+use crate::training;
 
 pub(crate) mod answer;
 mod drift;
@@ -81,6 +83,8 @@ pub enum ScoreSubject {
 pub struct Scored {
     /// The customer, when known.
     pub customer: String,
+    /// The item, of a model that scores candidates of a customer.
+    pub item: String,
     /// The score.
     pub score: f64,
     /// The label, when the model gives one.
@@ -217,6 +221,9 @@ impl Serving {
         self.drift
             .count(&open.model.id, &open.card, &asked, &scores)?;
         fill(&scored, &scores, &open, &present, &mut results)?;
+        if results.iter().any(|result| !result.item.is_empty()) {
+            rows::best_first(&mut results);
+        }
         Ok(results)
     }
 
@@ -273,6 +280,9 @@ impl Serving {
             let of = format!("dataset {dataset}");
             return rows::from_customers(&model.signature, &of, ids, found);
         }
+        if training::resolved(&model.provenance)?.is_some() {
+            return self.population(model, ids);
+        }
         let first = model.provenance.inputs.first();
         let Some(declaration) = first.and_then(|input| input.features.as_deref()) else {
             return Err(Error::new(
@@ -287,6 +297,25 @@ impl Serving {
         };
         let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
         rows::from_customers(&model.signature, "the model's feature view", ids, found)
+    }
+
+    /// The rows of customers as a model's training set gives them now.
+    fn population(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
+        let subjects = training::Subjects::latest(&self.store, &self.sql, model)?;
+        let call = training::SubjectsCall {
+            sql: &self.sql,
+            model,
+            at: subjects.now()?,
+            customers: Some(ids),
+            threads: 1,
+            stopped: &AtomicBool::new(false),
+        };
+        let mut found = Vec::new();
+        subjects.rows(&call, &mut |batch| {
+            found.push(batch);
+            Ok(())
+        })?;
+        rows::from_population(ids, &found)
     }
 
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {

@@ -14,6 +14,7 @@ use lode_types::Value;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::TrainingSpec;
 pub use batch::BatchScore;
 pub use batch::ContactList;
 pub use batch::DoNotContact;
@@ -99,7 +100,7 @@ pub struct Limits {
 }
 
 /// A job's input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputRef {
     /// Where rows come from.
     pub source: InputSource,
@@ -110,7 +111,7 @@ pub struct InputRef {
 }
 
 /// Where a job's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InputSource {
     /// A dataset.
@@ -127,4 +128,6 @@ pub enum InputSource {
     /// A feature view, as it is declared when the job is created and as of the job's time, or
     /// that of its creation.
     Features(FeatureViewId),
+    /// A training set that is made of what happened.
+    TrainingSet(Box<TrainingSpec>),
 }

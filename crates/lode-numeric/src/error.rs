@@ -52,6 +52,27 @@ pub enum Error {
         /// What was given.
         found: f64,
     },
+    /// One of many numbers outside its range.
+    Entry {
+        /// What holds it.
+        what: &'static str,
+        /// The legal range, in words.
+        expected: &'static str,
+        /// At which entry.
+        index: usize,
+        /// What was given.
+        found: f64,
+    },
+    /// Nobody left among those watched, so there is nothing to learn of leaving.
+    NoEvents {
+        /// Subjects found.
+        rows: usize,
+    },
+    /// Without a penalty, columns that are constant or a sum of others have no one answer.
+    Singular {
+        /// The first weight that the others leave undetermined.
+        weight: usize,
+    },
     /// The optimum was not reached within the steps allowed.
     NotConverged {
         /// Steps taken.
@@ -115,6 +136,24 @@ impl fmt::Display for Error {
                 expected,
                 found,
             } => write!(f, "expected {what} {expected}, found {found}"),
+            Self::Entry {
+                what,
+                expected,
+                index,
+                found,
+            } => write!(
+                f,
+                "expected {what} {expected}, found {found} at entry {index}"
+            ),
+            Self::NoEvents { rows } => write!(
+                f,
+                "expected somebody who left, found {rows} subjects and none of them did"
+            ),
+            Self::Singular { weight } => write!(
+                f,
+                "expected columns that determine each weight, found that weight {weight} is \
+                 free: its column is constant or a sum of others; a larger l2 settles it"
+            ),
             Self::NotConverged { steps, gradient } => write!(
                 f,
                 "expected an optimum within {steps} steps, found a gradient of {gradient:e} left"

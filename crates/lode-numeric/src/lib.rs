@@ -20,8 +20,10 @@ pub mod label;
 pub mod metrics;
 pub mod neighbors;
 pub mod normal;
+pub mod scorecard;
 pub mod standardize;
 pub mod sum;
+pub mod survival;
 pub mod trees;
 
 pub use error::Error;

@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `retail_events.csv` | a line of an order in 2025 | `order_id`, `customer_id`, `item`, `quantity`, `unit_price`, `event_time` |
 //! | `retail_items.csv` | an item | `item`, `category`, `unit_price` |
-//! | `telecom_customers.csv` | a customer on 2025-10-01 | 43 fields: the contract, what the customer has and pays, calls of six months by direction, time and network, data by access, trouble of the last months; `churn`: whether the customer left within 90 days |
+//! | `telecom_customers.csv` | a customer on 2025-10-01 | 42 fields: the contract, what the customer has and pays, calls of six months by direction, time and network, data by access, trouble of the last months; `churn`: whether the customer left within 90 days |
 //! | `telecom_events.csv` | something that a customer did, July 2024 to December 2025 | `customer_id`, `time`, `kind`, `amount`, `quantity`, `detail`, and what a month's `usage` sums up |
 //! | `telecom_features.json` | | a feature view over these events |
 //! | `truth.json` | | what was planted, see below |

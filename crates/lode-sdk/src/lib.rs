@@ -19,6 +19,7 @@ mod query;
 mod serial;
 mod serving;
 mod table;
+mod training;
 
 pub use aliases::AliasMove;
 pub use catalog::AlgorithmInfo;
@@ -87,6 +88,14 @@ pub use serving::ScoredItem;
 pub use serving::Tag;
 pub use table::Rows;
 pub use table::Table;
+pub use training::Candidates;
+pub use training::Condition;
+pub use training::ConditionOp;
+pub use training::FeatureViewSpec;
+pub use training::Label;
+pub use training::LabelKind;
+pub use training::RollingPlan;
+pub use training::TrainingSet;
 
 pub use lode_client::Options;
 pub use lode_client::RetryPolicy;

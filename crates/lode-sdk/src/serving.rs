@@ -25,6 +25,9 @@ use crate::serial;
 pub struct Score {
     /// Empty for a row without a customer id.
     pub customer: String,
+    /// The item, of a model that scores candidates of a customer; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub item: String,
     /// The model that answered: of an alias, what it points at.
     pub model: String,
     /// e.g. the probability of leaving.
@@ -259,6 +262,7 @@ impl Score {
     fn of(result: v1::ScoreResult, model: &str) -> Self {
         Self {
             customer: result.customer,
+            item: result.item,
             model: model.to_owned(),
             score: result.score,
             label: result.label,

@@ -22,6 +22,14 @@ impl Timestamp {
         }
     }
 
+    /// The same time of day some calendar months earlier, on the month's last day where the
+    /// month has no such day; none before the calendar's begin.
+    pub fn months_before(self, months: u32) -> Option<Self> {
+        let time = chrono::DateTime::from_timestamp_micros(self.0)?;
+        let earlier = time.checked_sub_months(chrono::Months::new(months))?;
+        Some(Self(earlier.timestamp_micros()))
+    }
+
     /// The instant that a person writes: a date, or a date and a time of day with or without
     /// a zone; UTC without one. None for any other text.
     pub fn parse(text: &str) -> Option<Self> {

@@ -11,6 +11,8 @@ use lode_client::Client;
 use lode_client::Options;
 use lode_tests::costs;
 use lode_tests::load;
+use lode_tests::reasons;
+use serde_json::Value;
 use serde_json::json;
 
 /// How long a call may take: compaction of gigabytes takes minutes.
@@ -104,6 +106,21 @@ enum Command {
         /// How often.
         #[arg(long, default_value_t = 1)]
         runs: usize,
+    },
+    /// Compare the reasons of churn models with the causes planted in a sample of the operator.
+    Reasons {
+        /// Ids of the algorithms.
+        #[arg(required = true)]
+        algorithms: Vec<String>,
+        /// Where the sample is made.
+        #[arg(long)]
+        folder: PathBuf,
+        /// Seed of the sample, which draws the causes.
+        #[arg(long)]
+        seed: u64,
+        /// How many there are; every second one is held out.
+        #[arg(long)]
+        customers: u64,
     },
     /// Ask for recommendations at a fixed rate.
     Recommend {
@@ -200,6 +217,21 @@ async fn main() -> Result<()> {
         Command::Query { sql, runs } => {
             let done = load::query(&client, &sql, runs).await?;
             json!({ "seconds": done.seconds, "answer": done.answer })
+        }
+        Command::Reasons {
+            algorithms,
+            folder,
+            seed,
+            customers,
+        } => {
+            let sample = reasons::Sample::load(&cli.addr, &folder, seed, customers)?;
+            let mut found = serde_json::Map::new();
+            found.insert("causes".to_owned(), json!(sample.causes()));
+            for algorithm in algorithms {
+                let measured = sample.measure(&algorithm)?.json();
+                found.insert(algorithm, measured);
+            }
+            Value::Object(found)
         }
         Command::Recommend {
             model,

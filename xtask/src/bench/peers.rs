@@ -19,10 +19,18 @@ pub(super) struct Peers {
 impl Peers {
     /// Makes the environment when it is not there.
     pub(super) fn prepare() -> Result<Self> {
+        Self::in_cache(&cache_folder()?, "requirements.txt")
+    }
+
+    /// Makes an environment with packages of its own, those of `NAME.txt`.
+    pub(super) fn prepare_for(name: &str) -> Result<Self> {
+        Self::in_cache(&cache_folder()?.join(name), &format!("{name}.txt"))
+    }
+
+    fn in_cache(cache: &Path, requirements: &str) -> Result<Self> {
         let folder = workspace::root().join("xtask/peers");
-        let cache = cache_folder()?;
-        std::fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
-        let python = python::environment(&cache, &folder.join("requirements.txt"))?;
+        std::fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
+        let python = python::environment(cache, &folder.join(requirements))?;
         Ok(Self { python, folder })
     }
 }

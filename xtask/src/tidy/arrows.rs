@@ -251,12 +251,12 @@ mod tests {
     fn an_edge_outside_the_table_is_a_problem() {
         let store = member("lode-store", Place::Crate);
         let parts = member("lode-parts", Place::Crate);
-        let churn = member("churn", Place::Plugin);
+        let predict = member("predict", Place::Plugin);
         let tests = member("lode-tests", Place::Tests);
         assert_eq!(problem(&store, &parts), None);
         assert!(problem(&parts, &store).is_some());
-        assert!(problem(&churn, &store).is_some());
-        assert!(problem(&tests, &churn).is_some());
+        assert!(problem(&predict, &store).is_some());
+        assert!(problem(&tests, &predict).is_some());
         assert_eq!(problem(&tests, &store), None);
     }
 }

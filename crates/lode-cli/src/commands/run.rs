@@ -1,6 +1,6 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
-mod evaluation;
+pub(crate) mod evaluation;
 mod spec;
 
 use std::path::PathBuf;
@@ -32,15 +32,15 @@ use crate::progress;
 pub(crate) struct Args {
     /// The algorithm, e.g. churn.logistic
     algorithm: String,
-    /// A table to read: a dataset, a SELECT, an output of a job, or a feature view at the time of
-    /// --as-of or else now; INPUT= may be left out
-    /// when the algorithm has one input
+    /// A table to read: a dataset, a SELECT, an output of a job, a feature view at the time of
+    /// --as-of or else now, or a training set by the JSON of a file (docs/training-sets.md);
+    /// INPUT= may be left out when the algorithm has one input
     #[arg(
         short = 'i',
         long = "input",
         value_parser = parse::input,
         required = true,
-        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME|features:VIEW"
+        value_name = "INPUT=DATASET|sql:\"...\"|output:JOB/NAME|features:VIEW|training:FILE"
     )]
     inputs: Vec<InputArg>,
     /// A parameter; the value is read as JSON when it is JSON, else as text
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
     #[command(flatten)]
-    evaluation: evaluation::Args,
+    evaluation: evaluation::EvaluationArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

@@ -57,7 +57,11 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
 }
 
 fn list(scores: &[Score], explain: bool, format: Format) -> List {
+    let has_items = scores.iter().any(|score| !score.item.is_empty());
     let mut columns = vec!["customer", "score", "label", "margin", "error"];
+    if has_items {
+        columns.insert(1, "item");
+    }
     if explain {
         columns.push("reasons");
     }
@@ -77,6 +81,9 @@ fn list(scores: &[Score], explain: bool, format: Format) -> List {
                 .as_ref()
                 .map_or(Cell::Empty, |error| error.message.as_str().into()),
         ];
+        if has_items {
+            row.insert(1, score.item.as_str().into());
+        }
         if explain {
             row.push(reasons(score, format).into());
         }

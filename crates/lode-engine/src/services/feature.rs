@@ -1,6 +1,6 @@
 //! FeatureService: feature views, and their rows as of any time.
 
-mod wire;
+pub(super) mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

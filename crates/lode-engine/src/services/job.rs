@@ -3,6 +3,7 @@
 mod batch;
 mod evaluation;
 mod spec;
+mod training;
 
 use std::sync::Arc;
 
@@ -357,7 +358,7 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         version: input.version,
         as_of: input.as_of.map(convert::time_to_wire),
         feature_view_json: input.features.clone().unwrap_or_default(),
-        training_set_json: String::new(),
+        training_set_json: input.training.clone().unwrap_or_default(),
     });
     let base_model = provenance.base_model.as_ref();
     v1::Provenance {

@@ -145,6 +145,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
     });
     v1::ScoreResult {
         customer: scored.customer,
+        item: scored.item,
         score: scored.score,
         label: scored.label,
         margin: scored.margin,

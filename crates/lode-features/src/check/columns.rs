@@ -188,7 +188,7 @@ impl Events<'_> {
     }
 
     /// Has the source read a column.
-    fn read(&mut self, at: usize) -> (String, DataType, usize) {
+    pub(super) fn read(&mut self, at: usize) -> (String, DataType, usize) {
         let field = self.schema.field(at);
         let (name, data_type) = (field.name().clone(), field.data_type().clone());
         let at = self.source.column(&name, &data_type);
@@ -233,7 +233,12 @@ fn number_of(data_type: &DataType) -> Option<Number> {
 }
 
 /// Constants in the type of the column they are compared with.
-fn literals(path: &str, name: &str, data_type: &DataType, given: &[Literal]) -> Result<Literals> {
+pub(super) fn literals(
+    path: &str,
+    name: &str,
+    data_type: &DataType,
+    given: &[Literal],
+) -> Result<Literals> {
     let wrong = |expected: &str, found: &Literal| {
         let found = match found {
             Literal::Bool(v) => v.to_string(),

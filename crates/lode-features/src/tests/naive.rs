@@ -36,6 +36,7 @@ pub(super) enum Value {
     Float(f64),
     Digits(i128),
     Text(String),
+    Bool(bool),
 }
 
 pub(super) type Row = BTreeMap<String, Value>;
@@ -68,6 +69,7 @@ fn cell(column: &dyn Array, row: usize) -> Value {
     match column.data_type() {
         DataType::Int64 => Value::Int(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Value::Float(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
         DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).to_owned()),
         DataType::Decimal128(38, 2) => {
             Value::Digits(column.as_primitive::<Decimal128Type>().value(row))

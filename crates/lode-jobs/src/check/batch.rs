@@ -18,7 +18,6 @@ use lode_types::ColumnType;
 use lode_types::Outcome;
 use lode_types::Role;
 use lode_types::SystemClock;
-use lode_types::Timestamp;
 
 use super::BoundColumn;
 use super::BoundInput;
@@ -27,6 +26,7 @@ use super::Checked;
 use super::Checker;
 use super::KeptColumns;
 use super::Pins;
+use super::columns::arrow_columns;
 use super::limits;
 use crate::BatchScore;
 use crate::DoNotContact;
@@ -43,6 +43,8 @@ use crate::alias::resolve_model;
 use crate::batch::Actions;
 use crate::records;
 use crate::serving::library_of;
+use crate::training;
+use crate::training::Subjects;
 
 const MODEL: &str = "spec.batch_score.model";
 const CUSTOMERS: &str = "spec.inputs.customers";
@@ -125,17 +127,19 @@ impl Checker<'_> {
         let given = spec.inputs.get(INPUT);
         let (source, offered) = match given {
             Some(given) => {
-                let source = self.source(INPUT, given, spec.as_of, &mut pins);
+                let source = self.source(INPUT, given, spec, &mut pins);
                 source.map_err(|error| error.at(CUSTOMERS))?
             }
-            None => self.subjects(&model, spec.as_of, &mut pins)?,
+            None => self.subjects(&model, spec, &mut pins)?,
         };
         let columns = columns_of_model(&model, given, &offered)?;
         let customer = customer_column(&model, &columns, &offered)?;
         let mut inputs = vec![BoundInput {
             name: INPUT.to_owned(),
             as_of: match &source {
-                BoundSource::Features { as_of, .. } => Some(*as_of),
+                BoundSource::Features { as_of, .. } | BoundSource::Subjects { as_of, .. } => {
+                    Some(*as_of)
+                }
                 _ => spec.as_of,
             },
             source,
@@ -211,7 +215,7 @@ impl Checker<'_> {
     fn subjects(
         &self,
         model: &Model,
-        as_of: Option<Timestamp>,
+        spec: &JobSpec,
         pins: &mut Pins<'_>,
     ) -> Result<(BoundSource, Vec<BoundColumn>)> {
         if let Some(dataset) = &model.dataset {
@@ -220,8 +224,28 @@ impl Checker<'_> {
                 roles: BTreeMap::new(),
                 exclude: Vec::new(),
             };
-            let source = self.source(INPUT, &given, as_of, pins);
+            let source = self.source(INPUT, &given, spec, pins);
             return source.map_err(|error| error.at(MODEL));
+        }
+        if training::resolved(&model.provenance)?.is_some() {
+            let blame = |error: Error| error.at(MODEL);
+            let (store, sql) = (self.store, self.sql);
+            let subjects = Subjects::pin(store, sql, model, &mut |id| pins.pin(id));
+            let subjects = subjects.map_err(blame)?;
+            let as_of = match pins.as_of(INPUT).or(spec.as_of) {
+                Some(time) => time,
+                None => subjects.now().map_err(blame)?,
+            };
+            let schema = subjects.schema();
+            let schema = schema.ok_or_else(|| Error::bug("a training set without a view"))?;
+            let mut columns = arrow_columns(&schema)?;
+            columns.retain(|column| !lode_features::KEPT.contains(&column.name.as_str()));
+            let source = BoundSource::Subjects {
+                subjects: Box::new(subjects),
+                model: Box::new(model.clone()),
+                as_of,
+            };
+            return Ok((source, columns));
         }
         let first = model.provenance.inputs.first();
         let Some(declaration) = first.and_then(|input| input.features.clone()) else {
@@ -238,7 +262,10 @@ impl Checker<'_> {
         };
         let (declaration, time) = match pins.features(INPUT) {
             Some(pinned) => pinned,
-            None => (declaration, as_of.unwrap_or_else(|| SystemClock.now())),
+            None => {
+                let now = || SystemClock.now();
+                (declaration, spec.as_of.unwrap_or_else(now))
+            }
         };
         let source = self.features(declaration, time, pins);
         source.map_err(|error| error.at(MODEL))

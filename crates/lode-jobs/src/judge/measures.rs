@@ -23,7 +23,6 @@ use super::survival;
 use crate::Error;
 use crate::JobSpec;
 use crate::Result;
-use crate::check::Checked;
 
 /// Draws of a bootstrap.
 const MAX_DRAWS: usize = 400;
@@ -97,12 +96,12 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn of(
         spec: &JobSpec,
-        checked: &Checked,
+        params_json: &str,
         outcome: Outcome,
         threads: u32,
     ) -> Result<Self> {
         let asked = &spec.evaluation;
-        let params: serde_json::Value = serde_json::from_str(&checked.params_json)?;
+        let params: serde_json::Value = serde_json::from_str(params_json)?;
         let has_economics = asked.cost_per_contact > 0.0 || asked.value_per_positive > 0.0;
         Ok(Self {
             outcome,

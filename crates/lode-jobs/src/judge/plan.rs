@@ -208,7 +208,7 @@ fn both(sample: &Sample, rows: &[usize]) -> bool {
 pub(super) fn day(micros: i64) -> String {
     let words = Timestamp(micros).to_rfc3339();
     match words.split_once('T') {
-        Some((day, "00:00:00Z")) => day.to_owned(),
+        Some((day, "00:00:00.000000Z")) => day.to_owned(),
         _ => words,
     }
 }

@@ -162,7 +162,7 @@ fn learn_and_score(
 }
 
 /// The rows as they are scored.
-fn unlabeled(batch: &RecordBatch, outcome: Option<Outcome>) -> Result<RecordBatch> {
+pub(super) fn unlabeled(batch: &RecordBatch, outcome: Option<Outcome>) -> Result<RecordBatch> {
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     let schema = batch.schema();

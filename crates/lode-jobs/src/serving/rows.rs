@@ -13,11 +13,14 @@ use arrow_array::RecordBatch;
 use arrow_array::RecordBatchOptions;
 use arrow_array::StringArray;
 use arrow_array::TimestampMicrosecondArray;
+use arrow_array::UInt64Array;
 use arrow_array::builder::ListBuilder;
 use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
+use arrow_select::take::take_record_batch;
 use lode_types::Class;
 use lode_types::ColumnType;
 use lode_types::CustomerId;
@@ -26,12 +29,14 @@ use lode_types::ROLE_KEY;
 use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
+use lode_types::role_of;
 
 use crate::Error;
 use crate::RecommendCall;
 use crate::Result;
 use crate::Scored;
 use crate::SignatureColumn;
+use crate::training::scored_columns;
 
 /// Places of the rows that are there, results to fill in, and the rows.
 pub(crate) type Subjects = (Vec<usize>, Vec<Scored>, RecordBatch);
@@ -91,6 +96,91 @@ pub(crate) fn from_customers(
     }
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
     Ok((present, results, batch))
+}
+
+/// The rows of customers as a model's training set gives them now: of one with candidates a few
+/// for each, next to each other.
+pub(crate) fn from_population(ids: &[CustomerId], found: &[RecordBatch]) -> Result<Subjects> {
+    let mut results = Vec::new();
+    let mut present = Vec::new();
+    let Some(first) = found.first() else {
+        results.extend(ids.iter().map(outside));
+        let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        return Ok((present, results, none));
+    };
+    let all = arrow_select::concat::concat_batches(&first.schema(), found)?;
+    let texts = |role: Role| -> Result<Option<StringArray>> {
+        let schema = all.schema();
+        let Some(at) = schema
+            .fields()
+            .iter()
+            .position(|field| role_of(field) == Some(role))
+        else {
+            return Ok(None);
+        };
+        let texts = arrow_cast::cast(all.column(at), &DataType::Utf8)?;
+        Ok(Some(texts.as_string::<i32>().clone()))
+    };
+    let items = texts(Role::Item)?;
+    let customers = texts(Role::CustomerId)?
+        .ok_or_else(|| Error::bug("rows of customers without a customer"))?;
+    let mut rows: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for row in 0..all.num_rows() {
+        rows.entry(customers.value(row))
+            .or_default()
+            .push(row as u64);
+    }
+    let mut order = Vec::new();
+    for id in ids {
+        let Some(rows) = rows.get(id.as_str()) else {
+            results.push(outside(id));
+            continue;
+        };
+        for &row in rows {
+            present.push(results.len());
+            order.push(row);
+            let at = usize::try_from(row).unwrap_or(usize::MAX);
+            results.push(Scored {
+                customer: id.to_string(),
+                item: items
+                    .as_ref()
+                    .map_or_else(String::new, |items| items.value(at).to_owned()),
+                ..Scored::default()
+            });
+        }
+    }
+    let batch = take_record_batch(&all, &UInt64Array::from(order))?;
+    Ok((present, results, batch))
+}
+
+fn outside(id: &CustomerId) -> Scored {
+    let message = format!(
+        "customer {:?} is not among those whom the model is for: nothing is known of them yet, or the training set's conditions or exclusions leave them out",
+        id.as_str()
+    );
+    Scored {
+        customer: id.to_string(),
+        error: Some(Fault::new(
+            Class::NotFound,
+            "CUSTOMER_NOT_IN_POPULATION",
+            message,
+        )),
+        ..Scored::default()
+    }
+}
+
+/// Best first within each customer, where each has a few rows.
+pub(crate) fn best_first(results: &mut [Scored]) {
+    let mut start = 0;
+    while start < results.len() {
+        let customer = results[start].customer.clone();
+        let same = results[start..]
+            .iter()
+            .take_while(|result| result.customer == customer);
+        let end = start + same.count();
+        results[start..end].sort_by(|a, b| b.score.total_cmp(&a.score));
+        start = end;
+    }
 }
 
 /// Rows as the client gave them; a column that a row leaves out is null.
@@ -175,11 +265,9 @@ pub(crate) fn with_option(batch: RecordBatch, name: &str, value: bool) -> Result
     Ok(batch.with_schema(Arc::new(schema))?)
 }
 
-/// The columns that scoring needs: all but the label.
+/// The columns that scoring needs: all but the label and the weight.
 fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureColumn> {
-    signature
-        .iter()
-        .filter(|column| column.role != Some(Role::Label))
+    scored_columns(signature)
 }
 
 /// A column of the model, with its role.

@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
             let state = self.problem.evaluate(&next);
             let after = state.objective + penalty(&next);
             let falls = slope < 0.0 && after <= before + 1e-4 * step * slope;
-            let gentler = after <= before + 1e-14 * before.abs()
+            let gentler = after <= before + 1e-12 * before.abs()
                 && violation(&next, &state.gradient, l1) < 0.5 * off;
             if falls || gentler {
                 self.point = next;
@@ -292,7 +292,7 @@ impl<'a> Rows<'a> {
             weights: Vec::with_capacity(problem.design.n_weights() + 1),
             listed: Vec::new(),
         };
-        for column in problem.design.columns() {
+        for (_, column) in problem.design.columns() {
             match column {
                 DesignColumn::Number(values) => rows.weights.push(Entries::Numbers(values)),
                 DesignColumn::Category { codes, n_levels } => rows.list(codes, *n_levels as usize),

@@ -80,9 +80,14 @@ impl<'a> Design<'a> {
         self.n_weights
     }
 
-    /// The columns, in order.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &DesignColumn<'a>> {
-        self.columns.iter().map(|(_, column)| column)
+    /// The columns in order, each with the index of its first weight.
+    pub(crate) fn columns(&self) -> &[(usize, DesignColumn<'a>)] {
+        &self.columns
+    }
+
+    /// The columns, each with the place of its first weight.
+    pub(crate) fn placed(&self) -> &[(usize, DesignColumn<'a>)] {
+        &self.columns
     }
 
     /// Rows a chunk, for partial results of `state_len` numbers.

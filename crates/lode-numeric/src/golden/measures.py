@@ -1,4 +1,4 @@
-"""Makes binary.csv, amount.csv, survival.csv and measures.txt: figures of independent programs.
+"""Makes binary.csv, amount.csv, survival_scores.csv and measures.txt: figures of independent programs.
 
 scikit-learn 1.9.1, scipy 1.17.1, lifelines 0.30.3, numpy 2.4.6; where none of them has a measure
 (or not with weights) it is computed here in the plainest way, mostly over all pairs of rows, or
@@ -219,7 +219,7 @@ event = (time <= censor).astype(int)
 time = np.minimum(time, censor)
 chance = np.round(1 / (1 + np.exp(-(risk - 0.3))), 3)
 weight = rng.integers(0, 4, n).astype(float)
-table("survival.csv", {"time": time, "event": event, "risk": risk, "chance": chance, "weight": weight})
+table("survival_scores.csv", {"time": time, "event": event, "risk": risk, "chance": chance, "weight": weight})
 horizon = 12.0
 
 

@@ -198,7 +198,7 @@ fn times() {
         "calibration_at.observed",
         "calibration_at.predicted",
     ];
-    let rows = golden::columns(include_str!("../golden/survival.csv"));
+    let rows = golden::columns(include_str!("../golden/survival_scores.csv"));
     let events: Vec<bool> = rows["event"].iter().map(|event| *event > 0.5).collect();
     let (times, chances) = (&rows["time"], &rows["chance"]);
     let mut figures = Figures::of(|name| {

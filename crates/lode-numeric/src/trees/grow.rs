@@ -23,7 +23,8 @@ pub(super) struct Node {
     pub(super) missing_left: bool,
     /// Weight of the training rows that came here.
     pub(super) cover: f32,
-    /// Of a leaf: what it adds to the margin. Of a split: 0.
+    /// Of a leaf: what it adds to the margin. Of a split in a finished model: 0; of one just
+    /// grown: what it would add as a leaf.
     pub(super) value: f64,
 }
 
@@ -75,13 +76,15 @@ struct Growing {
     children: Option<(usize, usize)>,
 }
 
-/// Grows a tree; adds the gain of each split to `gains` of its binned column.
-pub(super) fn grow(
-    sample: Sample<'_>,
-    shape: &Shape,
-    scratch: &mut Scratch,
-    gains: &mut [f64],
-) -> Vec<Node> {
+/// A tree with the gain of each of its nodes, 0 for a leaf.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grown {
+    pub(super) nodes: Vec<Node>,
+    pub(super) gains: Vec<f64>,
+}
+
+/// Grows a tree.
+pub(super) fn grow(sample: Sample<'_>, shape: &Shape, scratch: &mut Scratch) -> Grown {
     let layout = Layout::new(sample.columns.clone(), sample.bins);
     let mut tree = Tree {
         layout,
@@ -98,7 +101,6 @@ pub(super) fn grow(
             break;
         };
         n_leaves += 1;
-        gains[split.column as usize] += split.gain;
         tree.split(node_idx, &split, n_leaves < shape.max_leaves);
     }
     tree.finish()
@@ -255,13 +257,14 @@ impl Tree<'_, '_> {
     }
 
     /// Puts the nodes into preorder, without recursion: a tree may be deep.
-    fn finish(mut self) -> Vec<Node> {
+    fn finish(mut self) -> Grown {
         for node in &mut self.nodes {
             if let Some(cells) = node.cells.take() {
                 self.scratch.cells.push(cells);
             }
         }
         let mut order: Vec<Node> = Vec::with_capacity(self.nodes.len());
+        let mut gains = vec![0.0; self.nodes.len()];
         let mut open: Vec<(usize, Option<usize>)> = vec![(0, None)];
         while let Some((node_idx, right_of)) = open.pop() {
             // Fewer nodes than rows, which are fewer than 2^32.
@@ -274,20 +277,23 @@ impl Tree<'_, '_> {
                 right: 0,
                 bin: 0,
                 missing_left: false,
-                cover: node.cover as f32,
+                cover: (node.cover as f32).clamp(f32::MIN_POSITIVE, f32::MAX),
                 value: node.value,
             };
             if let (Some((left, right)), Some(split)) = (node.children, node.split) {
                 placed.column = split.column;
                 placed.bin = split.bin;
                 placed.missing_left = split.missing_left;
-                placed.value = 0.0;
+                gains[order.len()] = split.gain;
                 open.push((right, Some(order.len())));
                 open.push((left, None));
             }
             order.push(placed);
         }
-        order
+        Grown {
+            nodes: order,
+            gains,
+        }
     }
 }
 

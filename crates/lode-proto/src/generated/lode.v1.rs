@@ -466,7 +466,7 @@ pub struct ListPluginsResponse {
 /// LoadPluginRequest belongs to LoadPlugin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoadPluginRequest {
-    /// Name of a file in the plugin directory, e.g. "libchurn.so"; no path.
+    /// Name of a file in the plugin directory, e.g. "libpredict.so"; no path.
     #[prost(string, tag = "1")]
     pub file_name: ::prost::alloc::string::String,
 }
@@ -5265,7 +5265,8 @@ pub mod ingest_service_server {
 /// weight; dates, and who was new, stay with the engine, which judges by them.
 ///
 /// A date whose label window is not over when the data end cannot be labeled. What is later than
-/// JobSpec.as_of, or what is stored when the job is created, does not exist for it.
+/// JobSpec.as_of, or than the job's creation, does not exist for it. Features see what had arrived
+/// at t; labels see what is known by the end of the data, so that a late arrival does not matter.
 /// INVALID_ARGUMENT / INVALID_TRAINING_SET names the field, what was expected and what was found.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSet {
@@ -5290,8 +5291,9 @@ pub struct TrainingSet {
     /// tenants/{tenant}/datasets/{dataset}: customers in it take no part, nor are they scored later.
     #[prost(string, repeated, tag = "7")]
     pub exclude_customers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Rows without the event that are kept for each row with it, at each date: a seeded sample
-    /// whose weights make up for those left out. 0 keeps all. Dates that judge always keep all.
+    /// Rows without the event (a label of no, a sum of 0) that are kept for each row with it, at each
+    /// date: a seeded sample whose weights make up for those left out. 0 keeps all, and so do
+    /// dates that judge, always. Not of a label of kind COLUMN.
     #[prost(double, tag = "8")]
     pub negatives: f64,
     /// Customers whose first event is in (t - new_within, t] are new at t; empty means the horizon.
@@ -5304,14 +5306,16 @@ pub struct TrainingSet {
 /// RollingPlan is dates at equal distances, counted back from the last.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RollingPlan {
-    /// The last date; unset means the last whose label window is over when the data end.
+    /// The last date; unset means the last midnight (hour, where horizon or distance are no whole
+    /// days) whose label window is over when the data end.
     #[prost(message, optional, tag = "1")]
     pub last: ::core::option::Option<::prost_types::Timestamp>,
     /// Between dates: a whole number and w, d or h, or "1mo" to "12mo" for calendar months; empty
     /// means 1mo when the horizon is 14 days or more, else the horizon.
     #[prost(string, tag = "2")]
     pub every: ::prost::alloc::string::String,
-    /// How many, 1 to 100; 0 means as many as the data give, at most 12.
+    /// How many, 1 to 100; 0 means at most 12, those that have a horizon of data before them, or else
+    /// one.
     #[prost(uint32, tag = "3")]
     pub dates: u32,
 }
@@ -5332,8 +5336,10 @@ pub struct Label {
     pub column: ::prost::alloc::string::String,
 }
 /// Candidates are what a customer might take. Each row gets, beside the view's features, the item
-/// and what is known at t of the customer with it and of the item: item_events, item_days_since,
-/// item_share, item_buyers.
+/// and what is known at t: item_events (of the customer with the item), item_days_since (the last
+/// of them; null without), item_share (part of the customer's events with any item) and item_buyers
+/// (part of all customers with such events who have one with this item). Events that the label's
+/// filter leaves out do not count. Its label is of kind EVENT or NO_EVENT.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Candidates {
     /// Column of the label's events with the product or its group; empty means the one of role item.
@@ -5360,7 +5366,8 @@ pub enum LabelKind {
     Event = 2,
     /// The sum of an amount: how much.
     Sum = 3,
-    /// A column of the view's customers dataset, as it was valid at t + horizon.
+    /// A column of the view's customers dataset, as it was valid at t + horizon; who has no value then
+    /// has no row.
     Column = 4,
 }
 impl LabelKind {
@@ -8448,7 +8455,8 @@ pub struct ScoreRequest {
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreResponse {
-    /// One for each customer or row, in the order of the request.
+    /// One for each customer or row, in the order of the request; of customers and a demand model, a
+    /// few for each.
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<ScoreResult>,
     /// tenants/{tenant}/models/{model}: the model that answered.
@@ -8479,6 +8487,10 @@ pub struct ScoreResult {
     /// Set instead of a score, e.g. CUSTOMER_NOT_FOUND.
     #[prost(message, optional, tag = "7")]
     pub error: ::core::option::Option<Error>,
+    /// Of a demand model asked of customers: the candidate that is scored. Such a model gives each
+    /// customer a result for each candidate, the best first.
+    #[prost(string, tag = "8")]
+    pub item: ::prost::alloc::string::String,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -197,6 +197,9 @@ pub struct PinnedInput {
     /// The time it was read as of; none when it was read as it is.
     #[serde(serialize_with = "serial::time")]
     pub as_of: Option<Timestamp>,
+    /// The training set that is made of it, with nothing left open; null where none is.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub training_set: serde_json::Value,
 }
 
 impl From<v1::Provenance> for Provenance {
@@ -218,6 +221,8 @@ impl From<v1::Provenance> for Provenance {
                     dataset: id_of(&input.dataset),
                     version: input.version,
                     as_of: input.as_of.as_ref().map(convert::time_from_wire),
+                    training_set: serde_json::from_str(&input.training_set_json)
+                        .unwrap_or_default(),
                 })
                 .collect(),
             params,

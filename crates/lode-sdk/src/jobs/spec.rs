@@ -14,6 +14,7 @@ use lode_types::Value;
 
 use crate::BatchScore;
 use crate::Result;
+use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
 use crate::jobs::Evaluation;
@@ -59,7 +60,7 @@ pub struct JobLimits {
 }
 
 /// One input table of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Where its rows come from.
     pub source: InputSource,
@@ -70,7 +71,7 @@ pub struct Input {
 }
 
 /// Where the rows of an input come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum InputSource {
     /// A dataset, at the version it has when the job is made.
     Dataset(String),
@@ -85,6 +86,8 @@ pub enum InputSource {
     },
     /// A feature view, as of the job's time or else that of its creation.
     Features(String),
+    /// Rows that the engine makes of what happened.
+    TrainingSet(Box<TrainingSet>),
 }
 
 impl JobSpec {
@@ -197,6 +200,11 @@ impl Input {
         Self::new(InputSource::Features(feature_view.into()))
     }
 
+    /// Rows that the engine makes of what happened.
+    pub fn training_set(set: TrainingSet) -> Self {
+        Self::new(InputSource::TrainingSet(Box::new(set)))
+    }
+
     fn new(source: InputSource) -> Self {
         Self {
             source,
@@ -228,6 +236,7 @@ impl Input {
                 Source::Output(names::output(&JobId::parse(job)?, output))
             }
             InputSource::Features(view) => Source::FeatureView(view_name(view)?),
+            InputSource::TrainingSet(set) => Source::TrainingSet(set.to_wire()?),
         };
         Ok(v1::InputRef {
             source: Some(source),

@@ -200,6 +200,12 @@ impl Regression {
         model.fits(plan, link)
     }
 
+    /// Adds to every margin.
+    pub(super) fn shift(&mut self, by: f64) {
+        self.intercept += by;
+        self.base += by;
+    }
+
     /// The model, if its weights are those of the plan's features.
     pub(super) fn fits(self, plan: &Plan, link: Link) -> Result<Self> {
         if self.link != link || self.features.len() != plan.features.len() {

@@ -8,7 +8,7 @@ use crate::failure::Result;
 /// Arguments of `lode plugin load`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Name of the file in the engine's plugin directory, without a path, e.g. libchurn.so
+    /// Name of the file in the engine's plugin directory, without a path, e.g. libpredict.so
     #[arg(value_name = "FILE")]
     file_name: String,
 }

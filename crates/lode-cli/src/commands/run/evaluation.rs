@@ -6,7 +6,8 @@ use lode_sdk::Evaluation;
 /// How a supervised job is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judging of a supervised job")]
-pub(crate) struct Args {
+#[group(skip)]
+pub(crate) struct EvaluationArgs {
     /// How scores are made probabilities: auto, none, platt or isotonic
     #[arg(long, value_name = "METHOD", default_value = "auto")]
     calibration: Calibration,
@@ -27,8 +28,8 @@ pub(crate) struct Args {
     test_dates: u32,
 }
 
-impl Args {
-    pub(super) fn evaluation(&self) -> Evaluation {
+impl EvaluationArgs {
+    pub(crate) fn evaluation(&self) -> Evaluation {
         Evaluation {
             calibration: self.calibration,
             threshold: self.threshold,

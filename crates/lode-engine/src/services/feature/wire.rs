@@ -99,7 +99,8 @@ fn params(path: &str, given: &v1::FeatureParams) -> Result<Map<String, Json>, Fa
     Ok(map)
 }
 
-fn condition(path: &str, given: &v1::FeatureCondition) -> Result<Json, Fault> {
+/// A condition as JSON.
+pub(crate) fn condition(path: &str, given: &v1::FeatureCondition) -> Result<Json, Fault> {
     let mut map = Map::new();
     put(&mut map, "column", &given.column);
     let mut values: Vec<Json> = given
@@ -208,7 +209,8 @@ fn params_to_wire(params: &Params) -> v1::FeatureParams {
     }
 }
 
-fn condition_to_wire(condition: &Condition) -> v1::FeatureCondition {
+/// A condition as it is shown.
+pub(crate) fn condition_to_wire(condition: &Condition) -> v1::FeatureCondition {
     v1::FeatureCondition {
         column: condition.column.clone(),
         op: number("FEATURE_OP_", condition.op.as_str(), |name| {

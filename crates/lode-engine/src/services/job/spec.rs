@@ -14,6 +14,7 @@ use lode_types::ModelRef;
 
 use super::batch;
 use super::evaluation;
+use super::training;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
@@ -28,7 +29,14 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
     let mut inputs = BTreeMap::new();
     for (name, input) in spec.inputs {
         let field = format!("spec.inputs.{name}");
-        inputs.insert(name, input_from_wire(input).map_err(|f| f.at(field))?);
+        let input = input_from_wire(input).map_err(|fault| match fault.reason.as_str() {
+            "INVALID_TRAINING_SET" => {
+                let inner = fault.field.clone();
+                fault.at(format!("{field}.training_set.{inner}"))
+            }
+            _ => fault.at(field),
+        });
+        inputs.insert(name, input?);
     }
     let limits = spec.limits.unwrap_or_default();
     let evaluation = spec.evaluation.unwrap_or_default();
@@ -86,8 +94,12 @@ fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
             InputSource::Output { job, output }
         }
         Some(Source::FeatureView(name)) => InputSource::Features(names::parse_feature_view(&name)?),
-        Some(Source::TrainingSet(_)) | None => {
-            let expected = "expected a dataset, sql, output or feature_view, found none";
+        Some(Source::TrainingSet(set)) => {
+            InputSource::TrainingSet(Box::new(training::from_wire(&set)?))
+        }
+        None => {
+            let expected =
+                "expected a dataset, sql, output, feature_view or training_set, found none";
             return Err(invalid("", expected));
         }
     };
@@ -112,6 +124,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             InputSource::Sql(sql) => Source::Sql(sql.clone()),
             InputSource::Output { job, output } => Source::Output(names::output(job, output)),
             InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
+            InputSource::TrainingSet(set) => Source::TrainingSet(training::to_wire(set)),
         };
         let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
             role: convert::role_to_wire(role).into(),

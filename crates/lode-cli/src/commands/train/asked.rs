@@ -1,0 +1,292 @@
+//! What the arguments of `lode train` ask for: task words, labels, populations, candidates.
+
+use lode_sdk::Candidates;
+use lode_sdk::Condition;
+use lode_sdk::ConditionOp;
+use lode_sdk::FeatureView;
+use lode_sdk::Label;
+use lode_sdk::LabelKind;
+use lode_sdk::RollingPlan;
+use lode_sdk::TrainingSet;
+use lode_types::Value;
+
+use super::Args;
+use crate::commands::Context;
+use crate::failure::Failed;
+use crate::failure::Result;
+use crate::failure::say;
+
+/// A label as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LabelArg {
+    kind: LabelKind,
+    column: String,
+}
+
+/// What is to be told, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    /// `churn`, `response`, `demand`, `value`, or what stands before the dot of an algorithm.
+    pub(crate) word: String,
+    pub(crate) algorithm: String,
+}
+
+/// Tasks with what does best on customers' data first.
+const TASKS: [(&str, &[&str]); 4] = [
+    ("churn", &["churn.gbdt", "churn.logistic"]),
+    ("response", &["response.gbdt", "response.logistic"]),
+    ("demand", &["demand.gbdt", "demand.logistic"]),
+    ("value", &["value.two-stage", "value.gbdt", "value.linear"]),
+];
+
+impl Task {
+    /// The task and algorithm that `what` names, of those that the engine has.
+    pub(crate) fn find(what: &str, known: &[&str]) -> Result<Self> {
+        if let Some((word, _)) = what.split_once('.') {
+            return Ok(Self {
+                word: word.to_owned(),
+                algorithm: what.to_owned(),
+            });
+        }
+        let Some((word, wanted)) = TASKS.iter().find(|(word, _)| *word == what) else {
+            return Err(Failed::usage(format!(
+                "expected churn, response, demand, value or the id of an algorithm such as churn.logistic, found {what}"
+            )));
+        };
+        let found = wanted.iter().find(|id| known.contains(id)).ok_or_else(|| {
+            Failed::usage(format!(
+                "expected an engine with one of {} for {word}, found one with {}",
+                wanted.join(", "),
+                known.join(", ")
+            ))
+        })?;
+        Ok(Self {
+            word: (*word).to_owned(),
+            algorithm: (*found).to_owned(),
+        })
+    }
+
+    fn label(&self) -> Result<LabelArg> {
+        let kind = match self.word.as_str() {
+            "churn" => LabelKind::NoEvent,
+            "response" | "demand" => LabelKind::Event,
+            "value" => LabelKind::Sum,
+            _ => {
+                return Err(Failed::usage(format!(
+                    "expected --label, since {} does not say what is learned, found none",
+                    self.algorithm
+                )));
+            }
+        };
+        Ok(LabelArg {
+            kind,
+            column: String::new(),
+        })
+    }
+}
+
+/// `no-event`, `event`, `sum`, `sum=COLUMN` or `column=COLUMN`.
+pub(crate) fn label(text: &str) -> std::result::Result<LabelArg, String> {
+    let (word, column) = text.split_once('=').unwrap_or((text, ""));
+    let kind = match (word, column) {
+        ("no-event", "") => LabelKind::NoEvent,
+        ("event", "") => LabelKind::Event,
+        ("sum", _) => LabelKind::Sum,
+        ("column", column) if !column.is_empty() => LabelKind::Column,
+        _ => {
+            return Err("expected no-event, event, sum, sum=COLUMN or column=COLUMN".to_owned());
+        }
+    };
+    Ok(LabelArg {
+        kind,
+        column: column.to_owned(),
+    })
+}
+
+/// `COLUMN` or `COLUMN=VALUE,VALUE`.
+pub(crate) fn candidates(text: &str) -> std::result::Result<Candidates, String> {
+    let (column, values) = text.split_once('=').unwrap_or((text, ""));
+    let values = values
+        .split(',')
+        .map(str::trim)
+        .filter(|value| !value.is_empty());
+    Ok(Candidates {
+        column: column.trim().to_owned(),
+        values: values.map(str::to_owned).collect(),
+        ..Candidates::default()
+    })
+}
+
+/// The training set that the arguments describe; makes the standard view when none is named.
+pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Result<TrainingSet> {
+    let view = match &args.features {
+        Some(name) => cx.lode.feature_view(name).await?,
+        None => {
+            let customers = args.customers.as_deref();
+            let (view, spec) = cx.lode.standard_view(&args.events, customers).await?;
+            if let Some(left_out) = &spec.left_out {
+                say(left_out);
+            }
+            say(&format!(
+                "features: {} of view {}",
+                view.features.len(),
+                view.feature_view
+            ));
+            view
+        }
+    };
+    let label = match &args.label {
+        Some(label) => label.clone(),
+        None => task.label()?,
+    };
+    let mut set = TrainingSet {
+        label: Label {
+            kind: label.kind,
+            events: match label.kind {
+                LabelKind::Column => String::new(),
+                _ => args.events.clone(),
+            },
+            filter: filter(cx, args).await?,
+            column: label.column,
+        },
+        rows: rows(args, task, &view)?,
+        as_of: args.at.clone(),
+        exclude_customers: args.exclude_customers.clone(),
+        negatives: args.negatives.unwrap_or(0.0),
+        new_within: args.new_within.clone().unwrap_or_default(),
+        candidates: offered(args, task)?,
+        ..TrainingSet::new(view.feature_view, label.kind, args.horizon.as_str())
+    };
+    if args.every.is_some() || args.dates.is_some() {
+        set.rolling = Some(RollingPlan {
+            last: None,
+            every: args.every.clone().unwrap_or_default(),
+            dates: args.dates.unwrap_or(0),
+        });
+    }
+    Ok(set)
+}
+
+/// The conditions on events, their values in the types of the dataset's columns.
+async fn filter(cx: &Context, args: &Args) -> Result<Vec<Condition>> {
+    if args.filter.is_empty() {
+        return Ok(Vec::new());
+    }
+    let dataset = cx.lode.dataset(&args.events).await?;
+    let typed = args.filter.iter().map(|condition| {
+        let mut columns = dataset.schema.columns().iter();
+        match columns.find(|column| column.name == condition.column) {
+            Some(column) => condition.clone().of_type(column.column_type),
+            None => condition.clone(),
+        }
+    });
+    Ok(typed.collect())
+}
+
+/// Who takes part.
+fn rows(args: &Args, task: &Task, view: &FeatureView) -> Result<Vec<Condition>> {
+    let columns = || view.features.iter().flat_map(|feature| &feature.columns);
+    if !args.rows.is_empty() {
+        let typed = args.rows.iter().map(|condition| {
+            let known = columns().find(|(name, _)| *name == condition.column);
+            match known.and_then(|(_, column_type)| *column_type) {
+                Some(column_type) => condition.clone().of_type(column_type),
+                None => condition.clone(),
+            }
+        });
+        return Ok(typed.collect());
+    }
+    if task.word != "churn" || args.everybody {
+        return Ok(Vec::new());
+    }
+    let days = days(&args.horizon);
+    let Some(days) = days.filter(|_| columns().any(|(name, _)| name == "recency")) else {
+        say("population: everybody with an event before the date; --where narrows it");
+        return Ok(Vec::new());
+    };
+    say(&format!(
+        "population: customers with an event in the {} before the date; --where says another, --everybody none",
+        args.horizon
+    ));
+    Ok(vec![Condition {
+        column: "recency".to_owned(),
+        op: ConditionOp::AtMost,
+        values: vec![Value::Float(days)],
+    }])
+}
+
+/// A length in days.
+fn days(text: &str) -> Option<f64> {
+    let units = [("w", 7.0), ("d", 1.0), ("h", 1.0 / 24.0)];
+    let (unit, of) = units.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let n: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    Some(f64::from(n) * of)
+}
+
+/// What a customer might take.
+fn offered(args: &Args, task: &Task) -> Result<Option<Candidates>> {
+    let mut candidates = match &args.candidates {
+        Some(candidates) => candidates.clone(),
+        None if task.word == "demand" => Candidates::default(),
+        None if args.top.is_some() || args.exclude_owned => {
+            return Err(Failed::usage(
+                "expected --candidates beside --top and --exclude-owned, found none",
+            ));
+        }
+        None => return Ok(None),
+    };
+    candidates.top = args.top.unwrap_or(0);
+    candidates.exclude_owned = args.exclude_owned;
+    Ok(Some(candidates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_takes_the_first_of_its_algorithms_that_is_there() {
+        let found = |what: &str, known: &[&str]| Task::find(what, known);
+        let task = found("churn", &["churn.logistic", "segment.rfm"]).unwrap();
+        assert_eq!(task.algorithm, "churn.logistic");
+        let task = found("churn", &["churn.logistic", "churn.gbdt"]).unwrap();
+        assert_eq!(
+            (task.word.as_str(), task.algorithm.as_str()),
+            ("churn", "churn.gbdt")
+        );
+        let task = found("credit.scorecard", &[]).unwrap();
+        assert_eq!(task.word, "credit");
+        assert!(task.label().is_err());
+        assert!(
+            found("chrun", &[])
+                .unwrap_err()
+                .to_string()
+                .contains("found chrun")
+        );
+        let none = found("value", &["segment.rfm"]).unwrap_err().to_string();
+        assert!(
+            none.contains("value.two-stage, value.gbdt, value.linear"),
+            "{none}"
+        );
+    }
+
+    #[test]
+    fn labels_and_candidates_are_read() {
+        let read = |text: &str| label(text).map(|label| (label.kind, label.column));
+        assert_eq!(read("no-event"), Ok((LabelKind::NoEvent, String::new())));
+        assert_eq!(read("sum=fee"), Ok((LabelKind::Sum, "fee".to_owned())));
+        assert_eq!(
+            read("column=left"),
+            Ok((LabelKind::Column, "left".to_owned()))
+        );
+        for wrong in ["column", "event=3", "never"] {
+            assert!(label(wrong).unwrap_err().starts_with("expected no-event"));
+        }
+        let group = candidates("group=a, b").unwrap();
+        assert_eq!((group.column.as_str(), group.values.len()), ("group", 2));
+        assert_eq!(candidates("group").unwrap().values.len(), 0);
+        assert_eq!(days("2w"), Some(14.0));
+        assert_eq!(days("12h"), Some(0.5));
+        assert_eq!(days("soon"), None);
+    }
+}

@@ -96,7 +96,7 @@ pub(super) const MEMORY: Check = Check {
 };
 
 fn memory(case: &Case<'_>) -> Checked {
-    const N: usize = 100_000;
+    const N: usize = 50_000;
     let subject = case.subject;
     let said = subject.spec.memory;
     let tables = subject.tables(N);

@@ -1,8 +1,4 @@
-//! Golden values: scikit-learn 1.9.1 on standardized Iris with a category column `row mod 4`
-//! spelled out as zeros and ones; outcome virginica against the rest, or the amount `3 *
-//! sepal_length + row mod 7`; weights `1 + (row mod 3) / 2`. Without L1
-//! `LogisticRegression(solver="newton-cholesky", tol=1e-12)` and `Ridge(solver="cholesky")`;
-//! with it `LogisticRegression(solver="saga", tol=1e-14)` and `ElasticNet(tol=1e-15)`.
+//! Golden values of scikit-learn, see `golden/README.md`; conditions of a minimum; bad arguments.
 
 use super::Design;
 use super::DesignColumn;
@@ -472,253 +468,23 @@ fn bad_arguments_are_refused() {
     assert!(Design::new(1, &[DesignColumn::Number(&[f64::INFINITY])]).is_err());
 }
 
+/// The figures of `golden/glm.py`.
 fn goldens() -> Vec<Golden> {
-    vec![
+    let lines = include_str!("../golden/glm_figures.csv").lines().skip(1);
+    let golden = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let number = |at: usize| fields[at].parse::<f64>().unwrap();
         Golden {
-            loss: Loss::Logistic,
-            l1: 0.0,
-            l2: 1.0,
-            weighted: false,
-            intercept: -3.877_047_346_050_770_4,
-            weights: [
-                0.189_067_110_215_918_96,
-                -0.543_752_992_427_012_5,
-                2.479_999_837_327_181_7,
-                3.164_074_711_328_041,
-                -0.433_381_527_874_003_6,
-                0.240_403_177_254_465_36,
-                0.138_226_276_287_142_85,
-                0.054_752_074_332_395_68,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 0.0,
-            l2: 10.0,
-            weighted: false,
-            intercept: -1.500_056_521_916_502,
-            weights: [
-                0.433_941_052_233_287_6,
-                -0.015_001_912_425_005_759,
-                0.846_943_109_471_691,
-                1.116_566_920_293_835_3,
-                -0.053_065_124_091_655_77,
-                0.057_618_252_303_203_894,
-                0.006_739_156_876_191_194,
-                -0.011_292_285_087_739_135,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 2.0,
-            l2: 0.0,
-            weighted: false,
-            intercept: -4.109_942_610_028_875,
-            weights: [
-                0.0,
-                -0.259_766_915_621_531_65,
-                2.414_721_240_647_628,
-                4.068_078_553_883_096,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 2.0,
-            l2: 0.0,
-            weighted: true,
-            intercept: -5.251_092_247_877_533,
-            weights: [
-                0.0,
-                -0.631_276_294_883_103_9,
-                3.595_642_661_238_46,
-                4.412_230_433_634_83,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 3.0,
-            l2: 1.0,
-            weighted: false,
-            intercept: -2.426_010_524_198_114,
-            weights: [
-                0.0,
-                0.0,
-                1.517_002_931_168_447_6,
-                2.344_611_114_823_258_5,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 3.0,
-            l2: 1.0,
-            weighted: true,
-            intercept: -3.027_931_583_659_015,
-            weights: [
-                0.0,
-                -0.104_905_327_122_650_41,
-                2.065_194_272_238,
-                2.714_246_129_949_499,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Logistic,
-            l1: 0.0,
-            l2: 1.0,
-            weighted: true,
-            intercept: -4.492_563_703_794_668,
-            weights: [
-                0.014_236_311_599_945_825,
-                -0.687_411_769_991_636_1,
-                3.086_787_255_275_297,
-                3.550_012_603_293_008_6,
-                -0.497_586_059_965_124,
-                0.249_429_962_053_406_37,
-                0.196_808_279_563_198_77,
-                0.051_347_818_348_517_89,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 0.0,
-            l2: 1.0,
-            weighted: false,
-            intercept: 20.489_965_388_140_842,
-            weights: [
-                2.712_179_592_642_527_4,
-                -0.121_621_188_232_128_78,
-                0.642_140_302_728_197,
-                -0.856_109_024_538_906_6,
-                -0.000_120_043_423_416_691_07,
-                0.005_311_822_297_443_342,
-                0.062_109_034_124_585_384,
-                -0.067_300_812_998_612_36,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 0.0,
-            l2: 1.0,
-            weighted: true,
-            intercept: 20.489_041_831_401_387,
-            weights: [
-                2.723_012_176_466_051,
-                -0.126_579_371_723_722_77,
-                0.627_510_829_357_728_4,
-                -0.845_191_483_721_880_8,
-                -0.025_544_634_410_760_388,
-                0.076_923_915_950_542_6,
-                0.011_056_543_018_614_539,
-                -0.062_435_824_558_406_586,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 0.0,
-            l2: 10.0,
-            weighted: false,
-            intercept: 20.490_243_441_659_324,
-            weights: [
-                2.225_184_266_156_676,
-                -0.014_840_863_247_997_368,
-                0.590_888_383_324_995_5,
-                -0.350_927_614_573_631_64,
-                -0.037_722_090_234_533_844,
-                0.001_205_841_336_608_427_1,
-                0.062_764_850_497_095_65,
-                -0.026_248_601_599_170_297,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 0.0,
-            l2: 10.0,
-            weighted: true,
-            intercept: 20.490_886_203_472_392,
-            weights: [
-                2.366_048_701_294_417_4,
-                -0.043_944_242_347_095_92,
-                0.585_687_079_629_439_2,
-                -0.462_485_156_502_272,
-                -0.054_429_902_814_183_19,
-                0.054_637_522_826_950_84,
-                0.037_254_506_676_231_87,
-                -0.037_462_126_689_000_37,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 20.0,
-            l2: 0.0,
-            weighted: false,
-            intercept: 20.490_000_000_000_002,
-            weights: [2.469_069_798_765_261_7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 20.0,
-            l2: 0.0,
-            weighted: true,
-            intercept: 20.494_027_396_316_657,
-            weights: [
-                2.521_020_629_359_297,
-                -0.023_056_125_161_600_008,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 30.0,
-            l2: 15.0,
-            weighted: false,
-            intercept: 20.490_000_000_000_002,
-            weights: [
-                1.924_013_762_798_736_6,
-                0.0,
-                0.328_060_515_400_846_2,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-        Golden {
-            loss: Loss::Squared,
-            l1: 30.0,
-            l2: 15.0,
-            weighted: true,
-            intercept: 20.493_816_544_938_497,
-            weights: [
-                2.111_341_810_985_475_6,
-                0.0,
-                0.259_954_601_176_586_03,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-                0.0,
-            ],
-        },
-    ]
+            loss: match fields[0] {
+                "logistic" => Loss::Logistic,
+                _ => Loss::Squared,
+            },
+            l1: number(1),
+            l2: number(2),
+            weighted: fields[3] == "yes",
+            intercept: number(4),
+            weights: std::array::from_fn(|at| number(5 + at)),
+        }
+    };
+    lines.map(golden).collect()
 }

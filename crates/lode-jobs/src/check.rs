@@ -102,24 +102,6 @@ pub(crate) struct KeptColumns {
     pub(crate) is_new: Option<String>,
 }
 
-impl BoundInput {
-    /// What its columns mean, where that is known.
-    pub(crate) fn descriptions(&self) -> BTreeMap<String, String> {
-        let mut descriptions = BTreeMap::new();
-        let view = match &self.source {
-            BoundSource::Features { view, .. } => view.view(),
-            BoundSource::TrainingSet(set) => set.view.view(),
-            _ => return descriptions,
-        };
-        for feature in view.features() {
-            for (column, _) in &feature.columns {
-                descriptions.insert(column.clone(), feature.description.clone());
-            }
-        }
-        descriptions
-    }
-}
-
 /// Where an input's rows come from; the snapshots hold the versions.
 pub(crate) enum BoundSource {
     Dataset(Arc<Snapshot>),
@@ -535,12 +517,6 @@ struct Pins<'a> {
 }
 
 impl Pins<'_> {
-    /// The time of an input as it was pinned.
-    fn as_of(&self, input: &str) -> Option<Timestamp> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| pinned.as_of)
-    }
-
     /// The view of an input as it was pinned.
     fn features(&self, input: &str) -> Option<(String, Timestamp)> {
         let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);

@@ -398,7 +398,7 @@ impl Bench<'_> {
         profile::make(&profile::Rows {
             table: &table,
             columns: &signature(&input.columns),
-            descriptions: &input.descriptions(),
+            descriptions: &profile::descriptions(input),
             scores: scored.map(|table| (table, "score")),
         })
     }

@@ -232,7 +232,9 @@ impl Checker<'_> {
             let (store, sql) = (self.store, self.sql);
             let subjects = Subjects::pin(store, sql, model, &mut |id| pins.pin(id));
             let subjects = subjects.map_err(blame)?;
-            let as_of = match pins.as_of(INPUT).or(spec.as_of) {
+            let mut pinned = pins.pinned.into_iter().flatten();
+            let pinned = pinned.find(|pinned| pinned.input == INPUT);
+            let as_of = match pinned.and_then(|pinned| pinned.as_of).or(spec.as_of) {
                 Some(time) => time,
                 None => subjects.now().map_err(blame)?,
             };

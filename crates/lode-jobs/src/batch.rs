@@ -160,6 +160,7 @@ pub(crate) fn carry_out(
     Ok(Made {
         outputs: writing.done(),
         models: Vec::new(),
+        provenance: None,
         metrics: metrics.collect(),
         written_back,
     })

@@ -9,6 +9,8 @@ mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod pins;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub(crate) use crate::check::batch::CheckedBatch;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
+use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
 use crate::params;
@@ -56,6 +59,7 @@ use crate::records;
 use crate::tables::not_after;
 use crate::training;
 use crate::training::TrainingSource;
+use crate::tune;
 
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
@@ -71,7 +75,7 @@ const MAX_THREADS: u32 = 256;
 pub(crate) struct Checked {
     pub(crate) algorithm: Arc<Loaded>,
     pub(crate) params_json: String,
-    pub(crate) inputs: Vec<BoundInput>,
+    pub(crate) inputs: Arc<Vec<BoundInput>>,
     pub(crate) folds: u32,
     /// The model to start from, if there is one.
     pub(crate) base_model: Option<ModelId>,
@@ -79,6 +83,8 @@ pub(crate) struct Checked {
     pub(crate) base_model_sha256: Option<String>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
+    /// What is searched before the fit.
+    pub(crate) tuning: Option<Arc<tune::Plan>>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -198,6 +204,10 @@ impl Checker<'_> {
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        let tuning = spec.tuning.as_ref();
+        let tuning = tuning
+            .map(|tuning| self.tuning(&algorithm, spec, tuning, &inputs))
+            .transpose()?;
         let knows_customers = inputs.iter().any(|input| {
             let mut roles = input.columns.iter().filter_map(|column| column.role);
             roles.any(|role| role == Role::CustomerId)
@@ -212,7 +222,8 @@ impl Checker<'_> {
         Ok(Checked {
             algorithm,
             params_json,
-            inputs,
+            inputs: Arc::new(inputs),
+            tuning: tuning.map(Arc::new),
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
@@ -509,45 +520,25 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
     ))
 }
 
-/// Snapshots of one job: a dataset that is read twice is read at one version.
-struct Pins<'a> {
-    store: &'a Store,
-    pinned: Option<&'a [PinnedInput]>,
-    held: BTreeMap<DatasetId, Arc<Snapshot>>,
-}
-
-impl Pins<'_> {
-    /// The view of an input as it was pinned.
-    fn features(&self, input: &str) -> Option<(String, Timestamp)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
-    }
-
-    /// The view and the resolved training set of an input as they were kept.
-    fn training(&self, input: &str) -> Option<(String, String)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.training.clone()?)))
-    }
-
-    fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
-        if let Some(held) = self.held.get(id) {
-            return Ok(Arc::clone(held));
-        }
-        let version = self
-            .pinned
-            .and_then(|pinned| pinned.iter().find(|input| input.dataset == *id))
-            .map(|input| input.version);
-        let snapshot = Arc::new(self.store.pin(id, version)?);
-        self.held.insert(id.clone(), Arc::clone(&snapshot));
-        Ok(snapshot)
-    }
-}
-
 impl Checked {
+    /// The same job with another algorithm of the same inputs, and its parameters.
+    pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
+        Self {
+            algorithm,
+            params_json,
+            inputs: Arc::clone(&self.inputs),
+            folds: self.folds,
+            base_model: self.base_model.clone(),
+            base_model_sha256: self.base_model_sha256.clone(),
+            batch: None,
+            tuning: self.tuning.clone(),
+        }
+    }
+
     /// Versions read, in the order of the inputs.
     pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
-        for input in &self.inputs {
+        for input in self.inputs.iter() {
             let mut features = None;
             let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {

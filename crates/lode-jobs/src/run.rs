@@ -3,10 +3,10 @@
 //! Nothing of a job is visible before its final record says so: outputs and models are
 //! files without a record until then, and are removed when the job does not get there.
 
+mod keep;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::io::Seek;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -22,8 +22,6 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::ModelId;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::Error;
 use crate::EventKind;
@@ -33,6 +31,7 @@ use crate::Model;
 use crate::Options;
 use crate::Output;
 use crate::Progress;
+use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
 use crate::batch;
@@ -51,9 +50,16 @@ use crate::profile;
 use crate::profile::Profile;
 use crate::tags;
 use crate::training;
+use crate::tune;
+use crate::tune::Found;
+pub(crate) use keep::Keep;
+use keep::digest;
+use keep::unwritable;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
+/// Share of the progress bar that a search takes, when there is one.
+const SEARCH_SHARE: f64 = 0.6;
 /// Share at which the fit ends and the results are kept.
 const FIT_END: f64 = 0.95;
 
@@ -75,6 +81,8 @@ pub(crate) struct Made {
     pub(crate) models: Vec<Model>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) written_back: u64,
+    /// Of a tuned job, with what won; else what the job has stands.
+    pub(crate) provenance: Option<Provenance>,
 }
 
 /// The bounds of one run, defaults filled in.
@@ -92,6 +100,36 @@ impl Bench<'_> {
             return batch::carry_out(self, job, checked, batch);
         }
         let bounds = self.bounds(job);
+        let Some(plan) = &checked.tuning else {
+            return self.judge_and_fit(job, checked, bounds, None);
+        };
+        let report = |kind| (self.report)(within(kind, 0.0..SEARCH_SHARE));
+        let searching = Bench {
+            report: &report,
+            ..*self
+        };
+        let found = tune::search(&searching, job, checked, plan, bounds)?;
+        // What won is what the job is from here on.
+        let mut job = job.clone();
+        job.provenance.runs(&found.checked);
+        let report = |kind| (self.report)(within(kind, SEARCH_SHARE..1.0));
+        let fitting = Bench {
+            report: &report,
+            ..*self
+        };
+        let mut made = fitting.judge_and_fit(&job, &found.checked, bounds, Some(&found))?;
+        made.provenance = Some(job.provenance);
+        Ok(made)
+    }
+
+    /// Judges `job` and fits it.
+    fn judge_and_fit(
+        &self,
+        job: &Job,
+        checked: &Checked,
+        bounds: Bounds,
+        found: Option<&Found>,
+    ) -> Result<Made> {
         let spec = &checked.algorithm.spec;
         let mut metrics = BTreeMap::new();
         let mut keep = Keep::new(self.store, Area::Outputs);
@@ -125,7 +163,7 @@ impl Bench<'_> {
             model_files.push((id, name.to_owned(), file_name, file));
         }
         let mut inputs = Vec::new();
-        for bound in &checked.inputs {
+        for bound in checked.inputs.iter() {
             inputs.push(self.open_input(bound, bounds)?);
         }
         let rows = match inputs.first() {
@@ -191,7 +229,12 @@ impl Bench<'_> {
             }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }
-        for report in judged.iter().flat_map(|judged| &judged.reports) {
+        if let Some(found) = found {
+            let own = found.metrics.iter();
+            metrics.extend(own.map(|(name, value)| (name.clone(), *value)));
+        }
+        let reports = judged.iter().flat_map(|judged| &judged.reports);
+        for report in reports.chain(found.map(|found| &found.leaderboard)) {
             let file = keep.create(&format!("{stem}-{}.arrow", report.name))?;
             let rows = report.rows.num_rows() as u64;
             let batch = [Ok(report.rows.clone())];
@@ -260,7 +303,8 @@ impl Bench<'_> {
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
                 let by = tags::By {
                     job: &job.id,
-                    algorithm: &job.spec.algorithm,
+                    // What tuning chose, where it chose.
+                    algorithm: &checked.algorithm.spec.id,
                     time: self.clock.now(),
                 };
                 let n = tags::write_back(self.store, by, output, &table, None)?;
@@ -283,6 +327,7 @@ impl Bench<'_> {
             models,
             metrics,
             written_back,
+            provenance: None,
         })
     }
 
@@ -433,6 +478,17 @@ impl Bench<'_> {
     }
 }
 
+/// The same event, its progress within a part of the job's.
+fn within(kind: EventKind, part: std::ops::Range<f64>) -> EventKind {
+    match kind {
+        EventKind::Progress(progress) => EventKind::Progress(Progress {
+            fraction: part.start + (part.end - part.start) * progress.fraction,
+            ..progress
+        }),
+        kind => kind,
+    }
+}
+
 /// One call of the plugin's fit.
 pub(crate) struct Fit<'a> {
     pub(crate) inputs: Vec<InputTable>,
@@ -454,66 +510,6 @@ struct Kept {
     file: String,
     bytes: u64,
     sha256: String,
-}
-
-/// Files of a job that has no final record yet; removed on drop unless it gets one.
-pub(crate) struct Keep<'a> {
-    store: &'a Store,
-    area: Area,
-    files: Vec<String>,
-}
-
-impl<'a> Keep<'a> {
-    pub(crate) fn new(store: &'a Store, area: Area) -> Self {
-        Self {
-            store,
-            area,
-            files: Vec::new(),
-        }
-    }
-
-    /// Lets the files stay: the job is about to get its final record.
-    pub(crate) fn release(&mut self) {
-        self.files.clear();
-    }
-
-    pub(crate) fn create(&mut self, name: &str) -> Result<File> {
-        let file = self.store.create_file(self.area, name)?;
-        self.files.push(name.to_owned());
-        Ok(file)
-    }
-
-    /// Gives a table that is written its final name.
-    pub(crate) fn adopt(
-        &self,
-        stem: &str,
-        name: &str,
-        chart_hint: &str,
-        rows: u64,
-        file: File,
-    ) -> Result<Output> {
-        let file_name = format!("{stem}-{name}.arrow");
-        let (bytes, sha256) = digest(file)?;
-        self.store.adopt_file(self.area, &file_name)?;
-        Ok(Output {
-            name: name.to_owned(),
-            rows,
-            bytes,
-            sha256,
-            chart_hint: chart_hint.to_owned(),
-            file: file_name,
-        })
-    }
-}
-
-impl Drop for Keep<'_> {
-    fn drop(&mut self) {
-        for name in &self.files {
-            if let Err(error) = self.store.remove_file(self.area, name) {
-                tracing::warn!(file = name, error = %lode_types::chain(&error), "cannot remove a file of a failed job");
-            }
-        }
-    }
 }
 
 /// The same files once more, for a worker to write.
@@ -541,41 +537,10 @@ fn again(files: &[File]) -> Result<Vec<File>> {
     files.map_err(|error| unwritable(&error))
 }
 
-/// Length and SHA-256 of a file, in hexadecimal.
-fn digest(mut file: File) -> Result<(u64, String)> {
-    let failed = |error: &std::io::Error| unwritable(error);
-    file.rewind().map_err(|error| failed(&error))?;
-    let mut hasher = Sha256::new();
-    let mut bytes = 0;
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut piece).map_err(|error| failed(&error))?;
-        if read == 0 {
-            break;
-        }
-        bytes += read as u64;
-        hasher.update(&piece[..read]);
-    }
-    let hex: String = hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok((bytes, hex))
-}
-
 fn destroyed(algorithm: &str, what: &str) -> Error {
     Error::new(
         Class::Bug,
         "PLUGIN_FAILED",
         format!("{algorithm} changed its {what} after it had given it"),
-    )
-}
-
-fn unwritable(error: &std::io::Error) -> Error {
-    Error::new(
-        Class::Unavailable,
-        "FILE_FAILED",
-        format!("a file of the job cannot be read or written: {error}"),
     )
 }

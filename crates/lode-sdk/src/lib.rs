@@ -6,6 +6,7 @@
 
 mod aliases;
 mod catalog;
+mod compare;
 mod drift;
 mod error;
 mod features;
@@ -32,6 +33,8 @@ pub use catalog::LostPart;
 pub use catalog::OutputInfo;
 pub use catalog::RejectedRow;
 pub use catalog::ServerInfo;
+pub use compare::Compared;
+pub use compare::Comparison;
 pub use drift::Drift;
 pub use drift::ModelDrift;
 pub use error::Error;
@@ -68,6 +71,7 @@ pub use jobs::Provenance;
 pub use jobs::Recommendation;
 pub use jobs::ScoreAll;
 pub use jobs::Segmentation;
+pub use jobs::Tuning;
 pub use jobs::new_job_id;
 pub use lode::Lode;
 pub use models::Model;

@@ -4,6 +4,7 @@ mod batch;
 mod evaluation;
 mod spec;
 mod training;
+mod tuning;
 
 use std::sync::Arc;
 

@@ -164,9 +164,10 @@ impl Checker<'_> {
         Ok(Checked {
             algorithm: loaded,
             params_json: "{}".to_owned(),
-            inputs,
+            inputs: Arc::new(inputs),
             folds: 1,
             base_model: None,
+            tuning: None,
             base_model_sha256: Some(model.sha256.clone()),
             batch: Some(CheckedBatch {
                 model,
@@ -297,6 +298,9 @@ fn alone(spec: &JobSpec) -> Result<()> {
     if spec.folds != 0 || spec.evaluation != Evaluation::default() {
         let found = "one".to_owned();
         return refused("spec.evaluation", "no evaluation", found);
+    }
+    if spec.tuning.is_some() {
+        return refused("spec.tuning", "no tuning", "one".to_owned());
     }
     if let Some(name) = spec.inputs.keys().find(|name| *name != INPUT) {
         let field = format!("spec.inputs.{name}");

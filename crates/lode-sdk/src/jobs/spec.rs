@@ -18,6 +18,7 @@ use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
 use crate::jobs::Evaluation;
+use crate::jobs::Tuning;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +47,8 @@ pub struct JobSpec {
     pub base_model: Option<String>,
     /// Score everybody with a model instead of fitting one; then there is no algorithm.
     pub batch_score: Option<BatchScore>,
+    /// Search for parameters before the fit.
+    pub tuning: Option<Tuning>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -136,6 +139,13 @@ impl JobSpec {
         }
     }
 
+    /// The same job, its parameters searched before the fit.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = Some(tuning);
+        self
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -171,6 +181,7 @@ impl JobSpec {
                 .as_ref()
                 .map(BatchScore::to_wire)
                 .transpose()?,
+            tuning: self.tuning.as_ref().map(Tuning::to_wire),
             ..v1::JobSpec::default()
         })
     }

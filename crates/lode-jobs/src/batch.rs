@@ -160,9 +160,9 @@ pub(crate) fn carry_out(
     Ok(Made {
         outputs: writing.done(),
         models: Vec::new(),
-        provenance: None,
         metrics: metrics.collect(),
         written_back,
+        provenance: None,
     })
 }
 

@@ -167,8 +167,8 @@ impl Checker<'_> {
             inputs: Arc::new(inputs),
             folds: 1,
             base_model: None,
-            tuning: None,
             base_model_sha256: Some(model.sha256.clone()),
+            tuning: None,
             batch: Some(CheckedBatch {
                 model,
                 outcome,

@@ -45,10 +45,10 @@ pub struct JobSpec {
     pub as_of: Option<Timestamp>,
     /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
-    /// Score everybody with a model instead of fitting one; then there is no algorithm.
-    pub batch_score: Option<BatchScore>,
     /// Search for parameters before the fit.
     pub tuning: Option<Tuning>,
+    /// Score everybody with a model instead of fitting one; then there is no algorithm.
+    pub batch_score: Option<BatchScore>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -130,6 +130,13 @@ impl JobSpec {
         self
     }
 
+    /// The same job, its parameters searched before the fit.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = Some(tuning);
+        self
+    }
+
     /// What a job of this spec is called when nobody says it.
     pub(crate) fn kind(&self) -> &str {
         match &self.batch_score {
@@ -137,13 +144,6 @@ impl JobSpec {
             Some(_) => "scores",
             None => &self.algorithm,
         }
-    }
-
-    /// The same job, its parameters searched before the fit.
-    #[must_use]
-    pub fn tuning(mut self, tuning: Tuning) -> Self {
-        self.tuning = Some(tuning);
-        self
     }
 
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
@@ -176,12 +176,12 @@ impl JobSpec {
                 Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
+            tuning: self.tuning.as_ref().map(Tuning::to_wire),
             batch_score: self
                 .batch_score
                 .as_ref()
                 .map(BatchScore::to_wire)
                 .transpose()?,
-            tuning: self.tuning.as_ref().map(Tuning::to_wire),
             ..v1::JobSpec::default()
         })
     }

@@ -57,8 +57,8 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
         base_model: base_model_from_wire(&spec.base_model)?,
-        batch_score,
         tuning: spec.tuning.map(tuning::from_wire).transpose()?,
+        batch_score,
     })
 }
 
@@ -164,8 +164,8 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .as_ref()
             .map(names::model_ref)
             .unwrap_or_default(),
-        batch_score: spec.batch_score.as_ref().map(batch::to_wire),
         tuning: spec.tuning.as_ref().map(tuning::to_wire),
+        batch_score: spec.batch_score.as_ref().map(batch::to_wire),
         ..v1::JobSpec::default()
     }
 }

@@ -51,7 +51,7 @@ fn check(seed: u64, algorithm: &str, found: &Measured) {
     assert!(found.recall[0] > 0.85, "{found:?}");
     assert!(found.recall[2] > 0.8, "{found:?}");
     assert!(found.main[1] > 0.85, "{found:?}");
-    assert!(found.decile_error() < 0.05, "{found:?}");
+    assert!(found.decile_error() < 0.06, "{found:?}");
     // Those most at risk leave more often than the others, about as often as is said.
     let (first, last) = (found.deciles[0], found.deciles[9]);
     assert!(first.left > 3.0 * last.left, "{found:?}");

@@ -79,6 +79,9 @@ const MAX_PERIODS: f64 = 1e6;
 /// the contract contributes `ln(B / A)`, centered over the learned rows, and
 /// `score = 1 - exp(-A exp(margin))`. After the last group its level goes on.
 ///
+/// The engine judges from the beginning on, with a duration of 0 in every row: contracts on
+/// the clock "now" are then taken to end that long after the beginning.
+///
 /// # Determinism and cost
 /// No randomness. With c columns, p weights, n rows and g groups O(n (c^2 + g c) + p^3) a
 /// step, 5 to 9 steps; at most 2,000 weights. Periods are counted, never written out.

@@ -1,7 +1,10 @@
 //! How a job is judged: tables and intervals, calibration that serving applies, warnings, and
 //! nothing found where there is nothing.
 //!
-//! On the sampled telecom operator, by the command; on small tables of known outcomes, by the wire.
+//! On the sampled telecom operator, by the command; on small tables of known outcomes and a made-up
+//! shop, by the wire.
+
+mod dates;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -5,6 +5,8 @@
 mod aliases;
 mod asof;
 mod budgets;
+mod compare;
+mod contacts;
 mod damage;
 mod determinism;
 mod fault_table;
@@ -20,6 +22,8 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod training;
+mod tuning;
 mod warm_start;
 
 mod bad_input;

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::Calibration;
 use crate::JobSpec;
+use crate::check::Checked;
 
 /// The life of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,9 +133,12 @@ pub struct Provenance {
     /// created. Records of before have it in their spec alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelId>,
-    /// Of the model that it starts from, in hexadecimal, if there is one.
+    /// Of the model that it starts from or scores with, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model_sha256: Option<String>,
+    /// The model whose scores a batch score gives; its checksum stands above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
 }
 
 /// One run of an algorithm.
@@ -174,6 +178,19 @@ impl Job {
     /// The model that it starts from, if there is one.
     pub fn base_model(&self) -> Option<&ModelId> {
         base_model_of(&self.spec, &self.provenance)
+    }
+}
+
+impl Provenance {
+    /// Says what runs: algorithm, parameters and library.
+    pub(crate) fn runs(&mut self, checked: &Checked) {
+        let algorithm = &checked.algorithm;
+        self.plugin.clone_from(&algorithm.plugin);
+        self.plugin_version.clone_from(&algorithm.plugin_version);
+        self.plugin_sha256.clone_from(&algorithm.sha256);
+        self.algorithm.clone_from(&algorithm.spec.id);
+        self.algorithm_version.clone_from(&algorithm.spec.version);
+        self.params_json.clone_from(&checked.params_json);
     }
 }
 

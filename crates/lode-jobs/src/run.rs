@@ -33,8 +33,13 @@ use crate::Model;
 use crate::Options;
 use crate::Output;
 use crate::Progress;
+use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::batch;
+use crate::card;
+use crate::card::Card;
+use crate::check::BoundColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
@@ -43,11 +48,17 @@ use crate::input;
 use crate::input::Until;
 use crate::jobs::model_ids;
 use crate::judge;
+use crate::profile;
+use crate::profile::Profile;
 use crate::tags;
 use crate::training;
+use crate::tune;
+use crate::tune::Found;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
+/// Share of the progress bar that a search takes, when there is one.
+const SEARCH_SHARE: f64 = 0.6;
 /// Share at which the fit ends and the results are kept.
 const FIT_END: f64 = 0.95;
 
@@ -69,6 +80,8 @@ pub(crate) struct Made {
     pub(crate) models: Vec<Model>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) written_back: u64,
+    /// Of a tuned job, with what won; else what the job has stands.
+    pub(crate) provenance: Option<Provenance>,
 }
 
 /// The bounds of one run, defaults filled in.
@@ -82,14 +95,43 @@ pub(crate) struct Bounds {
 impl Bench<'_> {
     /// Carries out `job`.
     pub(crate) fn carry_out(&self, job: &Job, checked: &Checked) -> Result<Made> {
+        if let Some(batch) = &checked.batch {
+            return batch::carry_out(self, job, checked, batch);
+        }
         let bounds = self.bounds(job);
+        let Some(plan) = &checked.tuning else {
+            return self.judge_and_fit(job, checked, bounds, None);
+        };
+        let report = |kind| (self.report)(within(kind, 0.0..SEARCH_SHARE));
+        let searching = Bench {
+            report: &report,
+            ..*self
+        };
+        let found = tune::search(&searching, job, checked, plan, bounds)?;
+        // What won is what the job is from here on.
+        let mut job = job.clone();
+        job.provenance.runs(&found.checked);
+        let report = |kind| (self.report)(within(kind, SEARCH_SHARE..1.0));
+        let fitting = Bench {
+            report: &report,
+            ..*self
+        };
+        let mut made = fitting.judge_and_fit(&job, &found.checked, bounds, Some(&found))?;
+        made.provenance = Some(job.provenance);
+        Ok(made)
+    }
+
+    /// Judges `job` and fits it.
+    fn judge_and_fit(
+        &self,
+        job: &Job,
+        checked: &Checked,
+        bounds: Bounds,
+        found: Option<&Found>,
+    ) -> Result<Made> {
         let spec = &checked.algorithm.spec;
         let mut metrics = BTreeMap::new();
-        let mut keep = Keep {
-            store: self.store,
-            area: Area::Outputs,
-            files: Vec::new(),
-        };
+        let mut keep = Keep::new(self.store, Area::Outputs);
         let stem = format!("{}-{}", job.number, job.provenance.attempts);
 
         let mut fit_start = 0.0;
@@ -108,11 +150,7 @@ impl Bench<'_> {
             let file = keep.create(&format!("{stem}-{}.arrow", output.name))?;
             files.push((output.name.clone(), file));
         }
-        let mut keep_models = Keep {
-            store: self.store,
-            area: Area::Models,
-            files: Vec::new(),
-        };
+        let mut keep_models = Keep::new(self.store, Area::Models);
         let mut model_files = Vec::new();
         let names = std::iter::once("").chain(spec.models.iter().map(|model| model.name.as_str()));
         for (id, name) in model_ids(&job.id, spec)?.into_iter().zip(names) {
@@ -124,9 +162,13 @@ impl Bench<'_> {
             model_files.push((id, name.to_owned(), file_name, file));
         }
         let mut inputs = Vec::new();
-        for bound in &checked.inputs {
+        for bound in checked.inputs.iter() {
             inputs.push(self.open_input(bound, bounds)?);
         }
+        let rows = match inputs.first() {
+            Some(first) if spec.outcome().is_some() => again(&first.files)?,
+            _ => Vec::new(),
+        };
         let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
         let mut raw = BTreeMap::new();
         for (output, (_, file)) in spec.outputs.iter().zip(&mut written) {
@@ -186,7 +228,12 @@ impl Bench<'_> {
             }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }
-        for report in judged.iter().flat_map(|judged| &judged.reports) {
+        if let Some(found) = found {
+            let own = found.metrics.iter();
+            metrics.extend(own.map(|(name, value)| (name.clone(), *value)));
+        }
+        let reports = judged.iter().flat_map(|judged| &judged.reports);
+        for report in reports.chain(found.map(|found| &found.leaderboard)) {
             let file = keep.create(&format!("{stem}-{}.arrow", report.name))?;
             let rows = report.rows.num_rows() as u64;
             let batch = [Ok(report.rows.clone())];
@@ -222,6 +269,15 @@ impl Bench<'_> {
                 return Err(destroyed(&spec.id, "model"));
             }
             self.store.adopt_file(Area::Models, &file_name)?;
+            if name.is_empty() && !rows.is_empty() {
+                let card = Card {
+                    profile: Some(self.profile(checked, &stem, again(&rows)?)?),
+                    ..Card::default()
+                };
+                let card_name = card::file_name(&file_name);
+                card::write(&mut keep_models.create(&card_name)?, card)?;
+                self.store.adopt_file(Area::Models, &card_name)?;
+            }
             let kept = Kept {
                 id,
                 name,
@@ -244,7 +300,12 @@ impl Bench<'_> {
             for output in spec.outputs.iter().filter(|o| !o.write_back.is_empty()) {
                 let file = format!("{stem}-{}.arrow", output.name);
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
-                let n = tags::write_back(self.store, job, output, &table, self.clock.now())?;
+                let by = tags::By {
+                    job: &job.id,
+                    algorithm: &checked.algorithm.spec.id,
+                    time: self.clock.now(),
+                };
+                let n = tags::write_back(self.store, by, output, &table, None)?;
                 written_back = written_back.max(n.customers);
                 if n.repeated > 0 {
                     (self.report)(EventKind::Log {
@@ -257,13 +318,14 @@ impl Bench<'_> {
                 }
             }
         }
-        keep.files.clear();
-        keep_models.files.clear();
+        keep.release();
+        keep_models.release();
         Ok(Made {
             outputs,
             models,
             metrics,
             written_back,
+            provenance: None,
         })
     }
 
@@ -345,7 +407,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn bounds(&self, job: &Job) -> Bounds {
+    pub(crate) fn bounds(&self, job: &Job) -> Bounds {
         let limits = job.spec.limits;
         let or = |value: u64, default: u64| if value == 0 { default } else { value };
         let timeout = or(limits.timeout_millis, self.options.timeout_millis);
@@ -358,6 +420,30 @@ impl Bench<'_> {
             memory_bytes: or(limits.memory_bytes, self.options.memory_bytes),
             deadline: Instant::now() + Duration::from_millis(timeout),
         }
+    }
+
+    /// The distributions of what a model was made from; `rows` are the files of the first input.
+    fn profile(&self, checked: &Checked, stem: &str, rows: Vec<File>) -> Result<Profile> {
+        let input = checked.inputs.first();
+        let input = input.ok_or_else(|| Error::bug("a model of no rows"))?;
+        let table = Table::open(rows)?;
+        let mut scores = None;
+        let mut outputs = checked.algorithm.spec.outputs.iter();
+        if outputs.any(|output| output.name == "scores") {
+            let file = self
+                .store
+                .open_file(Area::Outputs, &format!("{stem}-scores.arrow"))?;
+            scores = Some(Table::open(vec![file])?);
+        }
+        let scored = scores
+            .as_ref()
+            .filter(|t| t.schema().index_of("score").is_ok());
+        profile::make(&profile::Rows {
+            table: &table,
+            columns: &signature(&input.columns),
+            descriptions: &input.descriptions(),
+            scores: scored.map(|table| (table, "score")),
+        })
     }
 
     fn model(&self, job: &Job, checked: &Checked, metrics: &[Metric], kept: Kept) -> Model {
@@ -377,14 +463,7 @@ impl Bench<'_> {
             sha256: kept.sha256,
             provenance: job.provenance.clone(),
             seed: job.spec.seed,
-            signature: columns
-                .iter()
-                .map(|column| SignatureColumn {
-                    name: column.name.clone(),
-                    column_type: column.column_type.for_algorithms(),
-                    role: column.role,
-                })
-                .collect(),
+            signature: signature(columns),
             dataset: first.and_then(|input| match &input.source {
                 BoundSource::Dataset(snapshot) => Some(snapshot.dataset().id.clone()),
                 _ => None,
@@ -394,6 +473,17 @@ impl Bench<'_> {
             judged_sha256: String::new(),
             create_time: self.clock.now(),
         }
+    }
+}
+
+/// The same event, its progress within a part of the job's.
+fn within(kind: EventKind, part: std::ops::Range<f64>) -> EventKind {
+    match kind {
+        EventKind::Progress(progress) => EventKind::Progress(Progress {
+            fraction: part.start + (part.end - part.start) * progress.fraction,
+            ..progress
+        }),
+        kind => kind,
     }
 }
 
@@ -421,20 +511,34 @@ struct Kept {
 }
 
 /// Files of a job that has no final record yet; removed on drop unless it gets one.
-struct Keep<'a> {
+pub(crate) struct Keep<'a> {
     store: &'a Store,
     area: Area,
     files: Vec<String>,
 }
 
-impl Keep<'_> {
-    fn create(&mut self, name: &str) -> Result<File> {
+impl<'a> Keep<'a> {
+    pub(crate) fn new(store: &'a Store, area: Area) -> Self {
+        Self {
+            store,
+            area,
+            files: Vec::new(),
+        }
+    }
+
+    /// Lets the files stay: the job is about to get its final record.
+    pub(crate) fn release(&mut self) {
+        self.files.clear();
+    }
+
+    pub(crate) fn create(&mut self, name: &str) -> Result<File> {
         let file = self.store.create_file(self.area, name)?;
         self.files.push(name.to_owned());
         Ok(file)
     }
 
-    fn adopt(
+    /// Gives a table that is written its final name.
+    pub(crate) fn adopt(
         &self,
         stem: &str,
         name: &str,
@@ -472,6 +576,23 @@ fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec
         .map(|(name, file)| Ok((name.clone(), file.try_clone()?)))
         .collect::<std::io::Result<_>>()
         .map_err(|error| unwritable(&error))
+}
+
+/// The columns as the algorithm sees them.
+fn signature(columns: &[BoundColumn]) -> Vec<SignatureColumn> {
+    let columns = columns.iter().map(|column| SignatureColumn {
+        name: column.name.clone(),
+        column_type: column.column_type.for_algorithms(),
+        role: column.role,
+    });
+    columns.collect()
+}
+
+/// The same files once more, to be read again.
+fn again(files: &[File]) -> Result<Vec<File>> {
+    let files = files.iter().map(File::try_clone);
+    let files = files.collect::<std::io::Result<_>>();
+    files.map_err(|error| unwritable(&error))
 }
 
 /// Length and SHA-256 of a file, in hexadecimal.

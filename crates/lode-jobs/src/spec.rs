@@ -1,5 +1,7 @@
 //! What a client asks: the spec of a job, as it is stored.
 
+mod batch;
+
 use std::collections::BTreeMap;
 
 use lode_types::DatasetId;
@@ -13,11 +15,15 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::TrainingSpec;
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::DoNotContact;
 
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin.
+    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin. Empty
+    /// for a batch score, whose model says it.
     pub algorithm: String,
     /// Parameters as given; defaults are filled in when the job is checked.
     pub params: BTreeMap<String, Value>,
@@ -43,6 +49,26 @@ pub struct JobSpec {
     /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelRef>,
+    /// Score everybody with a model instead of fitting one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_score: Option<BatchScore>,
+    /// Search for parameters before the fit, if it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
+}
+
+/// A search for parameters before the fit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tuning {
+    /// No trial begins after it, in milliseconds; 0 if it is not said.
+    pub time_budget_millis: u64,
+    /// Most trials; 0 if it is not said.
+    pub max_trials: u32,
+    /// Ids of other algorithms to try.
+    pub algorithms: Vec<String>,
+    /// What to make best; empty for the default of the outcome.
+    pub measure: String,
 }
 
 /// How a supervised job is judged; what is not said has a default.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lode_jobs::Drift;
 use lode_jobs::Expected;
 use lode_jobs::Model;
 use lode_jobs::Ranking;
@@ -128,16 +129,67 @@ impl ModelService for Service {
 
     async fn compare_models(
         &self,
-        _request: Request<v1::CompareModelsRequest>,
+        request: Request<v1::CompareModelsRequest>,
     ) -> Result<Response<v1::CompareModelsResponse>, Status> {
-        Err(Status::unimplemented("CompareModels"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let request = request.into_inner();
+            let of = |name: &str, field: &str| {
+                names::parse_model_ref(name).map_err(|error| Fault::of(&error.at(field)))
+            };
+            let champion = of(&request.champion, "champion")?;
+            let challenger = of(&request.challenger, "challenger")?;
+            let compared = shared.jobs.compare(&champion, &challenger)?;
+            let comparisons = compared.comparisons.into_iter();
+            let comparisons = comparisons.map(|comparison| v1::Comparison {
+                measure: comparison.measure.to_owned(),
+                champion: comparison.champion,
+                challenger: comparison.challenger,
+                difference: comparison.difference,
+                low: comparison.low,
+                high: comparison.high,
+                p_value: comparison.p_value,
+                method: comparison.method.to_owned(),
+            });
+            Ok(Response::new(v1::CompareModelsResponse {
+                champion: names::model(&compared.champion),
+                challenger: names::model(&compared.challenger),
+                rows: compared.rows,
+                comparisons: comparisons.collect(),
+                better: compared.better.to_owned(),
+            }))
+        })
+        .await
     }
 
     async fn get_drift(
         &self,
-        _request: Request<v1::GetDriftRequest>,
+        request: Request<v1::GetDriftRequest>,
     ) -> Result<Response<v1::GetDriftResponse>, Status> {
-        Err(Status::unimplemented("GetDrift"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let model = names::parse_model_ref(&request.into_inner().model)
+                .map_err(|error| error.at("model"))?;
+            let (model, (rows, drifts)) = shared.jobs.drift(&model)?;
+            Ok(Response::new(v1::GetDriftResponse {
+                model: names::model(&model),
+                rows,
+                drifts: drifts.into_iter().map(drift_to_wire).collect(),
+            }))
+        })
+        .await
+    }
+}
+
+fn drift_to_wire(drift: Drift) -> v1::Drift {
+    v1::Drift {
+        name: drift.name,
+        psi: drift.psi,
+        missing_then: drift.missing_then,
+        missing_now: drift.missing_now,
+        mean_then: drift.mean_then.unwrap_or(0.0),
+        mean_now: drift.mean_now.unwrap_or(0.0),
+        verdict: drift.verdict.to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Jobs: what to run, the typed ways to say it, watching, and results.
 
+mod batch;
 mod churn;
 mod evaluation;
 mod job;
@@ -7,8 +8,12 @@ mod recommendation;
 mod run;
 mod segmentation;
 mod spec;
+mod tuning;
 mod watch;
 
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::ScoreAll;
 pub use churn::Churn;
 pub use evaluation::Calibration;
 pub use evaluation::Evaluation;
@@ -28,6 +33,7 @@ pub use spec::Input;
 pub use spec::InputSource;
 pub use spec::JobLimits;
 pub use spec::JobSpec;
+pub use tuning::Tuning;
 pub use watch::JobEvent;
 pub use watch::JobWatch;
 

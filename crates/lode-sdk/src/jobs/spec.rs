@@ -12,11 +12,13 @@ use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 
+use crate::BatchScore;
 use crate::Result;
 use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
 use crate::jobs::Evaluation;
+use crate::jobs::Tuning;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +45,10 @@ pub struct JobSpec {
     pub as_of: Option<Timestamp>,
     /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
+    /// Search for parameters before the fit.
+    pub tuning: Option<Tuning>,
+    /// Score everybody with a model instead of fitting one; then there is no algorithm.
+    pub batch_score: Option<BatchScore>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -124,6 +130,22 @@ impl JobSpec {
         self
     }
 
+    /// The same job, its parameters searched before the fit.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = Some(tuning);
+        self
+    }
+
+    /// What a job of this spec is called when nobody says it.
+    pub(crate) fn kind(&self) -> &str {
+        match &self.batch_score {
+            Some(batch) if batch.contacts.is_some() => "contacts",
+            Some(_) => "scores",
+            None => &self.algorithm,
+        }
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -134,7 +156,10 @@ impl JobSpec {
             nanos: i32::try_from(timeout.subsec_nanos()).unwrap_or(0),
         });
         Ok(v1::JobSpec {
-            algorithm: names::algorithm(&self.algorithm),
+            algorithm: match (&self.batch_score, self.algorithm.as_str()) {
+                (Some(_), "") => String::new(),
+                (_, algorithm) => names::algorithm(algorithm),
+            },
             params: convert::values_to_wire(&self.params),
             inputs,
             seed: self.seed,
@@ -151,6 +176,12 @@ impl JobSpec {
                 Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
+            tuning: self.tuning.as_ref().map(Tuning::to_wire),
+            batch_score: self
+                .batch_score
+                .as_ref()
+                .map(BatchScore::to_wire)
+                .transpose()?,
             ..v1::JobSpec::default()
         })
     }

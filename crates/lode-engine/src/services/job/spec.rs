@@ -12,14 +12,21 @@ use lode_proto::v1;
 use lode_types::Fault;
 use lode_types::ModelRef;
 
+use super::batch;
 use super::evaluation;
 use super::training;
+use super::tuning;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
-    let algorithm = names::parse_algorithm(&spec.algorithm)
-        .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
-        .to_owned();
+    let batch_score = spec.batch_score.map(batch::from_wire).transpose()?;
+    let algorithm = match spec.algorithm.as_str() {
+        // The model of a batch score says it.
+        "" if batch_score.is_some() => String::new(),
+        name => names::parse_algorithm(name)
+            .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
+            .to_owned(),
+    };
     let mut inputs = BTreeMap::new();
     for (name, input) in spec.inputs {
         let field = format!("spec.inputs.{name}");
@@ -40,7 +47,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         inputs,
         seed: spec.seed,
         limits: Limits {
-            timeout_millis: timeout_millis(limits.timeout)?,
+            timeout_millis: millis(limits.timeout, "spec.limits.timeout")?,
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
@@ -50,6 +57,8 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
         base_model: base_model_from_wire(&spec.base_model)?,
+        tuning: spec.tuning.map(tuning::from_wire).transpose()?,
+        batch_score,
     })
 }
 
@@ -63,15 +72,16 @@ fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
 }
 
-fn timeout_millis(timeout: Option<prost_types::Duration>) -> Result<u64, Fault> {
-    let Some(timeout) = timeout else {
+/// Milliseconds of a duration; 0 when it is not set.
+pub(super) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Result<u64, Fault> {
+    let Some(timeout) = duration else {
         return Ok(0);
     };
     let whole = std::time::Duration::try_from(timeout).ok();
     let millis = whole.and_then(|timeout| u64::try_from(timeout.as_millis()).ok());
     millis.filter(|&millis| millis > 0).ok_or_else(|| {
         invalid(
-            "spec.limits.timeout",
+            field,
             format!("expected a duration over 0, found {timeout}"),
         )
     })
@@ -132,7 +142,10 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
     });
     let timeout = std::time::Duration::from_millis(spec.limits.timeout_millis);
     v1::JobSpec {
-        algorithm: names::algorithm(&spec.algorithm),
+        algorithm: match spec.algorithm.as_str() {
+            "" => String::new(),
+            algorithm => names::algorithm(algorithm),
+        },
         params: convert::values_to_wire(&spec.params),
         inputs: inputs.collect(),
         seed: spec.seed,
@@ -151,6 +164,8 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .as_ref()
             .map(names::model_ref)
             .unwrap_or_default(),
+        tuning: spec.tuning.as_ref().map(tuning::to_wire),
+        batch_score: spec.batch_score.as_ref().map(batch::to_wire),
         ..v1::JobSpec::default()
     }
 }

@@ -189,6 +189,10 @@ pub(super) fn of_group(
         if *name == "auc" && (clusters.is_none() || interval.is_none()) {
             interval = delong(&parts, weights).or(interval);
         }
+        // A maximum is larger in every draw than over the rows: its interval would be too high.
+        if *name == "ks" {
+            interval = None;
+        }
         measures.push(Measure {
             name,
             value,

@@ -5,6 +5,7 @@
 mod aliases;
 mod asof;
 mod budgets;
+mod compare;
 mod damage;
 mod determinism;
 mod fault_table;
@@ -20,6 +21,8 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod tuning;
+mod training;
 mod warm_start;
 
 mod bad_input;

@@ -2,6 +2,7 @@
 
 pub(crate) mod evaluation;
 mod spec;
+pub(crate) mod tuning;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ pub(crate) struct Args {
     folds: Option<u32>,
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
+    #[command(flatten)]
+    tuning: tuning::TuningArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

@@ -35,7 +35,7 @@ const DRAWN_ROWS: usize = 20_000_000;
 pub(super) const BINS: usize = 10;
 
 /// Measures of a yes or no that are means over parts.
-const BINARY: [&str; 11] = [
+pub(super) const BINARY: [&str; 11] = [
     "auc",
     "average_precision",
     "lift_top_decile",
@@ -49,7 +49,7 @@ const BINARY: [&str; 11] = [
     "brier_raw",
 ];
 /// Measures of an amount that are means over parts.
-const AMOUNT: [&str; 9] = [
+pub(super) const AMOUNT: [&str; 9] = [
     "rmse",
     "mae",
     "r2",
@@ -248,7 +248,7 @@ pub(super) fn spread(groups: &[(Group, Vec<Measure>)], plan: &Plan) -> Vec<(&'st
 }
 
 /// Rows whose scores may be put in one order, ready to be measured again and again.
-enum Part {
+pub(super) enum Part {
     Binary {
         ranking: Ranking,
         margin: Vec<f64>,
@@ -279,27 +279,8 @@ fn parts(
         parts.push(match &sample.truth {
             Truth::Binary(truth) => {
                 let labels: Vec<bool> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
-                let margin = of(&held.margin);
-                let each = |scores: &[f64], loss: fn(f64, bool) -> f64| {
-                    scores
-                        .iter()
-                        .zip(&labels)
-                        .map(|(p, y)| loss(*p, *y))
-                        .collect()
-                };
                 let (score, raw) = (of(&held.score), of(&held.raw));
-                Part::Binary {
-                    ranking: Ranking::new(&margin).map_err(bug)?,
-                    losses: [
-                        each(&score, log_loss),
-                        each(&raw, log_loss),
-                        each(&score, square),
-                        each(&raw, square),
-                    ],
-                    margin,
-                    labels,
-                    share,
-                }
+                Part::binary(of(&held.margin), &score, &raw, labels, share)?
             }
             Truth::Amount(truth) => {
                 let predicted = of(&held.raw);
@@ -326,7 +307,33 @@ fn parts(
 }
 
 impl Part {
-    fn n_rows(&self) -> usize {
+    /// Rows with a yes or no.
+    pub(super) fn binary(
+        margin: Vec<f64>,
+        score: &[f64],
+        raw: &[f64],
+        labels: Vec<bool>,
+        share: f64,
+    ) -> Result<Self> {
+        let each = |scores: &[f64], loss: fn(f64, bool) -> f64| {
+            let both = scores.iter().zip(&labels);
+            both.map(|(p, y)| loss(*p, *y)).collect()
+        };
+        Ok(Self::Binary {
+            ranking: Ranking::new(&margin).map_err(bug)?,
+            losses: [
+                each(score, log_loss),
+                each(raw, log_loss),
+                each(score, square),
+                each(raw, square),
+            ],
+            margin,
+            labels,
+            share,
+        })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
         match self {
             Self::Binary { labels, .. } => labels.len(),
             Self::Amount { actual, .. } => actual.len(),
@@ -393,7 +400,7 @@ impl Part {
 }
 
 /// The mean of each number over the parts that have it. Weights are those of all parts in turn.
-fn mean_of_parts(parts: &[Part], weights: Option<&[f64]>) -> Vec<Option<f64>> {
+pub(super) fn mean_of_parts(parts: &[Part], weights: Option<&[f64]>) -> Vec<Option<f64>> {
     let mut sums: Vec<(f64, f64)> = Vec::new();
     let mut start = 0;
     for part in parts {

@@ -104,15 +104,17 @@ pub(super) fn hold_out(
     })
 }
 
-struct Stage {
-    name: String,
-    progress: Range<f64>,
+/// What a watcher of the job sees of a fit.
+pub(super) struct Stage {
+    pub(super) name: String,
+    pub(super) progress: Range<f64>,
 }
 
 /// A score, and the margin if the plugin gives one.
-type Answer = (f64, Option<f64>);
+pub(super) type Answer = (f64, Option<f64>);
 
-fn learn_and_score(
+/// Fits on the rows of a split and scores those that it holds out.
+pub(super) fn learn_and_score(
     bench: &Bench<'_>,
     job: &Job,
     checked: &Checked,

@@ -178,7 +178,11 @@ pub(crate) fn best_first(results: &mut [Scored]) {
             .iter()
             .take_while(|result| result.customer == customer);
         let end = start + same.count();
-        results[start..end].sort_by(|a, b| b.score.total_cmp(&a.score));
+        // Calibration makes ties of scores, which the margins break.
+        results[start..end].sort_by(|a, b| {
+            let scores = b.score.total_cmp(&a.score);
+            scores.then_with(|| b.margin.total_cmp(&a.margin))
+        });
         start = end;
     }
 }

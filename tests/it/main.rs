@@ -21,8 +21,8 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
-mod tuning;
 mod training;
+mod tuning;
 mod warm_start;
 
 mod bad_input;

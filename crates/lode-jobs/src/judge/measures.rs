@@ -283,14 +283,8 @@ fn parts(
                 Part::binary(of(&held.margin), &score, &raw, labels, share)?
             }
             Truth::Amount(truth) => {
-                let predicted = of(&held.raw);
-                let actual: Vec<f64> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
-                Part::Amount {
-                    order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
-                    predicted,
-                    actual,
-                    share,
-                }
+                let actual = positions.iter().map(|at| truth[held.rows[*at]]);
+                Part::amount(of(&held.raw), actual.collect(), share)?
             }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
@@ -329,6 +323,16 @@ impl Part {
             ],
             margin,
             labels,
+            share,
+        })
+    }
+
+    /// Rows with an amount.
+    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+        Ok(Self::Amount {
+            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+            predicted,
+            actual,
             share,
         })
     }

@@ -5,6 +5,7 @@
 mod aliases;
 mod asof;
 mod budgets;
+mod compare;
 mod damage;
 mod determinism;
 mod fault_table;
@@ -12,6 +13,7 @@ mod faulty;
 mod features;
 mod ingest;
 mod jobs;
+mod judge;
 mod kit;
 mod plugin_new;
 mod plugins;
@@ -19,6 +21,7 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod tuning;
 mod training;
 mod warm_start;
 

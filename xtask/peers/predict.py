@@ -1,5 +1,6 @@
 """The peers' side of `cargo xtask bench predict`, the folds of both sides, and the judge.
 
+    predict.py models --data FOLDER                         the peers
     predict.py sets  --data FOLDER [--set NAME]...          what there is to predict
     predict.py split --data FOLDER --set NAME --out WORK    the folds, as Lode's users would load them
     predict.py peer  --data FOLDER --set NAME --out WORK --model MODEL --threads N
@@ -57,9 +58,17 @@ SETS = [
     },
 ]
 
-# LightGBM's and XGBoost's tuned parameters were found by search on these three sets before Lode
-# had a booster of its own.
-MODELS = ["logreg", "lightgbm", "lightgbm_tuned", "xgboost_tuned", "catboost", "catboost_300"]
+# By themselves with their defaults; tuned ones, and CatBoost with 300 trees, with parameters that
+# were found by search on these three sets before Lode had a booster of its own.
+MODELS = [
+    "logreg",
+    "lightgbm",
+    "lightgbm_tuned",
+    "xgboost",
+    "xgboost_tuned",
+    "catboost",
+    "catboost_300",
+]
 
 
 def known_sets(data):
@@ -311,16 +320,23 @@ def judge(args):
     return found
 
 
+def models(args):
+    return MODELS
+
+
+COMMANDS = {"models": models, "sets": sets, "split": split, "peer": peer, "judge": judge}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sets", "split", "peer", "judge"])
+    parser.add_argument("what", choices=list(COMMANDS))
     parser.add_argument("--data", required=True)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--out")
     parser.add_argument("--model")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    print(json.dumps({"sets": sets, "split": split, "peer": peer, "judge": judge}[args.what](args)))
+    print(json.dumps(COMMANDS[args.what](args)))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,10 @@ pub(crate) enum Command {
     Model(commands::model::Args),
     /// Give a model a second name that can be moved to another, or list them
     Alias(commands::alias::Args),
+    /// Compare two models on the rows that neither had seen
+    Compare(commands::compare::Args),
+    /// List models in the order of a measure
+    Leaderboard(commands::leaderboard::Args),
     /// Score customers with a model
     Score(commands::score::Args),
     /// The best items for a customer

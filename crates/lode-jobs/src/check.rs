@@ -8,6 +8,7 @@ mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ use crate::records;
 use crate::tables::not_after;
 use crate::training;
 use crate::training::TrainingSource;
+use crate::tune;
 
 /// Most inputs, labels and excluded columns of one spec.
 const MAX_ENTRIES: usize = 1000;
@@ -66,12 +68,14 @@ const MAX_THREADS: u32 = 256;
 pub(crate) struct Checked {
     pub(crate) algorithm: Arc<Loaded>,
     pub(crate) params_json: String,
-    pub(crate) inputs: Vec<BoundInput>,
+    pub(crate) inputs: Arc<Vec<BoundInput>>,
     pub(crate) folds: u32,
     /// The model to start from, if there is one.
     pub(crate) base_model: Option<ModelId>,
     /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
+    /// What is searched before the fit.
+    pub(crate) tuning: Option<Arc<tune::Plan>>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -182,6 +186,10 @@ impl Checker<'_> {
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        let tuning = spec.tuning.as_ref();
+        let tuning = tuning
+            .map(|tuning| self.tuning(&algorithm, spec, tuning, &inputs))
+            .transpose()?;
         let knows_customers = inputs.iter().any(|input| {
             let mut roles = input.columns.iter().filter_map(|column| column.role);
             roles.any(|role| role == Role::CustomerId)
@@ -196,7 +204,8 @@ impl Checker<'_> {
         Ok(Checked {
             algorithm,
             params_json,
-            inputs,
+            inputs: Arc::new(inputs),
+            tuning: tuning.map(Arc::new),
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
@@ -518,10 +527,23 @@ impl Pins<'_> {
 }
 
 impl Checked {
+    /// The same job with another algorithm of the same inputs, and its parameters.
+    pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
+        Self {
+            algorithm,
+            params_json,
+            inputs: Arc::clone(&self.inputs),
+            folds: self.folds,
+            base_model: self.base_model.clone(),
+            base_model_sha256: self.base_model_sha256.clone(),
+            tuning: self.tuning.clone(),
+        }
+    }
+
     /// Versions read, in the order of the inputs.
     pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
-        for input in &self.inputs {
+        for input in self.inputs.iter() {
             let mut features = None;
             let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {

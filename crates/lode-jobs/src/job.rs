@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::Calibration;
 use crate::JobSpec;
+use crate::check::Checked;
 
 /// The life of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +175,19 @@ impl Job {
     /// The model that it starts from, if there is one.
     pub fn base_model(&self) -> Option<&ModelId> {
         base_model_of(&self.spec, &self.provenance)
+    }
+}
+
+impl Provenance {
+    /// Says what runs: algorithm, parameters and library.
+    pub(crate) fn runs(&mut self, checked: &Checked) {
+        let algorithm = &checked.algorithm;
+        self.plugin.clone_from(&algorithm.plugin);
+        self.plugin_version.clone_from(&algorithm.plugin_version);
+        self.plugin_sha256.clone_from(&algorithm.sha256);
+        self.algorithm.clone_from(&algorithm.spec.id);
+        self.algorithm_version.clone_from(&algorithm.spec.version);
+        self.params_json.clone_from(&checked.params_json);
     }
 }
 

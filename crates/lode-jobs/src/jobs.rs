@@ -18,6 +18,7 @@ use lode_types::JobId;
 use lode_types::ModelId;
 use lode_types::ModelRef;
 
+use crate::Compared;
 use crate::Error;
 use crate::Event;
 use crate::Expected;
@@ -37,6 +38,7 @@ use crate::Scored;
 use crate::alias;
 use crate::alias::resolve_model;
 use crate::check::Checker;
+use crate::judge;
 use crate::records;
 use crate::scheduler::Scheduler;
 use crate::serving::Serving;
@@ -358,6 +360,18 @@ impl Jobs {
     /// When the store cannot be read.
     pub fn ranked(&self, ranking: &Ranking) -> Result<Vec<Model>> {
         ranking.of(&self.store)
+    }
+
+    /// Compares two models on the rows that both were judged on.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `NOT_COMPARABLE` when they share too few rows with equal labels.
+    pub fn compare(&self, champion: &ModelRef, challenger: &ModelRef) -> Result<Compared> {
+        let champion = self.model(champion).map_err(|error| error.at("champion"))?;
+        let challenger = self.model(challenger);
+        let challenger = challenger.map_err(|error| error.at("challenger"))?;
+        let threads = self.options.threads as usize;
+        judge::compare(&self.store, &champion, &challenger, threads)
     }
 
     /// Scores customers or rows with a model; says which model answered.

@@ -24,6 +24,9 @@ mod tables;
 mod rewrite;
 mod suspect;
 
+mod compare;
+mod trial;
+
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
@@ -40,7 +43,13 @@ use crate::run::Bounds;
 pub use calibration::Calibration;
 pub use calibration::CalibrationInput;
 pub use calibration::Curve;
+pub use compare::Compared;
+pub use compare::Comparison;
+pub(crate) use compare::compare;
 pub(crate) use plan::test_dates;
+
+pub(crate) use trial::Grounds;
+pub(crate) use trial::measure_of;
 
 pub(crate) use rewrite::is_calibrated;
 pub(crate) use rewrite::rewrite;
@@ -107,7 +116,8 @@ pub(crate) fn judge(
         Outcome::Amount | Outcome::Survival => None,
     };
 
-    let settings = measures::Settings::of(&job.spec, checked, outcome, bounds.threads)?;
+    let settings =
+        measures::Settings::of(&job.spec, &checked.params_json, outcome, bounds.threads)?;
     let groups = groups::groups(&sample, &held, &plan);
     let mut judged_groups = Vec::new();
     for group in groups {

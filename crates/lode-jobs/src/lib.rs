@@ -27,6 +27,7 @@ mod spec;
 mod tables;
 mod tags;
 mod training;
+mod tune;
 
 pub use alias::Expected;
 pub use alias::resolve_model;
@@ -55,6 +56,8 @@ pub use jobs::Jobs;
 pub use jobs::Options;
 pub use judge::Calibration;
 pub use judge::CalibrationInput;
+pub use judge::Compared;
+pub use judge::Comparison;
 pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
@@ -72,6 +75,7 @@ pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;
 pub use spec::Limits;
+pub use spec::Tuning;
 pub use tables::OpenTable;
 pub use tables::ReadTable;
 pub use training::CandidatesSpec;

@@ -5,6 +5,7 @@
 //! schema expects and what was found, in few words: it travels in the head of an answer.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jsonschema::error::ValidationErrorKind;
 use lode_types::Value;
@@ -53,6 +54,14 @@ pub fn resolve(algorithm: &str, schema: &str, given: &BTreeMap<String, Value>) -
         return Err(refusal(&error, &schema));
     }
     Ok(object.to_string())
+}
+
+/// The names of the parameters.
+pub(crate) fn names(schema: &str) -> Result<BTreeSet<String>> {
+    let schema: Json = serde_json::from_str(schema)?;
+    let properties = schema.get("properties").and_then(Json::as_object);
+    let properties = properties.into_iter().flatten();
+    Ok(properties.map(|(name, _)| name.clone()).collect())
 }
 
 fn bad_schema(algorithm: &str, error: &dyn std::fmt::Display) -> Error {
@@ -180,7 +189,8 @@ fn type_of(property: &Json) -> String {
     }
 }
 
-fn takes_integer(property: &Json) -> bool {
+/// Whether the schema wants a whole number.
+pub(crate) fn takes_integer(property: &Json) -> bool {
     match property.get("type") {
         Some(Json::String(word)) => word == "integer",
         Some(Json::Array(words)) => words.iter().any(|word| word == "integer"),

@@ -33,6 +33,7 @@ use crate::Model;
 use crate::Options;
 use crate::Output;
 use crate::Progress;
+use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
 use crate::check::BoundInput;
@@ -45,9 +46,13 @@ use crate::jobs::model_ids;
 use crate::judge;
 use crate::tags;
 use crate::training;
+use crate::tune;
+use crate::tune::Found;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
+/// Share of the progress bar that a search takes, when there is one.
+const SEARCH_SHARE: f64 = 0.6;
 /// Share at which the fit ends and the results are kept.
 const FIT_END: f64 = 0.95;
 
@@ -69,6 +74,8 @@ pub(crate) struct Made {
     pub(crate) models: Vec<Model>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) written_back: u64,
+    /// Of a tuned job, with what won; else what the job has stands.
+    pub(crate) provenance: Option<Provenance>,
 }
 
 /// The bounds of one run, defaults filled in.
@@ -83,6 +90,36 @@ impl Bench<'_> {
     /// Carries out `job`.
     pub(crate) fn carry_out(&self, job: &Job, checked: &Checked) -> Result<Made> {
         let bounds = self.bounds(job);
+        let Some(plan) = &checked.tuning else {
+            return self.judge_and_fit(job, checked, bounds, None);
+        };
+        let report = |kind| (self.report)(within(kind, 0.0..SEARCH_SHARE));
+        let searching = Bench {
+            report: &report,
+            ..*self
+        };
+        let found = tune::search(&searching, job, checked, plan, bounds)?;
+        // What won is what the job is from here on.
+        let mut job = job.clone();
+        job.provenance.runs(&found.checked);
+        let report = |kind| (self.report)(within(kind, SEARCH_SHARE..1.0));
+        let fitting = Bench {
+            report: &report,
+            ..*self
+        };
+        let mut made = fitting.judge_and_fit(&job, &found.checked, bounds, Some(&found))?;
+        made.provenance = Some(job.provenance);
+        Ok(made)
+    }
+
+    /// Judges `job` and fits it.
+    fn judge_and_fit(
+        &self,
+        job: &Job,
+        checked: &Checked,
+        bounds: Bounds,
+        found: Option<&Found>,
+    ) -> Result<Made> {
         let spec = &checked.algorithm.spec;
         let mut metrics = BTreeMap::new();
         let mut keep = Keep {
@@ -124,7 +161,7 @@ impl Bench<'_> {
             model_files.push((id, name.to_owned(), file_name, file));
         }
         let mut inputs = Vec::new();
-        for bound in &checked.inputs {
+        for bound in checked.inputs.iter() {
             inputs.push(self.open_input(bound, bounds)?);
         }
         let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
@@ -186,7 +223,12 @@ impl Bench<'_> {
             }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }
-        for report in judged.iter().flat_map(|judged| &judged.reports) {
+        if let Some(found) = found {
+            let own = found.metrics.iter();
+            metrics.extend(own.map(|(name, value)| (name.clone(), *value)));
+        }
+        let reports = judged.iter().flat_map(|judged| &judged.reports);
+        for report in reports.chain(found.map(|found| &found.leaderboard)) {
             let file = keep.create(&format!("{stem}-{}.arrow", report.name))?;
             let rows = report.rows.num_rows() as u64;
             let batch = [Ok(report.rows.clone())];
@@ -264,6 +306,7 @@ impl Bench<'_> {
             models,
             metrics,
             written_back,
+            provenance: None,
         })
     }
 
@@ -394,6 +437,17 @@ impl Bench<'_> {
             judged_sha256: String::new(),
             create_time: self.clock.now(),
         }
+    }
+}
+
+/// The same event, its progress within a part of the job's.
+fn within(kind: EventKind, part: std::ops::Range<f64>) -> EventKind {
+    match kind {
+        EventKind::Progress(progress) => EventKind::Progress(Progress {
+            fraction: part.start + (part.end - part.start) * progress.fraction,
+            ..progress
+        }),
+        kind => kind,
     }
 }
 

@@ -410,6 +410,9 @@ impl Shared {
                 job.outputs = made.outputs;
                 job.metrics = made.metrics;
                 job.written_back = made.written_back;
+                if let Some(provenance) = made.provenance {
+                    job.provenance = provenance;
+                }
                 for model in made.models {
                     writes.extend(records::put_model(&model)?);
                     job.models.push(model.id);

@@ -43,6 +43,23 @@ pub struct JobSpec {
     /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelRef>,
+    /// Search for parameters before the fit, if it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
+}
+
+/// A search for parameters before the fit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tuning {
+    /// No trial begins after it, in milliseconds; 0 if it is not said.
+    pub time_budget_millis: u64,
+    /// Most trials; 0 if it is not said.
+    pub max_trials: u32,
+    /// Ids of other algorithms to try.
+    pub algorithms: Vec<String>,
+    /// What to make best; empty for the default of the outcome.
+    pub measure: String,
 }
 
 /// How a supervised job is judged; what is not said has a default.

@@ -55,7 +55,11 @@ pub(crate) fn write_back(
         let mut tags = Vec::with_capacity(batch.num_rows() * spec.write_back.len());
         for wanted in &spec.write_back {
             let values = Values::of(&batch, wanted)?;
-            let (algorithm, _) = lode_host::split_algorithm(&job.spec.algorithm);
+            // A record of before has it in its spec alone.
+            let algorithm = match job.provenance.algorithm.as_str() {
+                "" => lode_host::split_algorithm(&job.spec.algorithm).0,
+                algorithm => algorithm,
+            };
             let key = format!("{algorithm}/{}", wanted.column);
             for row in 0..batch.num_rows() {
                 if ids.is_null(row) {

@@ -6,6 +6,7 @@
 
 mod aliases;
 mod catalog;
+mod compare;
 mod error;
 mod features;
 mod ingest;
@@ -31,6 +32,8 @@ pub use catalog::LostPart;
 pub use catalog::OutputInfo;
 pub use catalog::RejectedRow;
 pub use catalog::ServerInfo;
+pub use compare::Compared;
+pub use compare::Comparison;
 pub use error::Error;
 pub use error::Result;
 pub use features::CustomerEvent;
@@ -62,6 +65,7 @@ pub use jobs::Progress;
 pub use jobs::Provenance;
 pub use jobs::Recommendation;
 pub use jobs::Segmentation;
+pub use jobs::Tuning;
 pub use jobs::new_job_id;
 pub use lode::Lode;
 pub use models::Model;

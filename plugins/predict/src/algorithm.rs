@@ -36,7 +36,9 @@ use crate::learner::Learner;
 use crate::learner::Training;
 use crate::output;
 use crate::output::Rated;
-use crate::params::Asked;
+use crate::params::Both;
+use crate::params::Common;
+use crate::params::Part;
 
 /// The algorithm that answers the question of `F` by learning as `L` does.
 #[derive(Debug)]
@@ -66,7 +68,8 @@ const fn joined(family: &[u8], learner: &[u8]) -> ([u8; MAX_ID], usize) {
 }
 
 /// What is asked of [`Predict`].
-type ParamsOf<F, L> = Asked<<<F as Family>::Target as Target>::Params, <L as Learner>::Params>;
+type ParamsOf<F, L> =
+    Both<<L as Learner>::Params, Both<<<F as Family>::Target as Target>::Params, Common>>;
 
 /// A model that is ready to score.
 #[derive(Debug)]
@@ -116,13 +119,14 @@ impl<F: Family, L: Learner> Algorithm for Predict<F, L> {
     }
 
     fn fit(params: Self::Params, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
-        run::<F, L>(&params.check()?, inputs.table(INPUT)?, cx)
+        params.check()?;
+        run::<F, L>(&params, inputs.table(INPUT)?, cx)
     }
 
     fn open(params: Self::Params, model: Model<'_>) -> Result<Self::Scorer> {
-        let params = params.check()?;
+        params.check()?;
         let (plan, model) = if model.format() == L::FORMAT {
-            read::<L>(&params.own, model.bytes())?
+            read::<L>(&params.one, model.bytes())?
         } else {
             L::read_old(model.format(), model.bytes())?
         };
@@ -156,6 +160,13 @@ fn run<F: Family, L: Learner>(
 ) -> Result<Fitted> {
     cx.check_cancelled()?;
     cx.progress(0.0, "reading columns");
+    let Both {
+        one: own_params,
+        other: Both {
+            one: label_params,
+            other: common,
+        },
+    } = params;
     let n_rows = table.n_rows();
     if n_rows == 0 {
         return Err(Error::invalid(
@@ -163,7 +174,7 @@ fn run<F: Family, L: Learner>(
             "expected at least one row, found none",
         ));
     }
-    let labels = F::Target::read(table, &params.target)?;
+    let labels = F::Target::read(table, label_params)?;
     let durations = match L::DURATION {
         Some(_) => frame::durations(table, true)?,
         None => None,
@@ -180,8 +191,8 @@ fn run<F: Family, L: Learner>(
         return Err(Error::invalid(label, message));
     }
     let weights = frame::weights(table, &learned)?;
-    let features = Raw::all(table, &params.common.exclude, cx)?;
-    let plan = Plan::learn(&features, &learned, params.common.max_levels, cx)?;
+    let features = Raw::all(table, &common.exclude, cx)?;
+    let plan = Plan::learn(&features, &learned, common.max_levels, cx)?;
     let (frame, words) = Frame::of(&plan, features, n_rows, cx)?;
     let frame = frame.with_durations(durations);
     let own = (learned.len() < n_rows).then(|| frame.taken(&learned));
@@ -193,7 +204,7 @@ fn run<F: Family, L: Learner>(
         label,
     };
     cx.progress(0.3, "learning");
-    let found = L::learn(&params.own, &training, cx)?;
+    let found = L::learn(own_params, &training, cx)?;
     drop(own);
     cx.check_cancelled()?;
     cx.progress(0.9, "scoring");
@@ -221,7 +232,7 @@ fn run<F: Family, L: Learner>(
         words,
         customers,
         items,
-        max_reasons: params.common.max_reasons,
+        max_reasons: common.max_reasons,
         threads: cx.threads(),
     };
     Ok(fitted.stream("scores", Box::new(scores.stream()?)))

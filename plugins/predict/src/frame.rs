@@ -151,6 +151,13 @@ impl<'a> Rows<'a> {
         Some(&durations[self.range.clone()])
     }
 
+    /// Some of these rows, in this order, as a frame of their own.
+    #[must_use]
+    pub fn taken(&self, rows: &[usize]) -> Frame {
+        let rows: Vec<usize> = rows.iter().map(|row| self.range.start + row).collect();
+        self.frame.taken(&rows)
+    }
+
     /// A part of these rows, counted from the first of them.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {

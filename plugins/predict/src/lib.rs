@@ -12,6 +12,10 @@ mod algorithm;
 mod frame;
 mod output;
 mod params;
+#[cfg(test)]
+mod testdata;
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::Predict;
 pub use algorithm::Ready;
@@ -25,7 +29,7 @@ pub use frame::Rows;
 pub use frame::Target;
 pub use frame::View;
 pub use learner::Learner;
-pub use params::Asked;
+pub use params::Both;
 pub use params::Common;
 pub use params::NoParams;
 pub use params::Part;
@@ -36,13 +40,30 @@ use families::Credit;
 use families::Demand;
 use families::Response;
 use families::Value;
+use learners::Cox;
+use learners::Gbdt;
+use learners::GbdtAmount;
+use learners::Hazard;
 use learners::Linear;
 use learners::Logistic;
+use learners::Scorecard;
+use learners::Tree;
+use learners::TwoStage;
 
 lode_plugin::export_plugin!(
     Predict<Churn, Logistic>,
+    Predict<Churn, Tree>,
+    Predict<Churn, Gbdt>,
+    Predict<Churn, Cox>,
+    Predict<Churn, Hazard>,
     Predict<Response, Logistic>,
+    Predict<Response, Tree>,
+    Predict<Response, Gbdt>,
     Predict<Demand, Logistic>,
+    Predict<Demand, Gbdt>,
     Predict<Value, Linear>,
+    Predict<Value, GbdtAmount>,
+    Predict<Value, TwoStage>,
     Predict<Credit, Logistic>,
+    Predict<Credit, Scorecard>,
 );

@@ -1,6 +1,6 @@
 //! What a user may ask: the parameters of all algorithms, of a kind of label, of a learner.
 //!
-//! Each is a struct of its own; [`Asked`] reads one JSON object into the three. Invariant:
+//! Each is a struct of its own; [`Both`] reads one JSON object into two of them. Invariant:
 //! `check` accepts what the JSON Schema accepts, and nothing else.
 
 use std::borrow::Cow;
@@ -95,84 +95,59 @@ impl Part for NoParams {
     }
 }
 
-/// The parameters of an algorithm: those of the label `T` and of the learner `L`, and
-/// [`Common`].
+/// The parameters of `A` and of `B` in one JSON object.
 #[derive(Clone, Debug)]
-pub struct Asked<T, L> {
-    /// Of the learner.
-    pub own: L,
-    /// Of the label.
-    pub target: T,
-    /// Of all.
-    pub common: Common,
+pub struct Both<A, B> {
+    /// The first; its parameters are shown first.
+    pub one: A,
+    /// The others.
+    pub other: B,
 }
 
-impl<T: Part, L: Part> Asked<T, L> {
-    /// The same parameters, checked.
-    ///
-    /// # Errors
-    /// `PARAMS_INVALID`, with the parameter, what was expected and what was found.
-    pub fn check(self) -> Result<Self> {
-        self.own.check()?;
-        self.target.check()?;
-        self.common.check()?;
-        Ok(self)
+impl<A: Part, B: Part> Part for Both<A, B> {
+    fn check(&self) -> Result<()> {
+        self.one.check()?;
+        self.other.check()
     }
 }
 
-impl<'de, T: Part, L: Part> Deserialize<'de> for Asked<T, L> {
+impl<'de, A: Part, B: Part> Deserialize<'de> for Both<A, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut given = Map::<String, Value>::deserialize(deserializer)?;
-        let asked = Self {
-            own: take(&mut given)?,
-            target: take(&mut given)?,
-            common: take(&mut given)?,
-        };
-        match given.keys().next() {
-            None => Ok(asked),
-            Some(name) => {
-                let known = [names::<L>(), names::<T>(), names::<Common>()].concat();
-                let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                Err(D::Error::custom(format!(
-                    "unknown field `{name}`, expected one of {}",
-                    known.join(", ")
-                )))
-            }
+        let of_one = names::<A>();
+        let known = [of_one.as_slice(), &names::<B>()].concat();
+        if let Some(name) = given.keys().find(|name| !known.contains(name)) {
+            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            return Err(D::Error::custom(format!(
+                "unknown field `{name}`, expected one of {}",
+                known.join(", ")
+            )));
         }
+        let own = of_one.iter().filter_map(|name| given.remove_entry(name));
+        let own = Value::Object(own.collect());
+        Ok(Self {
+            one: A::deserialize(own).map_err(D::Error::custom)?,
+            other: B::deserialize(Value::Object(given)).map_err(D::Error::custom)?,
+        })
     }
 }
 
-impl<T: Part, L: Part> JsonSchema for Asked<T, L> {
+impl<A: Part, B: Part> JsonSchema for Both<A, B> {
     fn schema_name() -> Cow<'static, str> {
-        L::schema_name()
+        A::schema_name()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut whole = L::json_schema(generator);
-        let more = [T::json_schema(generator), Common::json_schema(generator)];
-        let whole_fields = whole.ensure_object();
-        for part in more {
-            let Some(Value::Object(properties)) = part.get("properties").cloned() else {
-                continue;
-            };
-            let all = whole_fields
-                .entry("properties")
-                .or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(all) = all {
-                all.extend(properties);
+        let mut whole = A::json_schema(generator);
+        let other = B::json_schema(generator);
+        if let Some(Value::Object(more)) = other.get("properties").cloned() {
+            let all = whole.ensure_object().entry("properties");
+            if let Value::Object(all) = all.or_insert_with(|| Value::Object(Map::new())) {
+                all.extend(more);
             }
         }
         whole
     }
-}
-
-/// Takes the parameters of one part out of those given.
-fn take<P: Part, E: serde::de::Error>(given: &mut Map<String, Value>) -> Result<P, E> {
-    let own = names::<P>()
-        .into_iter()
-        .filter_map(|name| given.remove_entry(&name));
-    let own: Map<String, Value> = own.collect();
-    P::deserialize(Value::Object(own)).map_err(E::custom)
 }
 
 /// The names that the schema of a part has.

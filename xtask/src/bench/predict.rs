@@ -19,6 +19,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
+use anyhow::ensure;
 use serde_json::Value;
 
 use crate::bench::peers::Peers;
@@ -27,15 +28,6 @@ use crate::process;
 use crate::process::Engine;
 use crate::workspace;
 
-/// What the peers' script fits.
-const MODELS: [&str; 6] = [
-    "logreg",
-    "lightgbm",
-    "lightgbm_tuned",
-    "xgboost_tuned",
-    "catboost",
-    "catboost_300",
-];
 /// What Lode learns with, of the family of the set.
 const LEARNERS: [&str; 2] = ["gbdt", "logistic"];
 /// Most customers that one call may ask scores of.
@@ -102,6 +94,8 @@ struct Bench {
     programs: Programs,
     peers: Peers,
     data: PathBuf,
+    /// What the peers' script fits.
+    models: Vec<String>,
 }
 
 /// What a model of a set took, all folds together.
@@ -122,11 +116,22 @@ impl Bench {
             (None, Some(data)) => PathBuf::from(data),
             (None, None) => workspace::root().join("../shared/data"),
         };
-        Ok(Self {
+        let mut bench = Self {
             programs,
             peers: Peers::prepare_for("predict")?,
             data,
-        })
+            models: Vec::new(),
+        };
+        let models = workspace::output(&mut bench.script("models", None))?;
+        bench.models = serde_json::from_slice(&models)?;
+        for peer in args.peer.iter().filter(|peer| *peer != "none") {
+            ensure!(
+                bench.models.contains(peer),
+                "--peer: expected none or one of {}, found {peer}",
+                bench.models.join(", ")
+            );
+        }
+        Ok(bench)
     }
 
     fn algorithms(&self, engine: &Engine) -> Result<Vec<String>> {
@@ -138,7 +143,7 @@ impl Bench {
 
     /// The sets that are there; the others are said.
     fn sets(&self, args: &Args) -> Result<Vec<Value>> {
-        let mut script = self.script("sets", None)?;
+        let mut script = self.script("sets", None);
         for set in &args.set {
             script.args(["--set", set]);
         }
@@ -178,14 +183,14 @@ impl Bench {
             costs.push(self.ours(engine, args, name, &work, &about, algorithm)?);
         }
         let threads = std::thread::available_parallelism()?.to_string();
-        for model in MODELS {
-            if !args.peer.is_empty() && !args.peer.iter().any(|peer| peer == model) {
+        for model in &self.models {
+            if !args.peer.is_empty() && !args.peer.contains(model) {
                 continue;
             }
             let options = ["--model", model, "--threads", &threads];
             let took = self.answer("peer", name, &work, &options)?;
             costs.push(Cost {
-                model: model.to_owned(),
+                model: model.clone(),
                 seconds: number(&took, "seconds")?,
                 cpu_seconds: number(&took, "cpu_seconds")?,
             });
@@ -269,18 +274,18 @@ impl Bench {
         serde_json::from_slice(&answer).with_context(|| format!("`lode {}` gave no JSON", words[0]))
     }
 
-    fn script(&self, what: &str, work: Option<&Path>) -> Result<Command> {
+    fn script(&self, what: &str, work: Option<&Path>) -> Command {
         let mut command = Command::new(&self.peers.python);
         command.arg(self.peers.folder.join("predict.py")).arg(what);
         command.arg("--data").arg(&self.data);
         if let Some(work) = work {
             command.arg("--out").arg(work);
         }
-        Ok(command)
+        command
     }
 
     fn answer(&self, what: &str, set: &str, work: &Path, options: &[&str]) -> Result<Value> {
-        let mut script = self.script(what, Some(work))?;
+        let mut script = self.script(what, Some(work));
         script.args(["--set", set]).args(options);
         Ok(serde_json::from_slice(&workspace::output(&mut script)?)?)
     }

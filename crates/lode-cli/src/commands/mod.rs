@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod algorithms;
 pub(crate) mod alias;
 pub(crate) mod cancel;
+pub(crate) mod compare;
 pub(crate) mod customer;
 pub(crate) mod dataset;
 pub(crate) mod datasets;
@@ -13,6 +14,7 @@ pub(crate) mod info;
 pub(crate) mod ingest;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod leaderboard;
 pub(crate) mod model;
 pub(crate) mod models;
 pub(crate) mod output;
@@ -95,6 +97,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models => models::run(&cx).await,
         Command::Model(args) => model::run(&cx, args).await,
         Command::Alias(args) => alias::run(&cx, args).await,
+        Command::Compare(args) => compare::run(&cx, args).await,
+        Command::Leaderboard(args) => leaderboard::run(&cx, args).await,
         Command::Score(args) => score::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod evaluation;
 mod spec;
+pub(crate) mod tuning;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +69,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
     #[command(flatten)]
-    evaluation: evaluation::Args,
+    evaluation: evaluation::EvaluationArgs,
+    #[command(flatten)]
+    tuning: tuning::TuningArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

@@ -94,7 +94,7 @@ pub(crate) struct Args {
     #[arg(short = 'p', long = "param", value_parser = parse::param, value_name = "NAME=VALUE")]
     params: Vec<(String, Value)>,
     #[command(flatten)]
-    evaluation: evaluation::Args,
+    evaluation: evaluation::EvaluationArgs,
     /// The alias that is pointed at the model [default: the task]
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,

@@ -24,6 +24,10 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
         "OUTPUT_NOT_FOUND" => "`lode job JOB` lists what the job made",
         "MODEL_NOT_FOUND" => "`lode models` lists the models; a model has the id of its job",
         "MODEL_HAS_ALIAS" => "`lode alias NAME MODEL` moves it, `lode alias NAME --remove` ends it",
+        "NOT_COMPARABLE" => "`lode leaderboard` shows which models were judged on the same rows",
+        "NOTHING_TO_TUNE" | "NOT_TUNABLE" => {
+            "leave --tune, --trials and --with out; -p NAME=VALUE sets a parameter"
+        }
         "ALIAS_MOVED" => "`lode alias` shows where it points now",
         "CUSTOMER_NOT_FOUND" => {
             "check the id: `lode query` over the customers dataset shows the ids"

@@ -3,6 +3,7 @@
 mod evaluation;
 mod spec;
 mod training;
+mod tuning;
 
 use std::sync::Arc;
 

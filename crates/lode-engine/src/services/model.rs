@@ -128,9 +128,37 @@ impl ModelService for Service {
 
     async fn compare_models(
         &self,
-        _request: Request<v1::CompareModelsRequest>,
+        request: Request<v1::CompareModelsRequest>,
     ) -> Result<Response<v1::CompareModelsResponse>, Status> {
-        Err(Status::unimplemented("CompareModels"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let request = request.into_inner();
+            let of = |name: &str, field: &str| {
+                names::parse_model_ref(name).map_err(|error| Fault::of(&error.at(field)))
+            };
+            let champion = of(&request.champion, "champion")?;
+            let challenger = of(&request.challenger, "challenger")?;
+            let compared = shared.jobs.compare(&champion, &challenger)?;
+            let comparisons = compared.comparisons.into_iter();
+            let comparisons = comparisons.map(|comparison| v1::Comparison {
+                measure: comparison.measure.to_owned(),
+                champion: comparison.champion,
+                challenger: comparison.challenger,
+                difference: comparison.difference,
+                low: comparison.low,
+                high: comparison.high,
+                p_value: comparison.p_value,
+                method: comparison.method.to_owned(),
+            });
+            Ok(Response::new(v1::CompareModelsResponse {
+                champion: names::model(&compared.champion),
+                challenger: names::model(&compared.challenger),
+                rows: compared.rows,
+                comparisons: comparisons.collect(),
+                better: compared.better.to_owned(),
+            }))
+        })
+        .await
     }
 
     async fn get_drift(

@@ -66,7 +66,7 @@ impl Checker<'_> {
         .at("spec.algorithm"))
     }
 
-    fn not_found(&self, name: &str) -> Error {
+    pub(super) fn not_found(&self, name: &str) -> Error {
         let picture = self.host.picture();
         let (id, _) = split_algorithm(name);
         let mut known: Vec<String> = match picture.versions(id) {

@@ -6,6 +6,7 @@
 
 use lode_numeric::metrics;
 use lode_numeric::metrics::Amount;
+use lode_numeric::metrics::AmountOrder;
 use lode_numeric::metrics::Binary;
 use lode_numeric::metrics::Binning;
 use lode_numeric::metrics::Bootstrap;
@@ -23,7 +24,6 @@ use super::survival;
 use crate::Error;
 use crate::JobSpec;
 use crate::Result;
-use crate::check::Checked;
 
 /// Draws of a bootstrap.
 const MAX_DRAWS: usize = 400;
@@ -35,7 +35,7 @@ const DRAWN_ROWS: usize = 20_000_000;
 pub(super) const BINS: usize = 10;
 
 /// Measures of a yes or no that are means over parts.
-const BINARY: [&str; 11] = [
+pub(super) const BINARY: [&str; 11] = [
     "auc",
     "average_precision",
     "lift_top_decile",
@@ -49,7 +49,7 @@ const BINARY: [&str; 11] = [
     "brier_raw",
 ];
 /// Measures of an amount that are means over parts.
-const AMOUNT: [&str; 9] = [
+pub(super) const AMOUNT: [&str; 9] = [
     "rmse",
     "mae",
     "r2",
@@ -97,12 +97,12 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn of(
         spec: &JobSpec,
-        checked: &Checked,
+        params_json: &str,
         outcome: Outcome,
         threads: u32,
     ) -> Result<Self> {
         let asked = &spec.evaluation;
-        let params: serde_json::Value = serde_json::from_str(&checked.params_json)?;
+        let params: serde_json::Value = serde_json::from_str(params_json)?;
         let has_economics = asked.cost_per_contact > 0.0 || asked.value_per_positive > 0.0;
         Ok(Self {
             outcome,
@@ -244,7 +244,7 @@ pub(super) fn spread(groups: &[(Group, Vec<Measure>)], plan: &Plan) -> Vec<(&'st
 }
 
 /// Rows whose scores may be put in one order, ready to be measured again and again.
-enum Part {
+pub(super) enum Part {
     Binary {
         ranking: Ranking,
         margin: Vec<f64>,
@@ -256,6 +256,7 @@ enum Part {
     Amount {
         predicted: Vec<f64>,
         actual: Vec<f64>,
+        order: AmountOrder,
         share: f64,
     },
     Survival(survival::Part),
@@ -274,33 +275,19 @@ fn parts(
         parts.push(match &sample.truth {
             Truth::Binary(truth) => {
                 let labels: Vec<bool> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
-                let margin = of(&held.margin);
-                let each = |scores: &[f64], loss: fn(f64, bool) -> f64| {
-                    scores
-                        .iter()
-                        .zip(&labels)
-                        .map(|(p, y)| loss(*p, *y))
-                        .collect()
-                };
                 let (score, raw) = (of(&held.score), of(&held.raw));
-                Part::Binary {
-                    ranking: Ranking::new(&margin).map_err(bug)?,
-                    losses: [
-                        each(&score, log_loss),
-                        each(&raw, log_loss),
-                        each(&score, square),
-                        each(&raw, square),
-                    ],
-                    margin,
-                    labels,
+                Part::binary(of(&held.margin), &score, &raw, labels, share)?
+            }
+            Truth::Amount(truth) => {
+                let predicted = of(&held.raw);
+                let actual: Vec<f64> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
+                Part::Amount {
+                    order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+                    predicted,
+                    actual,
                     share,
                 }
             }
-            Truth::Amount(truth) => Part::Amount {
-                predicted: of(&held.raw),
-                actual: positions.iter().map(|at| truth[held.rows[*at]]).collect(),
-                share,
-            },
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
                     .iter()
@@ -316,7 +303,33 @@ fn parts(
 }
 
 impl Part {
-    fn n_rows(&self) -> usize {
+    /// Rows with a yes or no.
+    pub(super) fn binary(
+        margin: Vec<f64>,
+        score: &[f64],
+        raw: &[f64],
+        labels: Vec<bool>,
+        share: f64,
+    ) -> Result<Self> {
+        let each = |scores: &[f64], loss: fn(f64, bool) -> f64| {
+            let both = scores.iter().zip(&labels);
+            both.map(|(p, y)| loss(*p, *y)).collect()
+        };
+        Ok(Self::Binary {
+            ranking: Ranking::new(&margin).map_err(bug)?,
+            losses: [
+                each(score, log_loss),
+                each(raw, log_loss),
+                each(score, square),
+                each(raw, square),
+            ],
+            margin,
+            labels,
+            share,
+        })
+    }
+
+    pub(super) fn n_rows(&self) -> usize {
         match self {
             Self::Binary { labels, .. } => labels.len(),
             Self::Amount { actual, .. } => actual.len(),
@@ -358,9 +371,11 @@ impl Part {
             Self::Amount {
                 predicted,
                 actual,
+                order,
                 share,
             } => {
-                let Ok(amount) = Amount::new(predicted, actual, weights) else {
+                let amount = Amount::ordered(predicted, actual, weights, order);
+                let Ok(amount) = amount else {
                     return vec![None; AMOUNT.len()];
                 };
                 vec![
@@ -369,8 +384,8 @@ impl Part {
                     amount.r2(),
                     amount.wape(),
                     amount.total_ratio(),
-                    amount.spearman().ok().flatten(),
-                    amount.normalized_gini().ok().flatten(),
+                    amount.spearman(),
+                    amount.normalized_gini(),
                     amount.value_reached(0.1),
                     amount.value_reached(*share),
                 ]
@@ -381,7 +396,7 @@ impl Part {
 }
 
 /// The mean of each number over the parts that have it. Weights are those of all parts in turn.
-fn mean_of_parts(parts: &[Part], weights: Option<&[f64]>) -> Vec<Option<f64>> {
+pub(super) fn mean_of_parts(parts: &[Part], weights: Option<&[f64]>) -> Vec<Option<f64>> {
     let mut sums: Vec<(f64, f64)> = Vec::new();
     let mut start = 0;
     for part in parts {

@@ -34,8 +34,45 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
-/// Deals out the rows.
+/// Folds that one of is kept from the search of a tuned job.
+const TUNED_FOLDS: u32 = 5;
+
+/// Deals out the rows. Of a tuned job without dates the first of five folds is held out of
+/// everything, and the search gets the others.
 pub(super) fn plan(sample: &Sample, n_folds: u32, spec: &JobSpec) -> Result<Plan> {
+    if spec.tuning.is_none() {
+        return dealt(sample, n_folds, spec);
+    }
+    let mut plan = dealt(sample, TUNED_FOLDS, spec)?;
+    if !plan.out_of_time {
+        plan.splits.truncate(1);
+        for split in &mut plan.splits {
+            "the held-out fifth".clone_into(&mut split.name);
+        }
+    }
+    Ok(plan)
+}
+
+/// Splits of the rows that a search sees: their own last dates, or folds of them.
+pub(super) fn inner(sample: &Sample, spec: &JobSpec) -> Result<Plan> {
+    let most = match sample.classes() {
+        Some(classes) => {
+            let yes = classes.iter().filter(|class| **class).count();
+            yes.min(classes.len() - yes)
+        }
+        None => sample.n_rows(),
+    };
+    let n_folds = TUNED_FOLDS
+        .min(u32::try_from(most).unwrap_or(TUNED_FOLDS))
+        .max(2);
+    let mut own = spec.clone();
+    own.evaluation.test_dates = 0;
+    // Not the deal of the final judging once more.
+    own.seed = spec.seed.wrapping_add(1);
+    dealt(sample, n_folds, &own)
+}
+
+fn dealt(sample: &Sample, n_folds: u32, spec: &JobSpec) -> Result<Plan> {
     let Some(as_of) = &sample.as_of else {
         return k_folds(sample, n_folds, spec.seed);
     };
@@ -208,7 +245,7 @@ fn both(sample: &Sample, rows: &[usize]) -> bool {
 pub(super) fn day(micros: i64) -> String {
     let words = Timestamp(micros).to_rfc3339();
     match words.split_once('T') {
-        Some((day, "00:00:00Z")) => day.to_owned(),
+        Some((day, "00:00:00.000000Z")) => day.to_owned(),
         _ => words,
     }
 }

@@ -104,15 +104,17 @@ pub(super) fn hold_out(
     })
 }
 
-struct Stage {
-    name: String,
-    progress: Range<f64>,
+/// What a watcher of the job sees of a fit.
+pub(super) struct Stage {
+    pub(super) name: String,
+    pub(super) progress: Range<f64>,
 }
 
 /// A score, and the margin if the plugin gives one.
-type Answer = (f64, Option<f64>);
+pub(super) type Answer = (f64, Option<f64>);
 
-fn learn_and_score(
+/// Fits on the rows of a split and scores those that it holds out.
+pub(super) fn learn_and_score(
     bench: &Bench<'_>,
     job: &Job,
     checked: &Checked,
@@ -162,7 +164,7 @@ fn learn_and_score(
 }
 
 /// The rows as they are scored.
-fn unlabeled(batch: &RecordBatch, outcome: Option<Outcome>) -> Result<RecordBatch> {
+pub(super) fn unlabeled(batch: &RecordBatch, outcome: Option<Outcome>) -> Result<RecordBatch> {
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     let schema = batch.schema();

@@ -162,6 +162,35 @@ impl Sample {
         ((next as usize) < rows.len()).then_some(clusters)
     }
 
+    /// Some of the rows.
+    pub(super) fn subset(&self, rows: &[usize]) -> Result<Self> {
+        let index = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
+        let words = |words: &Option<StringArray>| -> Result<Option<StringArray>> {
+            let Some(words) = words else { return Ok(None) };
+            let taken = arrow_select::take::take(words, &index, None)?;
+            Ok(Some(taken.as_string::<i32>().clone()))
+        };
+        let times = |times: &Option<Vec<i64>>| times.as_deref().map(|times| pick(times, rows));
+        let truth = match &self.truth {
+            Truth::Binary(labels) => Truth::Binary(pick(labels, rows)),
+            Truth::Amount(amounts) => Truth::Amount(pick(amounts, rows)),
+            Truth::Survival { events, durations } => Truth::Survival {
+                events: pick(events, rows),
+                durations: pick(durations, rows),
+            },
+        };
+        Ok(Self {
+            batch: arrow_select::take::take_record_batch(&self.batch, &index)?,
+            truth,
+            weights: self.weights.as_deref().map(|weights| pick(weights, rows)),
+            customers: words(&self.customers)?,
+            items: words(&self.items)?,
+            as_of: times(&self.as_of),
+            label_end: times(&self.label_end),
+            is_new: self.is_new.as_deref().map(|flags| pick(flags, rows)),
+        })
+    }
+
     /// These rows, all of whose truth is there already.
     fn pick(self, known: &[u64]) -> Result<Self> {
         if known.len() == self.batch.num_rows() {
@@ -314,6 +343,10 @@ fn flags(column: &ArrayRef) -> Result<Vec<bool>> {
     let column = arrow_cast::cast(column, &DataType::Boolean)?;
     let column: &BooleanArray = column.as_boolean();
     Ok(column.iter().map(|flag| flag == Some(true)).collect())
+}
+
+fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().map(|row| values[*row]).collect()
 }
 
 fn known<T>(values: &[Option<T>]) -> Vec<u64> {

@@ -44,11 +44,36 @@ impl Bootstrap<'_> {
         weights: Option<&[f64]>,
         measure: &(dyn Fn(&[f64]) -> Vec<Option<f64>> + Sync),
     ) -> Vec<Option<Interval>> {
+        let draws = self.draws(n_rows, weights, measure);
+        let n_measures = draws.iter().map(Vec::len).max().unwrap_or(0);
+        (0..n_measures)
+            .map(|index| {
+                let values = draws.iter().filter_map(|draw| *draw.get(index)?);
+                let mut values: Vec<f64> = values.collect();
+                if values.is_empty() || values.len() * 2 < self.replicates {
+                    return None;
+                }
+                values.sort_unstable_by(f64::total_cmp);
+                Some(Interval {
+                    low: quantile(&values, 0.025),
+                    high: quantile(&values, 0.975),
+                })
+            })
+            .collect()
+    }
+
+    /// What `measure` gives for each draw, as [`Bootstrap::intervals`] asks it.
+    pub fn draws(
+        &self,
+        n_rows: usize,
+        weights: Option<&[f64]>,
+        measure: &(dyn Fn(&[f64]) -> Vec<Option<f64>> + Sync),
+    ) -> Vec<Vec<Option<f64>>> {
         let n_clusters = match self.clusters {
             Some(clusters) => clusters.iter().max().map_or(0, |last| *last as usize + 1),
             None => n_rows,
         };
-        let draws = parallel::map_chunks(self.replicates, 1, self.threads, |range| {
+        parallel::map_chunks(self.replicates, 1, self.threads, |range| {
             let mut rng = Rng::stream(self.seed, range.start as u64);
             let mut drawn = vec![0.0; n_clusters];
             for _ in 0..n_clusters {
@@ -65,22 +90,7 @@ impl Bootstrap<'_> {
                 *drawn *= weight;
             }
             measure(&of_row)
-        });
-        let n_measures = draws.iter().map(Vec::len).max().unwrap_or(0);
-        (0..n_measures)
-            .map(|index| {
-                let values = draws.iter().filter_map(|draw| *draw.get(index)?);
-                let mut values: Vec<f64> = values.collect();
-                if values.is_empty() || values.len() * 2 < self.replicates {
-                    return None;
-                }
-                values.sort_unstable_by(f64::total_cmp);
-                Some(Interval {
-                    low: quantile(&values, 0.025),
-                    high: quantile(&values, 0.975),
-                })
-            })
-            .collect()
+        })
     }
 }
 

@@ -6,7 +6,12 @@
 use super::Column;
 use super::Table;
 use super::cuts;
+use super::histogram::Bins;
+use super::levels;
+use super::levels::Levels;
+use super::objective::Targets;
 use crate::parallel;
+use crate::rng::SplitMix64;
 
 /// How one column of the table becomes bytes. A category column may be binned several times,
 /// once by each member of an ensemble.
@@ -22,6 +27,8 @@ pub(super) enum Binning {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Derived {
     pub(super) source: u32,
+    /// Whether training had missing values in it.
+    pub(super) missing: bool,
     pub(super) binning: Binning,
 }
 
@@ -34,19 +41,6 @@ impl Binning {
             }
             // Kinds are checked before rows are looked at.
             _ => 0,
-        }
-    }
-
-    /// Bins, the one of missing values included.
-    pub(super) fn n_bins(&self) -> usize {
-        match self {
-            Self::Number(cuts) => cuts.len() + 2,
-            Self::Category(bins) => bins
-                .iter()
-                .map(|bin| usize::from(*bin) + 1)
-                .max()
-                .unwrap_or(1)
-                .max(2),
         }
     }
 }
@@ -76,4 +70,94 @@ pub(super) fn number_bins(
             .collect();
         Some((cuts, bins))
     })
+}
+
+/// Bytes of all columns as one model or member sees them: `levels` for its categories.
+pub(super) fn assemble<'a>(
+    numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
+    levels: &'a [Option<LevelBins>],
+) -> Bins<'a> {
+    let mut bins = Bins::default();
+    for (number, level) in numbers.iter().zip(levels) {
+        match (number, level) {
+            (Some((cuts, bytes)), _) => {
+                bins.columns.push(bytes);
+                bins.n_bins.push(cuts.len() + 2);
+            }
+            (None, Some(level)) => {
+                bins.columns.push(&level.row_bins);
+                bins.n_bins.push(level.n_bins);
+            }
+            // A column is a number or a category.
+            (None, None) => {
+                bins.columns.push(&[]);
+                bins.n_bins.push(2);
+            }
+        }
+    }
+    bins
+}
+
+/// A category column as one model or member sees it.
+pub(super) struct LevelBins {
+    pub(super) bins: Vec<u8>,
+    row_bins: Vec<u8>,
+    n_bins: usize,
+    /// Whether a learning row had no level.
+    pub(super) missing: bool,
+}
+
+/// How the levels of category columns are placed.
+pub(super) struct LevelRules {
+    pub(super) smoothing: f64,
+    pub(super) large: f64,
+    pub(super) max_bins: usize,
+    pub(super) seed: u64,
+}
+
+/// Bins of the category columns, by the rows to learn from; none for number columns.
+pub(super) fn level_bins(
+    table: &Table<'_>,
+    data: &Targets,
+    rows: &[u32],
+    rules: &LevelRules,
+) -> Vec<Option<LevelBins>> {
+    let columns = table.columns().iter().enumerate();
+    columns
+        .map(|(index, column)| {
+            let Column::Category { codes, n_levels } = column else {
+                return None;
+            };
+            let leveled = levels::level_bins(&Levels {
+                codes,
+                n_levels: *n_levels,
+                targets: &data.targets,
+                weights: &data.weights,
+                rows,
+                smoothing: rules.smoothing,
+                large: rules.large,
+                max_bins: rules.max_bins,
+                seed: SplitMix64::new(rules.seed ^ index as u64).next(),
+            });
+            let n_bins = leveled.bins.iter().map(|bin| usize::from(*bin) + 1).max();
+            Some(LevelBins {
+                missing: rows.iter().any(|row| codes[*row as usize] >= *n_levels),
+                n_bins: n_bins.unwrap_or(0).max(2),
+                bins: leveled.bins,
+                row_bins: leveled.row_bins,
+            })
+        })
+        .collect()
+}
+
+/// Columns whose bytes differ between rows: the only ones worth cutting.
+pub(super) fn useful(bins: &Bins<'_>, rows: &[u32]) -> Vec<u32> {
+    let varies = |column: &u32| {
+        let bytes = bins.columns[*column as usize];
+        let mut rows = rows.iter().map(|row| bytes.get(*row as usize));
+        let first = rows.next().flatten();
+        rows.any(|bin| bin != first)
+    };
+    // Tables have at most 65,535 columns.
+    (0..bins.columns.len() as u32).filter(varies).collect()
 }

@@ -66,3 +66,6 @@ fn between(low: f64, high: f64) -> f64 {
     }
     if inside(middle) { middle } else { low }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use std::ops::Range;
 use super::Column;
 use super::Objective;
 use super::Table;
-use super::bins::Binning;
 use super::bins::Derived;
 use super::grow::LEAF;
 use super::grow::Node;
@@ -150,7 +149,7 @@ impl Forest {
         Ok(())
     }
 
-    /// Forgets binnings that no tree asks for, and numbers the others anew.
+    /// Forgets binnings that no tree asks for and values of nodes that are no leaves.
     pub(super) fn compact(&mut self) {
         let mut used = vec![false; self.derived.len()];
         for node in self
@@ -174,6 +173,7 @@ impl Forest {
             .filter(|node| node.column != LEAF)
         {
             node.column = moved[node.column as usize];
+            node.value = 0.0;
         }
         let mut keep = used.into_iter();
         self.derived.retain(|_| keep.next().unwrap_or(false));
@@ -190,9 +190,4 @@ pub(super) fn kinds(table: &Table<'_>) -> Vec<Option<u32>> {
             Column::Category { n_levels, .. } => Some(*n_levels),
         })
         .collect()
-}
-
-/// Where a category's bins start to be its own: a helper for rules and bytes.
-pub(super) fn is_number(binning: &Binning) -> bool {
-    matches!(binning, Binning::Number(_))
 }

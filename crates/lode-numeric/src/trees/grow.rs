@@ -3,6 +3,8 @@
 //! Does not know the objective, folds or rounds. Invariant: nodes come out in preorder (a
 //! node's left child is the next node), and the rows of every node stay in rising order.
 
+use std::ops::Range;
+
 use super::histogram;
 use super::histogram::Bins;
 use super::histogram::Cell;
@@ -23,7 +25,8 @@ pub(super) struct Node {
     pub(super) missing_left: bool,
     /// Weight of the training rows that came here.
     pub(super) cover: f32,
-    /// Of a leaf: what it adds to the margin. Of a split: 0.
+    /// Of a leaf: what it adds to the margin. Of a split in a finished model: 0; of one just
+    /// grown: what it would add as a leaf.
     pub(super) value: f64,
 }
 
@@ -75,13 +78,19 @@ struct Growing {
     children: Option<(usize, usize)>,
 }
 
-/// Grows a tree; adds the gain of each split to `gains` of its binned column.
-pub(super) fn grow(
-    sample: Sample<'_>,
-    shape: &Shape,
-    scratch: &mut Scratch,
-    gains: &mut [f64],
-) -> Vec<Node> {
+/// A tree with the gain of each of its nodes, 0 for a leaf.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grown {
+    pub(super) nodes: Vec<Node>,
+    pub(super) gains: Vec<f64>,
+    /// The rows it was grown from, those of a leaf together.
+    pub(super) rows: Vec<u32>,
+    /// Each leaf with the range of its rows.
+    pub(super) leaves: Vec<(usize, Range<usize>)>,
+}
+
+/// Grows a tree.
+pub(super) fn grow(sample: Sample<'_>, shape: &Shape, scratch: &mut Scratch) -> Grown {
     let layout = Layout::new(sample.columns.clone(), sample.bins);
     let mut tree = Tree {
         layout,
@@ -98,7 +107,6 @@ pub(super) fn grow(
             break;
         };
         n_leaves += 1;
-        gains[split.column as usize] += split.gain;
         tree.split(node_idx, &split, n_leaves < shape.max_leaves);
     }
     tree.finish()
@@ -192,22 +200,20 @@ impl Tree<'_, '_> {
         };
         let column = self.sample.bins.columns[split.column as usize];
         let rights = &mut self.scratch.rows;
-        rights.clear();
-        let mut kept = begin;
+        rights.resize(rights.len().max(end - begin), 0);
+        let (mut kept, mut n_right) = (begin, 0);
         let mut covers = [0.0_f64; 2];
+        // Both places are written and one counts: which side comes next cannot be foreseen.
         for index in begin..end {
             let row = self.rows[index];
-            let weight = self.sample.weights[row as usize];
-            if split.goes_left(column[row as usize]) {
-                self.rows[kept] = row;
-                kept += 1;
-                covers[0] += weight;
-            } else {
-                rights.push(row);
-                covers[1] += weight;
-            }
+            let right = !split.goes_left(column[row as usize]);
+            self.rows[kept] = row;
+            rights[n_right] = row;
+            kept += usize::from(!right);
+            n_right += usize::from(right);
+            covers[usize::from(right)] += self.sample.weights[row as usize];
         }
-        self.rows[kept..end].copy_from_slice(rights);
+        self.rows[kept..end].copy_from_slice(&rights[..n_right]);
         let parent_value = self.nodes[node_idx].value;
         let child = |begin: usize, end: usize, total: Cell, cover: f64| {
             let own = self.shape.limits.value(&total);
@@ -255,13 +261,15 @@ impl Tree<'_, '_> {
     }
 
     /// Puts the nodes into preorder, without recursion: a tree may be deep.
-    fn finish(mut self) -> Vec<Node> {
+    fn finish(mut self) -> Grown {
         for node in &mut self.nodes {
             if let Some(cells) = node.cells.take() {
                 self.scratch.cells.push(cells);
             }
         }
         let mut order: Vec<Node> = Vec::with_capacity(self.nodes.len());
+        let mut gains = vec![0.0; self.nodes.len()];
+        let mut leaves = Vec::new();
         let mut open: Vec<(usize, Option<usize>)> = vec![(0, None)];
         while let Some((node_idx, right_of)) = open.pop() {
             // Fewer nodes than rows, which are fewer than 2^32.
@@ -274,20 +282,27 @@ impl Tree<'_, '_> {
                 right: 0,
                 bin: 0,
                 missing_left: false,
-                cover: node.cover as f32,
+                cover: (node.cover as f32).clamp(f32::MIN_POSITIVE, f32::MAX),
                 value: node.value,
             };
             if let (Some((left, right)), Some(split)) = (node.children, node.split) {
                 placed.column = split.column;
                 placed.bin = split.bin;
                 placed.missing_left = split.missing_left;
-                placed.value = 0.0;
+                gains[order.len()] = split.gain;
                 open.push((right, Some(order.len())));
                 open.push((left, None));
+            } else {
+                leaves.push((order.len(), node.begin..node.end));
             }
             order.push(placed);
         }
-        order
+        Grown {
+            nodes: order,
+            gains,
+            rows: self.rows,
+            leaves,
+        }
     }
 }
 

@@ -150,3 +150,6 @@ fn place_small_levels(
     }
     debug_assert!(sums.len() == counts.len(), "one sum a level");
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,11 +94,6 @@ impl Objective {
         }
     }
 
-    /// Whether margins are logarithms.
-    pub(super) fn log_link(self) -> bool {
-        matches!(self, Self::Poisson | Self::Gamma | Self::Tweedie { .. })
-    }
-
     pub(super) fn check(self) -> Result<()> {
         match self {
             Self::Tweedie { power } if !(power > 1.0 && power < 2.0) => Err(Error::OutOfRange {
@@ -190,7 +185,7 @@ impl Targets {
                 });
             }
             objective.check_target(*target)?;
-            if !(*weight >= 0.0) {
+            if *weight < 0.0 {
                 return Err(Error::OutOfRange {
                     what: "weight",
                     expected: "0 or more",

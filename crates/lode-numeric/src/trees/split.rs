@@ -131,3 +131,6 @@ pub(super) fn best(
     }
     best
 }
+
+#[cfg(test)]
+mod tests;

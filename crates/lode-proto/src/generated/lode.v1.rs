@@ -5379,14 +5379,20 @@ impl LabelKind {
 /// judged on later dates (or on folds) among the rows that the final judging does not test on;
 /// then the best is judged and fitted as any job. The output "leaderboard" has all trials, best
 /// first. Trials are drawn from the seed in one order: the same number of trials gives the same
-/// leaderboard, and Provenance.params_json and algorithm repeat the best without a search.
+/// leaderboard but for its seconds, and Provenance.params_json and algorithm repeat the best without
+/// a search. Parameters that JobSpec.params names are not searched.
+///
+/// Where the rows have dates, the search sees those that were known at the first date that judges.
+/// Elsewhere a fifth of the rows, the first of five folds dealt from the seed, is kept from it, and
+/// the evaluation is of these rows alone.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tuning {
-    /// Unset means a minute; no trial begins after it. At least one trial, with the
-    /// defaults, is made of each algorithm.
+    /// No trial begins after it, and one that has begun ends at twice it. Unset means a minute, or
+    /// with max_trials the job's own time. At least one trial, with the defaults, is made of each
+    /// algorithm.
     #[prost(message, optional, tag = "1")]
     pub time_budget: ::core::option::Option<::prost_types::Duration>,
-    /// Most trials; 0 means as many as the time allows, at most 200.
+    /// Most trials, up to 200; 0 means as many as the time allows, at most 200.
     #[prost(uint32, tag = "2")]
     pub max_trials: u32,
     /// algorithms/{algorithm}: others of the same task and inputs to try beside JobSpec.algorithm.
@@ -6770,8 +6776,10 @@ pub struct CompareModelsRequest {
 /// CompareModelsResponse belongs to CompareModels.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CompareModelsResponse {
+    /// tenants/{tenant}/models/{model}, an alias followed.
     #[prost(string, tag = "1")]
     pub champion: ::prost::alloc::string::String,
+    /// The same.
     #[prost(string, tag = "2")]
     pub challenger: ::prost::alloc::string::String,
     /// Rows that both were judged on.
@@ -6800,9 +6808,13 @@ pub struct Comparison {
     pub low: f64,
     #[prost(double, tag = "6")]
     pub high: f64,
-    /// Two-sided; of the paired DeLong test for auc, of a paired bootstrap for others.
+    /// Two-sided.
     #[prost(double, tag = "7")]
     pub p_value: f64,
+    /// "delong", the paired test of an auc; "bootstrap", paired, of other measures; or "bootstrap by
+    /// customer" of all, where a customer has several rows.
+    #[prost(string, tag = "8")]
+    pub method: ::prost::alloc::string::String,
 }
 /// GetDriftRequest belongs to GetDrift.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

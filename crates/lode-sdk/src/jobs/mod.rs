@@ -7,6 +7,7 @@ mod recommendation;
 mod run;
 mod segmentation;
 mod spec;
+mod tuning;
 mod watch;
 
 pub use churn::Churn;
@@ -28,6 +29,7 @@ pub use spec::Input;
 pub use spec::InputSource;
 pub use spec::JobLimits;
 pub use spec::JobSpec;
+pub use tuning::Tuning;
 pub use watch::JobEvent;
 pub use watch::JobWatch;
 

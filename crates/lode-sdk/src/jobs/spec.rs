@@ -17,6 +17,7 @@ use crate::TrainingSet;
 use crate::catalog::dataset_name;
 use crate::features::view_name;
 use crate::jobs::Evaluation;
+use crate::jobs::Tuning;
 
 /// A job to be. The typed builders make one; it can also be filled in by hand.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +44,8 @@ pub struct JobSpec {
     pub as_of: Option<Timestamp>,
     /// A model of the same algorithm that the fit starts from: `ID` or `@ALIAS`.
     pub base_model: Option<String>,
+    /// Search for parameters before the fit.
+    pub tuning: Option<Tuning>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -124,6 +127,13 @@ impl JobSpec {
         self
     }
 
+    /// The same job, its parameters searched before the fit.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = Some(tuning);
+        self
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -151,6 +161,7 @@ impl JobSpec {
                 Some(model) => names::model_ref(&ModelRef::parse(model)?),
                 None => String::new(),
             },
+            tuning: self.tuning.as_ref().map(Tuning::to_wire),
             ..v1::JobSpec::default()
         })
     }

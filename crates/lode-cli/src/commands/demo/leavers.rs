@@ -150,7 +150,10 @@ impl Reason {
             return format!("{plain} not known");
         };
         let Ok(n) = value.parse::<f64>() else {
-            return format!("{plain} {value}");
+            return match self.feature.as_str() {
+                "contract_status" => format!("contract {value}"),
+                _ => format!("{plain} {value}"),
+            };
         };
         let many = |one: &str, more: &str| match n {
             1.0 => format!("1 {one}"),

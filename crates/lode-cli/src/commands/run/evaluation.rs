@@ -7,7 +7,7 @@ use lode_sdk::Evaluation;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judging of a supervised job")]
 #[group(skip)]
-pub(crate) struct Args {
+pub(crate) struct EvaluationArgs {
     /// How scores are made probabilities: auto, none, platt or isotonic
     #[arg(long, value_name = "METHOD", default_value = "auto")]
     calibration: Calibration,
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     test_dates: u32,
 }
 
-impl Args {
+impl EvaluationArgs {
     pub(crate) fn evaluation(&self) -> Evaluation {
         Evaluation {
             calibration: self.calibration,

@@ -67,6 +67,7 @@ pub(super) fn build(args: &Args, algorithm: Option<&AlgorithmInfo>) -> Result<Jo
     spec.write_back = args.write_back;
     spec.as_of = args.as_of;
     spec.base_model.clone_from(&args.base_model);
+    spec.tuning = args.tuning.tuning();
     Ok(spec)
 }
 

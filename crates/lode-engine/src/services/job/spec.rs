@@ -14,6 +14,7 @@ use lode_types::ModelRef;
 
 use super::evaluation;
 use super::training;
+use super::tuning;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
@@ -40,7 +41,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         inputs,
         seed: spec.seed,
         limits: Limits {
-            timeout_millis: timeout_millis(limits.timeout)?,
+            timeout_millis: millis(limits.timeout, "spec.limits.timeout")?,
             memory_bytes: limits.memory_bytes,
             threads: limits.threads,
         },
@@ -50,6 +51,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         labels: spec.labels,
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
         base_model: base_model_from_wire(&spec.base_model)?,
+        tuning: spec.tuning.map(tuning::from_wire).transpose()?,
     })
 }
 
@@ -63,15 +65,16 @@ fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
         .map_err(|error| Fault::of(&error.at("spec.base_model")))
 }
 
-fn timeout_millis(timeout: Option<prost_types::Duration>) -> Result<u64, Fault> {
-    let Some(timeout) = timeout else {
+/// Milliseconds of a duration; 0 when it is not set.
+pub(super) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Result<u64, Fault> {
+    let Some(timeout) = duration else {
         return Ok(0);
     };
     let whole = std::time::Duration::try_from(timeout).ok();
     let millis = whole.and_then(|timeout| u64::try_from(timeout.as_millis()).ok());
     millis.filter(|&millis| millis > 0).ok_or_else(|| {
         invalid(
-            "spec.limits.timeout",
+            field,
             format!("expected a duration over 0, found {timeout}"),
         )
     })
@@ -151,6 +154,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .as_ref()
             .map(names::model_ref)
             .unwrap_or_default(),
+        tuning: spec.tuning.as_ref().map(tuning::to_wire),
         ..v1::JobSpec::default()
     }
 }

@@ -71,7 +71,12 @@ pub(super) fn to_wire(set: &TrainingSpec) -> v1::TrainingSet {
     };
     v1::TrainingSet {
         feature_view: names::feature_view(&set.feature_view),
-        as_of: set.as_of.iter().copied().map(convert::time_to_wire).collect(),
+        as_of: set
+            .as_of
+            .iter()
+            .copied()
+            .map(convert::time_to_wire)
+            .collect(),
         rolling: set.rolling.as_ref().map(|plan| v1::RollingPlan {
             last: plan.last.map(convert::time_to_wire),
             every: plan.every.clone(),

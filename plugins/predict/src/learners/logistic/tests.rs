@@ -2,90 +2,33 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
-use arrow_array::ArrayRef;
-use arrow_array::BooleanArray;
-use arrow_array::Float64Array;
-use arrow_array::Int64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
-use lode_numeric::Rng;
 use lode_numeric::glm::sigmoid;
 use lode_plugin::Error;
 use lode_plugin::Inputs;
 use lode_plugin::Result;
-use lode_plugin::Role;
+use lode_plugin::arrow_array::Array;
+use lode_plugin::arrow_array::ArrayRef;
+use lode_plugin::arrow_array::BooleanArray;
+use lode_plugin::arrow_array::Float64Array;
+use lode_plugin::arrow_array::Int64Array;
+use lode_plugin::arrow_array::RecordBatch;
+use lode_plugin::arrow_array::StringArray;
+use lode_plugin::arrow_array::cast::AsArray;
+use lode_plugin::arrow_array::types::Float64Type;
 use lode_plugin::testing;
 use lode_plugin::testing::Fit;
 
 use crate::Predict;
 use crate::families::Churn;
+use crate::testdata::customers;
+use crate::testdata::floats;
+use crate::testdata::message;
+use crate::testdata::with;
 
 type Logistic = Predict<Churn, super::Logistic>;
 
-/// Customers whose leaving hangs on calls (+0.9 each), tariff (basic +0.8, gold -0.8) and
-/// paperless billing (-0.5), and not on noise; some values are missing.
-fn customers(n: usize) -> RecordBatch {
-    let mut rng = Rng::new(5);
-    let mut ids = Vec::new();
-    let mut calls = Vec::new();
-    let mut months = Vec::new();
-    let mut tariffs = Vec::new();
-    let mut paperless = Vec::new();
-    let mut noise = Vec::new();
-    let mut labels = Vec::new();
-    for row in 0..n {
-        let n_calls = rng.poisson(1.2);
-        let tariff = ["basic", "gold", "silver"][rng.index(3)];
-        let by_mail = rng.chance(0.5);
-        let margin = -1.5
-            + 0.9 * n_calls as f64
-            + match tariff {
-                "basic" => 0.8,
-                "gold" => -0.8,
-                _ => 0.0,
-            }
-            - if by_mail { 0.5 } else { 0.0 };
-        ids.push(format!("c{row}"));
-        calls.push((!rng.chance(0.1)).then_some(n_calls as f64));
-        months.push(rng.below(72) as i64);
-        tariffs.push((!rng.chance(0.05)).then_some(tariff));
-        paperless.push(by_mail);
-        noise.push(rng.normal());
-        let left = rng.chance(sigmoid(margin));
-        labels.push((row % 10 != 9).then_some(if left { "Yes" } else { "No" }));
-    }
-    testing::batch(&[
-        (
-            "id",
-            Some(Role::CustomerId),
-            Arc::new(StringArray::from(ids)),
-        ),
-        ("calls", None, Arc::new(Float64Array::from(calls))),
-        ("months", None, Arc::new(Int64Array::from(months))),
-        ("tariff", None, Arc::new(StringArray::from(tariffs))),
-        ("paperless", None, Arc::new(BooleanArray::from(paperless))),
-        ("noise", None, Arc::new(Float64Array::from(noise))),
-        (
-            "left",
-            Some(Role::Label),
-            Arc::new(StringArray::from(labels)),
-        ),
-    ])
-}
-
 fn fit(params: &str, batch: &RecordBatch) -> Result<Fit> {
-    let inputs = Inputs::new().with("customers", batch.clone().into());
-    testing::fit::<Logistic>(params, inputs, 1, 2)
-}
-
-fn floats(batch: &RecordBatch, column: &str) -> Vec<f64> {
-    batch[column]
-        .as_primitive::<Float64Type>()
-        .values()
-        .to_vec()
+    crate::testdata::fit::<Logistic>(params, batch)
 }
 
 /// The coefficient of a feature, or of its level.
@@ -100,29 +43,6 @@ fn coefficient(fit: &Fit, feature: &str, level: Option<&str>) -> f64 {
         })
         .unwrap();
     floats(table, "coefficient")[row]
-}
-
-/// Replaces a column.
-fn with(batch: &RecordBatch, name: &str, array: ArrayRef) -> RecordBatch {
-    let columns: Vec<(&str, Option<Role>, ArrayRef)> = batch
-        .schema_ref()
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| {
-            let role = lode_plugin::role_of(field);
-            let column = if field.name() == name { &array } else { column };
-            (field.name().as_str(), role, Arc::clone(column))
-        })
-        .collect();
-    testing::batch(&columns)
-}
-
-fn message(result: Result<Fit>) -> String {
-    match result.unwrap_err() {
-        Error::Invalid { field, message } => format!("{field}: {message}"),
-        other => panic!("expected an invalid input, found {other:?}"),
-    }
 }
 
 #[test]

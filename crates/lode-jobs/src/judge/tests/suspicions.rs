@@ -1,0 +1,78 @@
+//! What looks wrong, and what does not.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::BooleanArray;
+use arrow_array::Float64Array;
+use arrow_array::StringArray;
+use lode_numeric::Rng;
+use lode_types::Role;
+
+use super::batch;
+use super::sample;
+use crate::judge::rows::Truth;
+use crate::judge::suspect;
+
+#[test]
+fn a_column_that_gives_the_label_away_is_named() {
+    let mut rng = Rng::new(8);
+    let labels: Vec<bool> = (0..400).map(|_| rng.chance(0.3)).collect();
+    let noisy = labels
+        .iter()
+        .map(|label| f64::from(u8::from(*label)) + rng.normal());
+    let noisy: ArrayRef = Arc::new(noisy.collect::<Float64Array>());
+    let refund = labels.iter().map(|label| if *label { -25.0 } else { 0.0 });
+    let refund: ArrayRef = Arc::new(refund.collect::<Float64Array>());
+    // Known of those who left alone.
+    let ended = labels.iter().map(|label| label.then_some(7.0));
+    let ended: ArrayRef = Arc::new(ended.collect::<Float64Array>());
+    let state = labels
+        .iter()
+        .map(|label| Some(if *label { "closed" } else { "open" }));
+    let state: ArrayRef = Arc::new(state.collect::<StringArray>());
+    let flag: ArrayRef = Arc::new(BooleanArray::from(labels.clone()));
+    // One word a row tells nothing of others.
+    let unique = (0..400).map(|row| Some(format!("id-{row}")));
+    let unique: ArrayRef = Arc::new(unique.collect::<StringArray>());
+    let constant: ArrayRef = Arc::new(Float64Array::from(vec![1.0; 400]));
+    let empty: ArrayRef = Arc::new(Float64Array::from(vec![None; 400]));
+    let label: ArrayRef = Arc::new(BooleanArray::from(labels.clone()));
+    let mut rows = sample(Truth::Binary(labels), None);
+    rows.batch = batch(&[
+        ("noisy", None, noisy),
+        ("refund", None, refund),
+        ("ended", None, ended),
+        ("state", None, state),
+        ("flag", None, flag),
+        ("unique", None, unique),
+        ("constant", None, constant),
+        ("empty", None, empty),
+        ("left", Some(Role::Label), label),
+    ]);
+    let warnings = suspect::features(&rows, 1);
+    let named: Vec<&str> = warnings
+        .iter()
+        .filter_map(|words| words.split('"').nth(1))
+        .collect();
+    assert_eq!(named, ["refund", "ended", "state", "flag"], "{warnings:?}");
+    assert!(
+        warnings[0].contains("suspiciously perfect"),
+        "{}",
+        warnings[0]
+    );
+}
+
+#[test]
+fn an_amount_in_another_currency_is_named() {
+    let mut rng = Rng::new(8);
+    let amounts: Vec<f64> = (0..300).map(|_| rng.gamma(2.0)).collect();
+    let other: ArrayRef = Arc::new(amounts.iter().map(|x| x * 1.1).collect::<Float64Array>());
+    let near = amounts.iter().map(|x| x + rng.normal());
+    let near: ArrayRef = Arc::new(near.collect::<Float64Array>());
+    let mut rows = sample(Truth::Amount(amounts), None);
+    rows.batch = batch(&[("dollars", None, other), ("near", None, near)]);
+    let warnings = suspect::features(&rows, 1);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("\"dollars\""), "{warnings:?}");
+}

@@ -1,0 +1,92 @@
+//! Which rows each member learns from, and which judge it.
+//!
+//! Does not learn. Invariant: within one cut each row of weight judges exactly one member.
+
+use super::super::Objective;
+use super::super::objective::Targets;
+use super::GbdtParams;
+use crate::Rng;
+use crate::folds;
+
+/// The rows of a member, both rising.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) index: u64,
+    pub(super) learn: Vec<u32>,
+    pub(super) held_out: Vec<u32>,
+}
+
+/// One plan a member; a single one without held-out rows when one member is asked for, or when
+/// there are too few rows (of a class) to hold some out.
+pub(super) fn plans(data: &Targets, params: &GbdtParams) -> Vec<Plan> {
+    let mut plans: Vec<Plan> = Vec::new();
+    for repeat in 0..params.repeats_for(telling_rows(data)) as u64 {
+        let seed = Rng::stream(params.seed, repeat).next_u64();
+        let Some((folds, k)) = folds_of(data, params.members, seed) else {
+            break;
+        };
+        for fold in 0..k {
+            let side = |held: bool| -> Vec<u32> {
+                let rows = data.rows.iter().zip(&folds);
+                rows.filter(|(_, own)| (**own == fold) == held)
+                    .map(|(row, _)| *row)
+                    .collect()
+            };
+            plans.push(Plan {
+                index: plans.len() as u64,
+                learn: side(false),
+                held_out: side(true),
+            });
+        }
+    }
+    if plans.is_empty() {
+        plans.push(Plan {
+            index: 0,
+            learn: data.rows.clone(),
+            held_out: Vec::new(),
+        });
+    }
+    plans
+}
+
+/// Rows that tell something: with few of one class the many of the other add little.
+fn telling_rows(data: &Targets) -> usize {
+    if data.objective != Objective::Logistic {
+        return data.rows.len();
+    }
+    let rows = data.rows.iter();
+    let n_yes = rows
+        .filter(|row| data.targets[**row as usize] > 0.5)
+        .count();
+    let n_rarer = n_yes.min(data.rows.len() - n_yes);
+    data.rows.len().min(8 * n_rarer)
+}
+
+/// The fold of each row in use, and how many there are; none below two rows a fold.
+fn folds_of(data: &Targets, members: usize, seed: u64) -> Option<(Vec<u32>, u32)> {
+    let n = data.rows.len();
+    if members < 2 {
+        return None;
+    }
+    if data.objective == Objective::Logistic {
+        let rows = data.rows.iter();
+        let labels: Vec<bool> = rows.map(|row| data.targets[*row as usize] > 0.5).collect();
+        let n_yes = labels.iter().filter(|label| **label).count();
+        // At most 64 members.
+        let k = members.min(n_yes).min(n - n_yes);
+        return folds::stratified(&labels, k, seed)
+            .ok()
+            .map(|folds| (folds, k as u32));
+    }
+    let k = members.min(n / 2);
+    if k < 2 {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..n).collect();
+    Rng::new(seed).shuffle(&mut order);
+    let mut folds = vec![0; n];
+    for (place, index) in order.into_iter().enumerate() {
+        folds[index] = (place % k) as u32;
+    }
+    Some((folds, k as u32))
+}

@@ -1,0 +1,207 @@
+//! The parameters of gradient boosting, and one call of it: for every learner that boosts.
+//!
+//! Does not choose the objective.
+
+use lode_numeric::trees::Objective;
+use lode_numeric::trees::gbdt;
+use lode_numeric::trees::gbdt::GbdtFit;
+use lode_numeric::trees::gbdt::GbdtParams;
+use lode_numeric::trees::gbdt::ShapeFit;
+use lode_plugin::Context;
+use lode_plugin::Result;
+use lode_plugin::schemars::JsonSchema;
+use lode_plugin::serde::Deserialize;
+
+use super::forest;
+use super::forest::Grown;
+use crate::frame::Rows;
+use crate::params::Part;
+use crate::params::within;
+use crate::params::within_count;
+
+/// Parameters of gradient boosting.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(crate = "lode_plugin::serde", deny_unknown_fields, default)]
+#[schemars(crate = "lode_plugin::schemars")]
+pub struct BoostParams {
+    /// Share of each tree's step that is taken; smaller needs more rounds.
+    #[schemars(range(min = 0.001, max = 1.0), extend("x-tune" = {"low": 0.01, "high": 0.2, "scale": "log"}))]
+    pub learning_rate: f64,
+    /// Trees a member, at most; with two members or more held-out rows say how many are kept.
+    #[schemars(range(min = 1, max = 20_000))]
+    pub max_rounds: usize,
+    /// Models of an inner cross-validation whose mean is the result; each learns without its
+    /// part of the rows, which then judges it. 1: a single model of `max_rounds` trees.
+    #[schemars(range(min = 1, max = 16))]
+    pub members: usize,
+    /// Inner cross-validations, each with another cut; 0: by the number of rows.
+    #[schemars(range(min = 0, max = 16))]
+    pub repeats: usize,
+    /// Rounds without a better held-out loss before growing stops.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub patience: usize,
+    /// Splits between root and leaf, at most; 0: shallow and deep trees, blended.
+    #[schemars(range(min = 0, max = 64), extend("x-tune" = {"values": [0, 2, 3, 4, 6, 8]}))]
+    pub max_depth: usize,
+    /// Leaves a tree, at most; 0: by the depth.
+    #[schemars(range(min = 0, max = 4_096), extend("x-tune" = {"values": [0, 8, 16, 31]}))]
+    pub max_leaves: usize,
+    /// Rows in a leaf, at least; 0: by the number of rows.
+    #[schemars(range(min = 0, max = 1_000_000), extend("x-tune" = {"values": [0, 5, 20, 50, 100, 200]}))]
+    pub min_rows: usize,
+    /// Sum of curvatures in a leaf, at least.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub min_child_weight: f64,
+    /// Penalty on the magnitude of a leaf's value.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub l1: f64,
+    /// Penalty on the square of a leaf's value.
+    #[schemars(range(min = 0.0, max = 1e9), extend("x-tune" = {"low": 0.1, "high": 100.0, "scale": "log"}))]
+    pub l2: f64,
+    /// Gain that a split must pass.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub min_gain: f64,
+    /// Rows of the parent's value that are mixed into a leaf's.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub leaf_smoothing: f64,
+    /// Share of the rows drawn for a tree.
+    #[schemars(range(min = 0.01, max = 1.0), extend("x-tune" = {"low": 0.5, "high": 1.0, "scale": "linear"}))]
+    pub row_share: f64,
+    /// Share of the columns drawn for a tree; 0: by the depth.
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-tune" = {"values": [0.0, 0.3, 0.5, 0.8, 1.0]}))]
+    pub column_share: f64,
+    /// Bins of a number column, missing values apart.
+    #[schemars(range(min = 2, max = 255))]
+    pub max_bins: usize,
+    /// Rows of the overall mean that are mixed into a level's statistic.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub category_smoothing: f64,
+    /// Rows from which a level's own rows are trusted to place it among the levels.
+    #[schemars(range(min = 0.0, max = 1e9))]
+    pub category_rows: f64,
+}
+
+impl Default for BoostParams {
+    fn default() -> Self {
+        let tuned = GbdtParams::default();
+        Self {
+            learning_rate: tuned.learning_rate,
+            max_rounds: tuned.max_rounds,
+            members: tuned.members,
+            repeats: tuned.repeats,
+            patience: tuned.patience,
+            max_depth: tuned.max_depth,
+            max_leaves: tuned.max_leaves,
+            min_rows: tuned.min_rows,
+            min_child_weight: tuned.min_child_weight,
+            l1: tuned.l1,
+            l2: tuned.l2,
+            min_gain: tuned.min_gain,
+            leaf_smoothing: tuned.leaf_smoothing,
+            row_share: tuned.row_share,
+            column_share: tuned.column_share,
+            max_bins: tuned.max_bins,
+            category_smoothing: tuned.category_smoothing,
+            category_rows: tuned.category_rows,
+        }
+    }
+}
+
+impl Part for BoostParams {
+    fn check(&self) -> Result<()> {
+        within("learning_rate", self.learning_rate, 0.001, 1.0)?;
+        within_count("max_rounds", self.max_rounds, 1, 20_000)?;
+        within_count("members", self.members, 1, 16)?;
+        within_count("repeats", self.repeats, 0, 16)?;
+        within_count("patience", self.patience, 1, 1_000)?;
+        within_count("max_depth", self.max_depth, 0, 64)?;
+        match self.max_leaves {
+            0 => {}
+            leaves => within_count("max_leaves", leaves, 2, 4_096)?,
+        }
+        within_count("min_rows", self.min_rows, 0, 1_000_000)?;
+        within_count("max_bins", self.max_bins, 2, 255)?;
+        for (name, value) in [
+            ("min_child_weight", self.min_child_weight),
+            ("l1", self.l1),
+            ("l2", self.l2),
+            ("min_gain", self.min_gain),
+            ("leaf_smoothing", self.leaf_smoothing),
+            ("category_smoothing", self.category_smoothing),
+            ("category_rows", self.category_rows),
+        ] {
+            within(name, value, 0.0, 1e9)?;
+        }
+        within("row_share", self.row_share, 0.01, 1.0)?;
+        within("column_share", self.column_share, 0.0, 1.0)
+    }
+}
+
+/// What was boosted.
+pub(super) struct Boosted {
+    pub(super) model: Grown,
+    pub(super) fit: GbdtFit,
+}
+
+/// Boosts trees for `targets`; gives the scorer and the rest of the fit, whose model it has.
+pub(super) fn boost(
+    params: &BoostParams,
+    objective: Objective,
+    (rows, targets, weights): (&Rows<'_>, &[f64], Option<&[f64]>),
+    cx: &Context<'_>,
+    go_on: lode_numeric::Progress<'_>,
+) -> Result<Boosted> {
+    let asked = GbdtParams {
+        objective,
+        learning_rate: params.learning_rate,
+        max_rounds: params.max_rounds,
+        members: params.members,
+        repeats: params.repeats,
+        patience: params.patience,
+        max_depth: params.max_depth,
+        max_leaves: params.max_leaves,
+        min_rows: params.min_rows,
+        min_child_weight: params.min_child_weight,
+        l1: params.l1,
+        l2: params.l2,
+        min_gain: params.min_gain,
+        leaf_smoothing: params.leaf_smoothing,
+        row_share: params.row_share,
+        column_share: params.column_share,
+        max_bins: params.max_bins,
+        category_smoothing: params.category_smoothing,
+        category_rows: params.category_rows,
+        seed: cx.seed(),
+        threads: cx.threads(),
+    };
+    let table = forest::table(rows)?;
+    let fit = gbdt::fit(&table, targets, weights, &asked, go_on).map_err(forest::failed)?;
+    let margins = fit.model.margins(&table, cx.threads());
+    let model = Grown::new(fit.model.clone(), &margins.map_err(forest::failed)?);
+    Ok(Boosted { model, fit })
+}
+
+impl Boosted {
+    /// Rounds of the shape of trees with the largest share in the model.
+    pub(super) fn rounds(&self) -> f64 {
+        self.main_shape().map_or(0.0, |shape| shape.rounds as f64)
+    }
+
+    fn main_shape(&self) -> Option<&ShapeFit> {
+        let shapes = self.fit.shapes.iter();
+        shapes.max_by(|a, b| a.share.total_cmp(&b.share))
+    }
+
+    /// Numbers about the run.
+    pub(super) fn metrics(&self) -> Vec<(&'static str, f64)> {
+        let mut metrics = vec![
+            ("rounds", self.rounds()),
+            ("trees", self.fit.model.n_trees() as f64),
+        ];
+        if let Some(shape) = self.main_shape() {
+            metrics.push(("max_depth", shape.max_depth as f64));
+            metrics.push(("share_of_depth", shape.share));
+        }
+        metrics
+    }
+}

@@ -326,9 +326,10 @@ async fn what_was_recorded_later_teaches_nothing() -> Result<()> {
         });
         if name != "plain" {
             view["events"] = json!(["sales", name]);
-            view["features"][2] = json!({
+            let features = view["features"].as_array_mut().context("features")?;
+            features.push(json!({
                 "name": "notes", "kind": "frequency", "events": name, "params": {"window": "30d"}
-            });
+            }));
         }
         let file = engine.data().join(format!("{name}.json"));
         std::fs::write(&file, view.to_string())?;

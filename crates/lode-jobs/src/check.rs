@@ -4,6 +4,7 @@
 //! again after a restart, on the versions that were pinned the first time.
 
 pub(crate) mod base_model;
+mod batch;
 mod bind;
 mod columns;
 mod evaluation;
@@ -37,12 +38,16 @@ use crate::InputRef;
 use crate::InputSource;
 use crate::JobSpec;
 use crate::JobState;
+use crate::Model;
 use crate::PinnedInput;
 use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
 use crate::alias::resolve_model;
+pub(crate) use crate::check::batch::Blocked;
+pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
 use crate::features;
@@ -76,6 +81,8 @@ pub(crate) struct Checked {
     pub(crate) base_model_sha256: Option<String>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
+    /// Scores everybody instead of fitting.
+    pub(crate) batch: Option<CheckedBatch>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -99,6 +106,24 @@ pub(crate) struct KeptColumns {
     pub(crate) is_new: Option<String>,
 }
 
+impl BoundInput {
+    /// What its columns mean, where that is known.
+    pub(crate) fn descriptions(&self) -> BTreeMap<String, String> {
+        let mut descriptions = BTreeMap::new();
+        let view = match &self.source {
+            BoundSource::Features { view, .. } => view.view(),
+            BoundSource::TrainingSet(set) => set.view.view(),
+            _ => return descriptions,
+        };
+        for feature in view.features() {
+            for (column, _) in &feature.columns {
+                descriptions.insert(column.clone(), feature.description.clone());
+            }
+        }
+        descriptions
+    }
+}
+
 /// Where an input's rows come from; the snapshots hold the versions.
 pub(crate) enum BoundSource {
     Dataset(Arc<Snapshot>),
@@ -119,6 +144,12 @@ pub(crate) enum BoundSource {
         as_of: Timestamp,
     },
     TrainingSet(Box<TrainingSource>),
+    /// Everybody whom a model of a training set scores.
+    Subjects {
+        subjects: Box<training::Subjects>,
+        model: Box<Model>,
+        as_of: Timestamp,
+    },
 }
 
 /// A column that the algorithm gets.
@@ -140,6 +171,9 @@ pub(crate) struct Checker<'a> {
 impl Checker<'_> {
     /// Checks a spec; `again` is what an earlier check fixed.
     pub(crate) fn check(&self, spec: &JobSpec, again: Option<&Provenance>) -> Result<Checked> {
+        if let Some(batch) = &spec.batch_score {
+            return self.batch(spec, batch, again);
+        }
         let pinned = again.map(|provenance| provenance.inputs.as_slice());
         let algorithm = self.algorithm(spec, again)?;
         let params_json =
@@ -209,6 +243,7 @@ impl Checker<'_> {
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
+            batch: None,
         })
     }
 
@@ -354,18 +389,7 @@ impl Checker<'_> {
                         as_of.unwrap_or_else(|| SystemClock.now()),
                     ),
                 };
-                let json = serde_json::from_str(&declaration)?;
-                let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
-                let mut columns = arrow_columns(&view.view().schema())?;
-                // It is the same in all rows, and no feature.
-                columns.retain(|column| column.name != "as_of");
-                let view = Box::new(view);
-                let source = BoundSource::Features {
-                    view,
-                    declaration,
-                    as_of: time,
-                };
-                Ok((source, columns))
+                self.features(declaration, time, pins)
             }
             InputSource::TrainingSet(set) => {
                 let (store, sql) = (self.store, self.sql);
@@ -390,6 +414,26 @@ impl Checker<'_> {
                 Ok((BoundSource::TrainingSet(Box::new(source)), columns))
             }
         }
+    }
+
+    /// A feature view by its declaration.
+    fn features(
+        &self,
+        declaration: String,
+        as_of: Timestamp,
+        pins: &mut Pins<'_>,
+    ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        let json = serde_json::from_str(&declaration)?;
+        let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
+        let mut columns = arrow_columns(&view.view().schema())?;
+        // It is the same in all rows, and no feature.
+        columns.retain(|column| column.name != "as_of");
+        let source = BoundSource::Features {
+            view: Box::new(view),
+            declaration,
+            as_of,
+        };
+        Ok((source, columns))
     }
 
     fn output_columns(
@@ -500,6 +544,12 @@ struct Pins<'a> {
 }
 
 impl Pins<'_> {
+    /// The time of an input as it was pinned.
+    fn as_of(&self, input: &str) -> Option<Timestamp> {
+        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
+        pinned.find_map(|pinned| pinned.as_of)
+    }
+
     /// The view of an input as it was pinned.
     fn features(&self, input: &str) -> Option<(String, Timestamp)> {
         let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
@@ -537,6 +587,7 @@ impl Checked {
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
             tuning: self.tuning.clone(),
+            batch: None,
         }
     }
 
@@ -560,6 +611,7 @@ impl Checked {
                     features = Some(declaration.clone());
                     view.snapshots()
                 }
+                BoundSource::Subjects { subjects, .. } => subjects.snapshots(),
                 BoundSource::TrainingSet(set) => {
                     features = Some(set.declaration.clone());
                     training = Some(serde_json::to_string(&set.resolved)?);

@@ -36,6 +36,10 @@ use crate::Progress;
 use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::batch;
+use crate::card;
+use crate::card::Card;
+use crate::check::BoundColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
@@ -44,6 +48,8 @@ use crate::input;
 use crate::input::Until;
 use crate::jobs::model_ids;
 use crate::judge;
+use crate::profile;
+use crate::profile::Profile;
 use crate::tags;
 use crate::training;
 use crate::tune;
@@ -89,6 +95,9 @@ pub(crate) struct Bounds {
 impl Bench<'_> {
     /// Carries out `job`.
     pub(crate) fn carry_out(&self, job: &Job, checked: &Checked) -> Result<Made> {
+        if let Some(batch) = &checked.batch {
+            return batch::carry_out(self, job, checked, batch);
+        }
         let bounds = self.bounds(job);
         let Some(plan) = &checked.tuning else {
             return self.judge_and_fit(job, checked, bounds, None);
@@ -122,11 +131,7 @@ impl Bench<'_> {
     ) -> Result<Made> {
         let spec = &checked.algorithm.spec;
         let mut metrics = BTreeMap::new();
-        let mut keep = Keep {
-            store: self.store,
-            area: Area::Outputs,
-            files: Vec::new(),
-        };
+        let mut keep = Keep::new(self.store, Area::Outputs);
         let stem = format!("{}-{}", job.number, job.provenance.attempts);
 
         let mut fit_start = 0.0;
@@ -145,11 +150,7 @@ impl Bench<'_> {
             let file = keep.create(&format!("{stem}-{}.arrow", output.name))?;
             files.push((output.name.clone(), file));
         }
-        let mut keep_models = Keep {
-            store: self.store,
-            area: Area::Models,
-            files: Vec::new(),
-        };
+        let mut keep_models = Keep::new(self.store, Area::Models);
         let mut model_files = Vec::new();
         let names = std::iter::once("").chain(spec.models.iter().map(|model| model.name.as_str()));
         for (id, name) in model_ids(&job.id, spec)?.into_iter().zip(names) {
@@ -164,6 +165,10 @@ impl Bench<'_> {
         for bound in checked.inputs.iter() {
             inputs.push(self.open_input(bound, bounds)?);
         }
+        let rows = match inputs.first() {
+            Some(first) if spec.outcome().is_some() => again(&first.files)?,
+            _ => Vec::new(),
+        };
         let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
         let mut raw = BTreeMap::new();
         for (output, (_, file)) in spec.outputs.iter().zip(&mut written) {
@@ -264,6 +269,15 @@ impl Bench<'_> {
                 return Err(destroyed(&spec.id, "model"));
             }
             self.store.adopt_file(Area::Models, &file_name)?;
+            if name.is_empty() && !rows.is_empty() {
+                let card = Card {
+                    profile: Some(self.profile(checked, &stem, again(&rows)?)?),
+                    ..Card::default()
+                };
+                let card_name = card::file_name(&file_name);
+                card::write(&mut keep_models.create(&card_name)?, card)?;
+                self.store.adopt_file(Area::Models, &card_name)?;
+            }
             let kept = Kept {
                 id,
                 name,
@@ -286,7 +300,12 @@ impl Bench<'_> {
             for output in spec.outputs.iter().filter(|o| !o.write_back.is_empty()) {
                 let file = format!("{stem}-{}.arrow", output.name);
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
-                let n = tags::write_back(self.store, job, output, &table, self.clock.now())?;
+                let by = tags::By {
+                    job: &job.id,
+                    algorithm: &checked.algorithm.spec.id,
+                    time: self.clock.now(),
+                };
+                let n = tags::write_back(self.store, by, output, &table, None)?;
                 written_back = written_back.max(n.customers);
                 if n.repeated > 0 {
                     (self.report)(EventKind::Log {
@@ -299,8 +318,8 @@ impl Bench<'_> {
                 }
             }
         }
-        keep.files.clear();
-        keep_models.files.clear();
+        keep.release();
+        keep_models.release();
         Ok(Made {
             outputs,
             models,
@@ -388,7 +407,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn bounds(&self, job: &Job) -> Bounds {
+    pub(crate) fn bounds(&self, job: &Job) -> Bounds {
         let limits = job.spec.limits;
         let or = |value: u64, default: u64| if value == 0 { default } else { value };
         let timeout = or(limits.timeout_millis, self.options.timeout_millis);
@@ -401,6 +420,30 @@ impl Bench<'_> {
             memory_bytes: or(limits.memory_bytes, self.options.memory_bytes),
             deadline: Instant::now() + Duration::from_millis(timeout),
         }
+    }
+
+    /// The distributions of what a model was made from; `rows` are the files of the first input.
+    fn profile(&self, checked: &Checked, stem: &str, rows: Vec<File>) -> Result<Profile> {
+        let input = checked.inputs.first();
+        let input = input.ok_or_else(|| Error::bug("a model of no rows"))?;
+        let table = Table::open(rows)?;
+        let mut scores = None;
+        let mut outputs = checked.algorithm.spec.outputs.iter();
+        if outputs.any(|output| output.name == "scores") {
+            let file = self
+                .store
+                .open_file(Area::Outputs, &format!("{stem}-scores.arrow"))?;
+            scores = Some(Table::open(vec![file])?);
+        }
+        let scored = scores
+            .as_ref()
+            .filter(|t| t.schema().index_of("score").is_ok());
+        profile::make(&profile::Rows {
+            table: &table,
+            columns: &signature(&input.columns),
+            descriptions: &input.descriptions(),
+            scores: scored.map(|table| (table, "score")),
+        })
     }
 
     fn model(&self, job: &Job, checked: &Checked, metrics: &[Metric], kept: Kept) -> Model {
@@ -420,14 +463,7 @@ impl Bench<'_> {
             sha256: kept.sha256,
             provenance: job.provenance.clone(),
             seed: job.spec.seed,
-            signature: columns
-                .iter()
-                .map(|column| SignatureColumn {
-                    name: column.name.clone(),
-                    column_type: column.column_type.for_algorithms(),
-                    role: column.role,
-                })
-                .collect(),
+            signature: signature(columns),
             dataset: first.and_then(|input| match &input.source {
                 BoundSource::Dataset(snapshot) => Some(snapshot.dataset().id.clone()),
                 _ => None,
@@ -475,20 +511,34 @@ struct Kept {
 }
 
 /// Files of a job that has no final record yet; removed on drop unless it gets one.
-struct Keep<'a> {
+pub(crate) struct Keep<'a> {
     store: &'a Store,
     area: Area,
     files: Vec<String>,
 }
 
-impl Keep<'_> {
-    fn create(&mut self, name: &str) -> Result<File> {
+impl<'a> Keep<'a> {
+    pub(crate) fn new(store: &'a Store, area: Area) -> Self {
+        Self {
+            store,
+            area,
+            files: Vec::new(),
+        }
+    }
+
+    /// Lets the files stay: the job is about to get its final record.
+    pub(crate) fn release(&mut self) {
+        self.files.clear();
+    }
+
+    pub(crate) fn create(&mut self, name: &str) -> Result<File> {
         let file = self.store.create_file(self.area, name)?;
         self.files.push(name.to_owned());
         Ok(file)
     }
 
-    fn adopt(
+    /// Gives a table that is written its final name.
+    pub(crate) fn adopt(
         &self,
         stem: &str,
         name: &str,
@@ -526,6 +576,23 @@ fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec
         .map(|(name, file)| Ok((name.clone(), file.try_clone()?)))
         .collect::<std::io::Result<_>>()
         .map_err(|error| unwritable(&error))
+}
+
+/// The columns as the algorithm sees them.
+fn signature(columns: &[BoundColumn]) -> Vec<SignatureColumn> {
+    let columns = columns.iter().map(|column| SignatureColumn {
+        name: column.name.clone(),
+        column_type: column.column_type.for_algorithms(),
+        role: column.role,
+    });
+    columns.collect()
+}
+
+/// The same files once more, to be read again.
+fn again(files: &[File]) -> Result<Vec<File>> {
+    let files = files.iter().map(File::try_clone);
+    let files = files.collect::<std::io::Result<_>>();
+    files.map_err(|error| unwritable(&error))
 }
 
 /// Length and SHA-256 of a file, in hexadecimal.

@@ -281,12 +281,7 @@ fn parts(
             Truth::Amount(truth) => {
                 let predicted = of(&held.raw);
                 let actual: Vec<f64> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
-                Part::Amount {
-                    order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
-                    predicted,
-                    actual,
-                    share,
-                }
+                Part::amount(predicted, actual, share)?
             }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
@@ -303,6 +298,16 @@ fn parts(
 }
 
 impl Part {
+    /// Rows with an amount.
+    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+        Ok(Self::Amount {
+            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+            predicted,
+            actual,
+            share,
+        })
+    }
+
     /// Rows with a yes or no.
     pub(super) fn binary(
         margin: Vec<f64>,

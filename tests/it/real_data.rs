@@ -363,10 +363,9 @@ fn online_retail_holds_next_month() -> Result<()> {
     let engine = Engine::start()?;
     engine.lode(["ingest", "sales", path(&file)])?.text()?;
     let train = |id: &str, args: &[&str]| -> Result<Value> {
-        let args =
-            args.iter()
-                .chain(&["--events", "sales", "--no-alias", "--id", id, "-o", "json"]);
-        engine.lode(["train"].iter().chain(args))?.json()
+        let rest = ["--events", "sales", "--no-alias", "--id", id, "-o", "json"];
+        let args = ["train"].iter().chain(args).chain(&rest);
+        engine.lode(args)?.json()
     };
 
     let churn = train("churn", &["churn.logistic", "--horizon", "90d"])?;

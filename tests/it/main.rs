@@ -6,6 +6,7 @@ mod aliases;
 mod asof;
 mod budgets;
 mod compare;
+mod contacts;
 mod damage;
 mod determinism;
 mod fault_table;

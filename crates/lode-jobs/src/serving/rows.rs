@@ -274,7 +274,8 @@ fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureCol
     scored_columns(signature)
 }
 
-fn field(column: &SignatureColumn) -> Field {
+/// A column of the model, with its role.
+pub(crate) fn field(column: &SignatureColumn) -> Field {
     let field = Field::new(
         &column.name,
         column.column_type.for_algorithms().to_arrow(),

@@ -78,6 +78,7 @@ pub use training::top_values;
 pub use view::FeatureInfo;
 pub use view::Lookup;
 pub use view::View;
+pub use words::Phrase;
 pub use words::words;
 
 #[cfg(test)]

@@ -14,69 +14,94 @@ use meaning::name_words;
 use number::days;
 use number::plain;
 
-/// A feature's value in words.
-///
-/// `name` is the column's, `description` its exact meaning as [`crate::FeatureInfo`] gives it
-/// (empty: not known), `value` as people write it (none: no value), and `typical` what most
-/// customers have there, which stands in brackets behind what differs from it.
+/// A feature's value in words; see [`Phrase`].
 pub fn words(name: &str, description: &str, value: Option<&str>, typical: Option<&str>) -> String {
-    let meaning = meaning(name, description);
-    let Some(value) = value else {
-        return unknown(name, &meaning);
-    };
-    let number = value.parse::<f64>().ok().filter(|value| value.is_finite());
-    let usual = typical.and_then(|typical| typical.parse::<f64>().ok());
-    match (number, &meaning) {
-        (Some(number), Meaning::Recency { thing }) => {
-            // Whoever was here lately is told by when, whoever was not by how long.
-            let long = usual.is_none_or(|usual| number > usual);
-            let said = match long {
-                true => format!("no {} for {}", thing.one(), days(number)),
-                false => format!("last {} {} ago", thing.one(), days(number)),
-            };
-            beside(said, &days(number), usual.map(days))
+    Phrase::new(name, description, typical).say(value)
+}
+
+/// A feature that is ready to be told of many customers.
+#[derive(Debug)]
+pub struct Phrase {
+    /// The column's name in words.
+    name: String,
+    meaning: Meaning,
+    typical: Option<String>,
+}
+
+impl Phrase {
+    /// Reads what there is to say of a feature: `name` is the column's, `description` its exact
+    /// meaning as [`crate::FeatureInfo`] gives it (empty: not known), `typical` what most customers
+    /// have there, as people write it.
+    pub fn new(name: &str, description: &str, typical: Option<&str>) -> Self {
+        Self {
+            name: name_words(name),
+            meaning: meaning(name, description),
+            typical: typical.map(str::to_owned),
         }
-        (Some(number), Meaning::First { thing }) => {
-            let said = format!("first {} {} ago", thing.one(), days(number));
-            beside(said, &days(number), usual.map(days))
+    }
+
+    /// The words for a value as people write it (none: no value). What is typical stands in
+    /// brackets behind what differs from it.
+    pub fn say(&self, value: Option<&str>) -> String {
+        let Some(value) = value else {
+            return unknown(&self.name, &self.meaning);
+        };
+        let number = value.parse::<f64>().ok().filter(|value| value.is_finite());
+        match number {
+            Some(number) => self.number(number),
+            None => self.word(value),
         }
-        (Some(number), Meaning::Count { thing, over }) => {
-            let said = format!("{} {}{over}", plain(number), thing.many(number));
-            beside(said, &plain(number), usual.map(plain))
-        }
-        (Some(number), Meaning::Trend { of, over }) => {
-            let said = match number {
+    }
+
+    fn number(&self, number: f64) -> String {
+        let usual = self
+            .typical
+            .as_deref()
+            .and_then(|typical| typical.parse::<f64>().ok());
+        let in_days = |said: String| beside(said, &days(number), usual.map(days));
+        let as_is = |said: String| beside(said, &plain(number), usual.map(plain));
+        match &self.meaning {
+            Meaning::Recency { thing } => {
+                // Whoever was here lately is told by when, whoever was not by how long.
+                let long = usual.is_none_or(|usual| number > usual);
+                in_days(match long {
+                    true => format!("no {} for {}", thing.one(), days(number)),
+                    false => format!("last {} {} ago", thing.one(), days(number)),
+                })
+            }
+            Meaning::First { thing } => {
+                in_days(format!("first {} {} ago", thing.one(), days(number)))
+            }
+            Meaning::Count { thing, over } => {
+                as_is(format!("{} {}{over}", plain(number), thing.many(number)))
+            }
+            Meaning::Trend { of, over } => as_is(match number {
                 0.0 => format!("{of} neither rises nor falls{over}"),
                 fall if fall < 0.0 => format!("{of} falls by {} a day{over}", plain(-fall)),
                 rise => format!("{of} rises by {} a day{over}", plain(rise)),
-            };
-            beside(said, &plain(number), usual.map(plain))
+            }),
+            Meaning::Share { of, over } => {
+                let share = |share: f64| format!("{}%", plain(share * 100.0));
+                let said = format!("{} of {of}{over}", share(number));
+                beside(said, &share(number), usual.map(share))
+            }
+            Meaning::Days { what, over } => in_days(format!("{what} {}{over}", days(number))),
+            Meaning::Value { what, over } => as_is(format!("{what} {}{over}", plain(number))),
+            Meaning::Named => as_is(format!("{}: {}", self.name, plain(number))),
         }
-        (Some(number), Meaning::Share { of, over }) => {
-            let share = |share: f64| format!("{}%", plain(share * 100.0));
-            let said = format!("{} of {of}{over}", share(number));
-            beside(said, &share(number), usual.map(share))
-        }
-        (Some(number), Meaning::Days { what, over }) => {
-            let said = format!("{what} {}{over}", days(number));
-            beside(said, &days(number), usual.map(days))
-        }
-        (Some(number), Meaning::Value { what, over }) => {
-            let said = format!("{what} {}{over}", plain(number));
-            beside(said, &plain(number), usual.map(plain))
-        }
-        (Some(number), Meaning::Named) => {
-            let said = format!("{}: {}", name_words(name), plain(number));
-            beside(said, &plain(number), usual.map(plain))
-        }
-        (None, meaning) => {
-            let shown = yes_or_no(value);
-            let said = match meaning {
-                Meaning::Value { what, over } => format!("{what} {shown}{over}"),
-                _ => format!("{}: {shown}", name_words(name)),
-            };
-            beside(said, shown, typical.map(|word| yes_or_no(word).to_owned()))
-        }
+    }
+
+    fn word(&self, value: &str) -> String {
+        let shown = yes_or_no(value);
+        let said = match &self.meaning {
+            Meaning::Value { what, over } => format!("{what} {shown}{over}"),
+            _ => format!("{}: {shown}", self.name),
+        };
+        let typical = self
+            .typical
+            .as_deref()
+            .map(|word| yes_or_no(word).to_owned());
+        beside(said, shown, typical)
     }
 }
 
@@ -90,7 +115,7 @@ fn unknown(name: &str, meaning: &Meaning) -> String {
         Meaning::Days { what, over } | Meaning::Value { what, over } => {
             format!("{what} not known{over}")
         }
-        Meaning::Named => format!("{}: not known", name_words(name)),
+        Meaning::Named => format!("{name}: not known"),
     }
 }
 

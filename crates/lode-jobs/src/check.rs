@@ -9,6 +9,7 @@ mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod pins;
 mod tuning;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(crate) use crate::check::batch::CheckedBatch;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
+use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
 use crate::params;
@@ -79,10 +81,10 @@ pub(crate) struct Checked {
     pub(crate) base_model: Option<ModelId>,
     /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
-    /// What is searched before the fit.
-    pub(crate) tuning: Option<Arc<tune::Plan>>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
+    /// What is searched before the fit.
+    pub(crate) tuning: Option<Arc<tune::Plan>>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -104,24 +106,6 @@ pub(crate) struct KeptColumns {
     pub(crate) label_end: Option<String>,
     /// Whether its customer was new then.
     pub(crate) is_new: Option<String>,
-}
-
-impl BoundInput {
-    /// What its columns mean, where that is known.
-    pub(crate) fn descriptions(&self) -> BTreeMap<String, String> {
-        let mut descriptions = BTreeMap::new();
-        let view = match &self.source {
-            BoundSource::Features { view, .. } => view.view(),
-            BoundSource::TrainingSet(set) => set.view.view(),
-            _ => return descriptions,
-        };
-        for feature in view.features() {
-            for (column, _) in &feature.columns {
-                descriptions.insert(column.clone(), feature.description.clone());
-            }
-        }
-        descriptions
-    }
 }
 
 /// Where an input's rows come from; the snapshots hold the versions.
@@ -536,46 +520,6 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
     ))
 }
 
-/// Snapshots of one job: a dataset that is read twice is read at one version.
-struct Pins<'a> {
-    store: &'a Store,
-    pinned: Option<&'a [PinnedInput]>,
-    held: BTreeMap<DatasetId, Arc<Snapshot>>,
-}
-
-impl Pins<'_> {
-    /// The time of an input as it was pinned.
-    fn as_of(&self, input: &str) -> Option<Timestamp> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| pinned.as_of)
-    }
-
-    /// The view of an input as it was pinned.
-    fn features(&self, input: &str) -> Option<(String, Timestamp)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
-    }
-
-    /// The view and the resolved training set of an input as they were kept.
-    fn training(&self, input: &str) -> Option<(String, String)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.training.clone()?)))
-    }
-
-    fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
-        if let Some(held) = self.held.get(id) {
-            return Ok(Arc::clone(held));
-        }
-        let version = self
-            .pinned
-            .and_then(|pinned| pinned.iter().find(|input| input.dataset == *id))
-            .map(|input| input.version);
-        let snapshot = Arc::new(self.store.pin(id, version)?);
-        self.held.insert(id.clone(), Arc::clone(&snapshot));
-        Ok(snapshot)
-    }
-}
-
 impl Checked {
     /// The same job with another algorithm of the same inputs, and its parameters.
     pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
@@ -586,8 +530,8 @@ impl Checked {
             folds: self.folds,
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
-            tuning: self.tuning.clone(),
             batch: None,
+            tuning: self.tuning.clone(),
         }
     }
 

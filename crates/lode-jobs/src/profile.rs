@@ -7,8 +7,6 @@
 mod make;
 mod tally;
 
-use std::collections::BTreeMap;
-
 use arrow_array::Array;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -20,6 +18,7 @@ use serde::Serialize;
 use crate::Result;
 
 pub(crate) use make::Rows;
+pub(crate) use make::descriptions;
 pub(crate) use make::make;
 pub use tally::Drift;
 pub(crate) use tally::Tally;
@@ -71,16 +70,6 @@ pub(crate) enum Bins {
     Edges(Vec<f64>),
     /// One a word, in their order, and one for all others.
     Levels(Vec<String>),
-}
-
-impl Profile {
-    /// All that is known of features, by name.
-    pub(crate) fn glossary(&self) -> BTreeMap<&str, &FeatureProfile> {
-        let features = self.features.iter();
-        features
-            .map(|feature| (feature.name.as_str(), feature))
-            .collect()
-    }
 }
 
 impl Bins {

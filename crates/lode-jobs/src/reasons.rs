@@ -3,7 +3,7 @@
 //! Invariant: parts are passed on as they came, in their order and to the last bit, so that
 //! base and parts still add up to the margin.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::Array;
@@ -18,11 +18,12 @@ use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Fields;
+use lode_features::Phrase;
 use lode_types::Class;
 
 use crate::Error;
 use crate::Result;
-use crate::profile::FeatureProfile;
+use crate::profile::Profile;
 
 /// The column of a plugin's answer.
 pub(crate) const CONTRIBUTIONS: &str = "contributions";
@@ -116,12 +117,33 @@ fn part_fields() -> Fields {
     ])
 }
 
-/// A part in words, with what is known of its feature.
-pub(crate) fn words(part: &Part<'_>, glossary: &BTreeMap<&str, &FeatureProfile>) -> String {
-    let known = glossary.get(part.feature);
-    let description = known.map_or("", |known| known.description.as_str());
-    let typical = known.and_then(|known| known.typical.as_deref());
-    lode_features::words(part.feature, description, part.value, typical)
+/// What is known of a model's features, to tell their values in words.
+#[derive(Debug, Default)]
+pub(crate) struct Glossary {
+    phrases: HashMap<String, Phrase>,
+}
+
+impl Glossary {
+    /// Of the features of a profile; of no profile nothing is known but names.
+    pub(crate) fn of(profile: Option<&Profile>) -> Self {
+        let features = profile.iter().flat_map(|profile| &profile.features);
+        let phrases = features.map(|feature| {
+            let typical = feature.typical.as_deref();
+            let phrase = Phrase::new(&feature.name, &feature.description, typical);
+            (feature.name.clone(), phrase)
+        });
+        Self {
+            phrases: phrases.collect(),
+        }
+    }
+
+    /// A part in words.
+    pub(crate) fn words(&self, part: &Part<'_>) -> String {
+        match self.phrases.get(part.feature) {
+            Some(phrase) => phrase.say(part.value),
+            None => lode_features::words(part.feature, "", part.value, None),
+        }
+    }
 }
 
 fn failed(message: impl Into<String>) -> Error {

@@ -3,10 +3,10 @@
 //! Nothing of a job is visible before its final record says so: outputs and models are
 //! files without a record until then, and are removed when the job does not get there.
 
+mod keep;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::io::Seek;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -22,8 +22,6 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::ModelId;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::Error;
 use crate::EventKind;
@@ -54,6 +52,9 @@ use crate::tags;
 use crate::training;
 use crate::tune;
 use crate::tune::Found;
+pub(crate) use keep::Keep;
+use keep::digest;
+use keep::unwritable;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
@@ -302,6 +303,7 @@ impl Bench<'_> {
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
                 let by = tags::By {
                     job: &job.id,
+                    // What tuning chose, where it chose.
                     algorithm: &checked.algorithm.spec.id,
                     time: self.clock.now(),
                 };
@@ -441,7 +443,7 @@ impl Bench<'_> {
         profile::make(&profile::Rows {
             table: &table,
             columns: &signature(&input.columns),
-            descriptions: &input.descriptions(),
+            descriptions: &profile::descriptions(input),
             scores: scored.map(|table| (table, "score")),
         })
     }
@@ -510,66 +512,6 @@ struct Kept {
     sha256: String,
 }
 
-/// Files of a job that has no final record yet; removed on drop unless it gets one.
-pub(crate) struct Keep<'a> {
-    store: &'a Store,
-    area: Area,
-    files: Vec<String>,
-}
-
-impl<'a> Keep<'a> {
-    pub(crate) fn new(store: &'a Store, area: Area) -> Self {
-        Self {
-            store,
-            area,
-            files: Vec::new(),
-        }
-    }
-
-    /// Lets the files stay: the job is about to get its final record.
-    pub(crate) fn release(&mut self) {
-        self.files.clear();
-    }
-
-    pub(crate) fn create(&mut self, name: &str) -> Result<File> {
-        let file = self.store.create_file(self.area, name)?;
-        self.files.push(name.to_owned());
-        Ok(file)
-    }
-
-    /// Gives a table that is written its final name.
-    pub(crate) fn adopt(
-        &self,
-        stem: &str,
-        name: &str,
-        chart_hint: &str,
-        rows: u64,
-        file: File,
-    ) -> Result<Output> {
-        let file_name = format!("{stem}-{name}.arrow");
-        let (bytes, sha256) = digest(file)?;
-        self.store.adopt_file(self.area, &file_name)?;
-        Ok(Output {
-            name: name.to_owned(),
-            rows,
-            bytes,
-            sha256,
-            chart_hint: chart_hint.to_owned(),
-            file: file_name,
-        })
-    }
-}
-
-impl Drop for Keep<'_> {
-    fn drop(&mut self) {
-        for name in &self.files {
-            if let Err(error) = self.store.remove_file(self.area, name) {
-                tracing::warn!(file = name, error = %lode_types::chain(&error), "cannot remove a file of a failed job");
-            }
-        }
-    }
-}
-
 /// The same files once more, for a worker to write.
 fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec<(String, File)>> {
     files
@@ -595,41 +537,10 @@ fn again(files: &[File]) -> Result<Vec<File>> {
     files.map_err(|error| unwritable(&error))
 }
 
-/// Length and SHA-256 of a file, in hexadecimal.
-fn digest(mut file: File) -> Result<(u64, String)> {
-    let failed = |error: &std::io::Error| unwritable(error);
-    file.rewind().map_err(|error| failed(&error))?;
-    let mut hasher = Sha256::new();
-    let mut bytes = 0;
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut piece).map_err(|error| failed(&error))?;
-        if read == 0 {
-            break;
-        }
-        bytes += read as u64;
-        hasher.update(&piece[..read]);
-    }
-    let hex: String = hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok((bytes, hex))
-}
-
 fn destroyed(algorithm: &str, what: &str) -> Error {
     Error::new(
         Class::Bug,
         "PLUGIN_FAILED",
         format!("{algorithm} changed its {what} after it had given it"),
-    )
-}
-
-fn unwritable(error: &std::io::Error) -> Error {
-    Error::new(
-        Class::Unavailable,
-        "FILE_FAILED",
-        format!("a file of the job cannot be read or written: {error}"),
     )
 }

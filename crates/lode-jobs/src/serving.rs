@@ -35,8 +35,6 @@ use crate::Result;
 use crate::card;
 use crate::features;
 use crate::profile::Drift;
-use crate::profile::Profile;
-use crate::reasons;
 use crate::reasons::Contributions;
 use crate::training;
 
@@ -362,8 +360,6 @@ fn fill(
     let given = answer::given(scored)?;
     let labels = answer::text(scored, "label")?;
     let contributions = Contributions::of(scored)?;
-    let profile = open.card.profile.as_ref();
-    let glossary = profile.map(Profile::glossary).unwrap_or_default();
     let or_zero = |column: &Float64Array, row: usize| match column.is_valid(row) {
         true => column.value(row),
         false => 0.0,
@@ -382,7 +378,7 @@ fn fill(
                 feature: part.feature.to_owned(),
                 value: part.value.map(str::to_owned),
                 contribution: part.contribution,
-                text: reasons::words(&part, &glossary),
+                text: open.glossary.words(&part),
             })
             .collect();
     }

@@ -35,10 +35,10 @@ use crate::card::Card;
 use crate::check::Checked;
 use crate::check::CheckedBatch;
 use crate::check::ScoredColumn;
-use crate::profile::FeatureProfile;
 use crate::profile::Tally;
 use crate::reasons;
 use crate::reasons::Contributions;
+use crate::reasons::Glossary;
 use crate::reasons::Part;
 use crate::run::Bench;
 use crate::run::Bounds;
@@ -86,7 +86,7 @@ pub(super) struct Scoring<'a> {
     batch: &'a CheckedBatch,
     spec: &'a BatchScore,
     card: &'a Card,
-    glossary: BTreeMap<&'a str, &'a FeatureProfile>,
+    glossary: Glossary,
     scorer: Scorer,
     deadline: Instant,
     n_reasons: usize,
@@ -129,7 +129,7 @@ impl<'a> Scoring<'a> {
             batch,
             spec,
             card,
-            glossary: profile.map(|p| p.glossary()).unwrap_or_default(),
+            glossary: Glossary::of(profile),
             scorer,
             deadline: bounds.deadline,
             n_reasons: n_reasons as usize,
@@ -255,7 +255,7 @@ impl<'a> Scoring<'a> {
             }
             for (i, text) in texts.iter_mut().enumerate() {
                 let part = parts.get(i);
-                text.append_option(part.map(|part| reasons::words(part, &self.glossary)));
+                text.append_option(part.map(|part| self.glossary.words(part)));
             }
             let action = choose(&self.batch.actions, &parts);
             actions.append_option(action);

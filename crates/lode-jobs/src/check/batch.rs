@@ -233,7 +233,9 @@ impl Checker<'_> {
             let (store, sql) = (self.store, self.sql);
             let subjects = Subjects::pin(store, sql, model, &mut |id| pins.pin(id));
             let subjects = subjects.map_err(blame)?;
-            let as_of = match pins.as_of(INPUT).or(spec.as_of) {
+            let mut pinned = pins.pinned.into_iter().flatten();
+            let pinned = pinned.find(|pinned| pinned.input == INPUT);
+            let as_of = match pinned.and_then(|pinned| pinned.as_of).or(spec.as_of) {
                 Some(time) => time,
                 None => subjects.now().map_err(blame)?,
             };
@@ -296,6 +298,9 @@ fn alone(spec: &JobSpec) -> Result<()> {
     if spec.folds != 0 || spec.evaluation != Evaluation::default() {
         let found = "one".to_owned();
         return refused("spec.evaluation", "no evaluation", found);
+    }
+    if spec.tuning.is_some() {
+        return refused("spec.tuning", "no tuning", "one".to_owned());
     }
     if let Some(name) = spec.inputs.keys().find(|name| *name != INPUT) {
         let field = format!("spec.inputs.{name}");

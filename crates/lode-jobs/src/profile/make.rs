@@ -22,6 +22,8 @@ use super::word_at;
 use crate::Error;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::check::BoundInput;
+use crate::check::BoundSource;
 
 /// Bins of a number, without that for no value.
 const NUMBER_BINS: usize = 10;
@@ -80,6 +82,22 @@ pub(crate) fn make(rows: &Rows<'_>) -> Result<Profile> {
         score,
         features,
     })
+}
+
+/// What the columns of an input mean, where that is known.
+pub(crate) fn descriptions(input: &BoundInput) -> BTreeMap<String, String> {
+    let view = match &input.source {
+        BoundSource::Features { view, .. } => view.view(),
+        BoundSource::TrainingSet(set) => set.view.view(),
+        _ => return BTreeMap::new(),
+    };
+    let mut descriptions = BTreeMap::new();
+    for feature in view.features() {
+        for (column, _) in &feature.columns {
+            descriptions.insert(column.clone(), feature.description.clone());
+        }
+    }
+    descriptions
 }
 
 struct Made {

@@ -32,6 +32,7 @@ use crate::Options;
 use crate::Result;
 use crate::card;
 use crate::card::Card;
+use crate::reasons::Glossary;
 use crate::records;
 
 /// Models that are kept open; the least recently used one is closed for another.
@@ -41,6 +42,7 @@ const MAX_OPEN_MODELS: usize = 16;
 struct Entry {
     model: Arc<Model>,
     card: Arc<Card>,
+    glossary: Arc<Glossary>,
     /// By checksum of the library; more than one around a switch.
     pools: BTreeMap<String, Arc<Pool>>,
     last_used: Instant,
@@ -50,6 +52,7 @@ struct Entry {
 pub(super) struct OpenModel {
     pub(super) model: Arc<Model>,
     pub(super) card: Arc<Card>,
+    pub(super) glossary: Arc<Glossary>,
     pub(super) pool: Arc<Pool>,
 }
 
@@ -102,6 +105,7 @@ impl OpenModels {
             }
             let entry = Entry {
                 model,
+                glossary: Arc::new(Glossary::of(card.profile.as_ref())),
                 card,
                 pools: BTreeMap::new(),
                 last_used: Instant::now(),
@@ -122,6 +126,7 @@ impl OpenModels {
         let open = OpenModel {
             model: Arc::clone(&entry.model),
             card: Arc::clone(&entry.card),
+            glossary: Arc::clone(&entry.glossary),
             pool: Arc::clone(pool),
         };
         drop(entries);

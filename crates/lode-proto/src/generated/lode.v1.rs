@@ -1320,9 +1320,8 @@ pub mod algorithm_service_server {
 /// - "drift" of the score and each feature against the rows that the model was made from, as
 ///    GetDrift tells it of online calls.
 ///
-/// With JobSpec.write_back the score of each customer (of a demand model that of the best item) is
-/// written onto the customer under the key that the model's own job writes, with this job as its
-/// origin. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
+/// With JobSpec.write_back the score of each customer is written onto the customer under the key
+/// that the model's own job writes, with this job as its origin, if its algorithm writes scores. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
 /// INVALID_ACTION, OUT_OF_RANGE, WRONG_TASK name the field.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchScore {

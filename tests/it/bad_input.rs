@@ -75,6 +75,16 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
     let input = no_table.inputs.get_mut("customers").expect("it has one");
     let sql = "select who as customer_id from peple";
     input.source = Some(Source::Sql(sql.to_owned()));
+    let listed = v1::ListAlgorithmsRequest::default();
+    let listed = client.algorithms(listed).all().await?;
+    let ids: Vec<&str> = listed
+        .iter()
+        .filter_map(|algorithm| algorithm.name.strip_prefix("algorithms/"))
+        .collect();
+    let no_algorithm = format!(
+        r#"NotFound ALGORITHM_NOT_FOUND [spec.algorithm] no algorithm "segment.magic": expected one of {}"#,
+        ids.join(", ")
+    );
     let specs = [
         // unknown parameter
         (
@@ -114,7 +124,7 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         // unknown algorithm
         (
             work::spec("segment.magic", "customers", "people"),
-            r#"NotFound ALGORITHM_NOT_FOUND [spec.algorithm] no algorithm "segment.magic": expected one of churn.logistic, recommend.item-knn, recommend.popular, segment.kmeans, segment.rfm"#,
+            no_algorithm.as_str(),
         ),
         // unknown table of a query
         (

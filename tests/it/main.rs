@@ -6,6 +6,7 @@ mod aliases;
 mod asof;
 mod budgets;
 mod compare;
+mod contacts;
 mod damage;
 mod determinism;
 mod fault_table;
@@ -21,6 +22,7 @@ mod put_rows;
 mod reload;
 mod serving;
 mod sql;
+mod training;
 mod tuning;
 mod warm_start;
 

@@ -352,3 +352,48 @@ async fn hit_rate(client: &Client, model: &str, hidden: &BTreeMap<String, String
     }
     Ok(hits as f64 / hidden.len() as f64)
 }
+
+/// From raw lines to models that are judged on later dates: who leaves, who buys what, how much.
+#[test]
+fn online_retail_holds_next_month() -> Result<()> {
+    let test = "online_retail_holds_next_month";
+    let Some(file) = settings::real_data(test, "online_retail/online_retail.csv.gz") else {
+        return Ok(());
+    };
+    let engine = Engine::start()?;
+    engine.lode(["ingest", "sales", path(&file)])?.text()?;
+    let train = |id: &str, args: &[&str]| -> Result<Value> {
+        let rest = ["--events", "sales", "--no-alias", "--id", id, "-o", "json"];
+        let args = ["train"].iter().chain(args).chain(&rest);
+        engine.lode(args)?.json()
+    };
+
+    let churn = train("churn", &["churn.logistic", "--horizon", "90d"])?;
+    // The dates that have 90 days before and after them.
+    assert_eq!(metric(&churn, "training_dates")? as u32, 7);
+    // Counted by pandas: 13,449 customers at these dates had bought in the 90 days before.
+    assert_eq!(metric(&churn, "training_rows")? as u32, 13_449);
+    let auc = metric(&churn, "auc")?;
+    assert!((0.73..0.80).contains(&auc), "{auc}");
+    // New customers are told apart less well than old ones.
+    assert!(metric(&churn, "auc_new")? < metric(&churn, "auc_old")?);
+
+    let items = [
+        "demand.logistic",
+        "--horizon",
+        "30d",
+        "--top",
+        "5",
+        "--negatives",
+        "5",
+    ];
+    let demand = train(
+        "demand",
+        &[&items[..], &["--dates", "6", "--test-dates", "2"]].concat(),
+    )?;
+    let auc = metric(&demand, "auc")?;
+    assert!((0.70..0.90).contains(&auc), "{auc}");
+    let reach = metric(&demand, "contact_to_reach_80")?;
+    assert!(reach < 0.65, "{reach}");
+    Ok(())
+}

@@ -95,6 +95,12 @@ pub(crate) enum Command {
     Leaderboard(commands::leaderboard::Args),
     /// Score customers with a model
     Score(commands::score::Args),
+    /// Score everybody with a model, with reasons and actions
+    ScoreAll(commands::score_all::Args),
+    /// List whom to contact, why and with what, and what is to be expected of it
+    Contacts(commands::contacts::Args),
+    /// How far what a model is asked is from what it was made from
+    Drift(commands::drift::Args),
     /// The best items for a customer
     Recommend(commands::recommend::Args),
     /// Declare feature views, list them, and compute them as of any time

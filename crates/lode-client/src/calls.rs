@@ -162,6 +162,8 @@ unary! { ModelServiceClient:
     set_alias "SetAlias" (SetAliasRequest) -> SetAliasResponse;
     /// Compares two models on the rows that both were judged on.
     compare_models "CompareModels" (CompareModelsRequest) -> CompareModelsResponse;
+    /// How far what a model is asked is from what it was made from.
+    get_drift "GetDrift" (GetDriftRequest) -> GetDriftResponse;
 }
 
 unary! { ServingServiceClient:

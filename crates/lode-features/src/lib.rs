@@ -36,7 +36,8 @@ mod output; // as Arrow keeps them,
 mod stream; // from their events
 mod tally; // and numbers of those;
 
-mod training; // or a training set of it.
+mod training; // or a training set of it,
+mod words; // and told in plain words.
 
 mod cells;
 mod describe;
@@ -77,6 +78,8 @@ pub use training::top_values;
 pub use view::FeatureInfo;
 pub use view::Lookup;
 pub use view::View;
+pub use words::Phrase;
+pub use words::words;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 mod declarations;
 mod naive;
 mod training;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

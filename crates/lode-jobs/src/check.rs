@@ -4,10 +4,12 @@
 //! again after a restart, on the versions that were pinned the first time.
 
 pub(crate) mod base_model;
+mod batch;
 mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod pins;
 mod tuning;
 
 use std::collections::BTreeMap;
@@ -37,14 +39,19 @@ use crate::InputRef;
 use crate::InputSource;
 use crate::JobSpec;
 use crate::JobState;
+use crate::Model;
 use crate::PinnedInput;
 use crate::PinnedView;
 use crate::Provenance;
 use crate::ReadTable;
 use crate::Result;
 use crate::alias::resolve_model;
+pub(crate) use crate::check::batch::Blocked;
+pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
+use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
 use crate::params;
@@ -74,6 +81,8 @@ pub(crate) struct Checked {
     pub(crate) base_model: Option<ModelId>,
     /// Of its bytes.
     pub(crate) base_model_sha256: Option<String>,
+    /// Scores everybody instead of fitting.
+    pub(crate) batch: Option<CheckedBatch>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
 }
@@ -119,6 +128,12 @@ pub(crate) enum BoundSource {
         as_of: Timestamp,
     },
     TrainingSet(Box<TrainingSource>),
+    /// Everybody whom a model of a training set scores.
+    Subjects {
+        subjects: Box<training::Subjects>,
+        model: Box<Model>,
+        as_of: Timestamp,
+    },
 }
 
 /// A column that the algorithm gets.
@@ -140,6 +155,9 @@ pub(crate) struct Checker<'a> {
 impl Checker<'_> {
     /// Checks a spec; `again` is what an earlier check fixed.
     pub(crate) fn check(&self, spec: &JobSpec, again: Option<&Provenance>) -> Result<Checked> {
+        if let Some(batch) = &spec.batch_score {
+            return self.batch(spec, batch, again);
+        }
         let pinned = again.map(|provenance| provenance.inputs.as_slice());
         let algorithm = self.algorithm(spec, again)?;
         let params_json =
@@ -209,6 +227,7 @@ impl Checker<'_> {
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
+            batch: None,
         })
     }
 
@@ -354,18 +373,7 @@ impl Checker<'_> {
                         as_of.unwrap_or_else(|| SystemClock.now()),
                     ),
                 };
-                let json = serde_json::from_str(&declaration)?;
-                let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
-                let mut columns = arrow_columns(&view.view().schema())?;
-                // It is the same in all rows, and no feature.
-                columns.retain(|column| column.name != "as_of");
-                let view = Box::new(view);
-                let source = BoundSource::Features {
-                    view,
-                    declaration,
-                    as_of: time,
-                };
-                Ok((source, columns))
+                self.features(declaration, time, pins)
             }
             InputSource::TrainingSet(set) => {
                 let (store, sql) = (self.store, self.sql);
@@ -390,6 +398,26 @@ impl Checker<'_> {
                 Ok((BoundSource::TrainingSet(Box::new(source)), columns))
             }
         }
+    }
+
+    /// A feature view by its declaration.
+    fn features(
+        &self,
+        declaration: String,
+        as_of: Timestamp,
+        pins: &mut Pins<'_>,
+    ) -> Result<(BoundSource, Vec<BoundColumn>)> {
+        let json = serde_json::from_str(&declaration)?;
+        let view = PinnedView::pin(self.store, self.sql, &json, &mut |id| pins.pin(id))?;
+        let mut columns = arrow_columns(&view.view().schema())?;
+        // It is the same in all rows, and no feature.
+        columns.retain(|column| column.name != "as_of");
+        let source = BoundSource::Features {
+            view: Box::new(view),
+            declaration,
+            as_of,
+        };
+        Ok((source, columns))
     }
 
     fn output_columns(
@@ -492,40 +520,6 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
     ))
 }
 
-/// Snapshots of one job: a dataset that is read twice is read at one version.
-struct Pins<'a> {
-    store: &'a Store,
-    pinned: Option<&'a [PinnedInput]>,
-    held: BTreeMap<DatasetId, Arc<Snapshot>>,
-}
-
-impl Pins<'_> {
-    /// The view of an input as it was pinned.
-    fn features(&self, input: &str) -> Option<(String, Timestamp)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.as_of?)))
-    }
-
-    /// The view and the resolved training set of an input as they were kept.
-    fn training(&self, input: &str) -> Option<(String, String)> {
-        let mut pinned = self.pinned?.iter().filter(|pinned| pinned.input == input);
-        pinned.find_map(|pinned| Some((pinned.features.clone()?, pinned.training.clone()?)))
-    }
-
-    fn pin(&mut self, id: &DatasetId) -> Result<Arc<Snapshot>> {
-        if let Some(held) = self.held.get(id) {
-            return Ok(Arc::clone(held));
-        }
-        let version = self
-            .pinned
-            .and_then(|pinned| pinned.iter().find(|input| input.dataset == *id))
-            .map(|input| input.version);
-        let snapshot = Arc::new(self.store.pin(id, version)?);
-        self.held.insert(id.clone(), Arc::clone(&snapshot));
-        Ok(snapshot)
-    }
-}
-
 impl Checked {
     /// The same job with another algorithm of the same inputs, and its parameters.
     pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
@@ -536,6 +530,7 @@ impl Checked {
             folds: self.folds,
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
+            batch: None,
             tuning: self.tuning.clone(),
         }
     }
@@ -560,6 +555,7 @@ impl Checked {
                     features = Some(declaration.clone());
                     view.snapshots()
                 }
+                BoundSource::Subjects { subjects, .. } => subjects.snapshots(),
                 BoundSource::TrainingSet(set) => {
                     features = Some(set.declaration.clone());
                     training = Some(serde_json::to_string(&set.resolved)?);

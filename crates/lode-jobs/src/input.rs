@@ -33,6 +33,7 @@ use crate::check::BoundColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::records;
+use crate::training::SubjectsCall;
 
 /// How often a running query is checked against its time.
 const WATCH: Duration = Duration::from_millis(20);
@@ -106,6 +107,25 @@ pub(crate) fn open(
             let file = store.scratch_file()?;
             watched(until, |threads, stopped| {
                 view.write(sql, *as_of, threads, stopped, &file)
+            })?;
+            vec![file]
+        }
+        BoundSource::Subjects {
+            subjects,
+            model,
+            as_of,
+        } => {
+            let file = store.scratch_file()?;
+            watched(until, |threads, stopped| {
+                let call = SubjectsCall {
+                    sql,
+                    model,
+                    at: *as_of,
+                    customers: None,
+                    threads,
+                    stopped,
+                };
+                subjects.write(&call, &file)
             })?;
             vec![file]
         }

@@ -133,9 +133,12 @@ pub struct Provenance {
     /// created. Records of before have it in their spec alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelId>,
-    /// Of the model that it starts from, in hexadecimal, if there is one.
+    /// Of the model that it starts from or scores with, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model_sha256: Option<String>,
+    /// The model whose scores a batch score gives; its checksum stands above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
 }
 
 /// One run of an algorithm.

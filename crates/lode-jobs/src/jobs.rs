@@ -37,8 +37,10 @@ use crate::ScoreCall;
 use crate::Scored;
 use crate::alias;
 use crate::alias::resolve_model;
+use crate::card;
 use crate::check::Checker;
 use crate::judge;
+use crate::profile::Drift;
 use crate::records;
 use crate::scheduler::Scheduler;
 use crate::serving::Serving;
@@ -134,7 +136,10 @@ impl Jobs {
         };
         let checked = checker.check(&spec, None)?;
         let algorithm = Arc::clone(&checked.algorithm);
-        model_ids(id, &algorithm.spec)?;
+        let makes_models = checked.batch.is_none();
+        if makes_models {
+            model_ids(id, &algorithm.spec)?;
+        }
         let mut job = Job {
             id: id.clone(),
             number: 0,
@@ -159,6 +164,7 @@ impl Jobs {
                 attempts: 0,
                 base_model: checked.base_model.clone(),
                 base_model_sha256: checked.base_model_sha256.clone(),
+                model: checked.batch.as_ref().map(|batch| batch.model.id.clone()),
             },
             written_back: 0,
             create_time: self.options.clock.now(),
@@ -174,7 +180,9 @@ impl Jobs {
             return Ok((job, true));
         }
         // Under the turn: of two jobs whose models would have one id, the second is refused.
-        self.check_model_ids(id, &algorithm.spec)?;
+        if makes_models {
+            self.check_model_ids(id, &algorithm.spec)?;
+        }
         job.number = *turn;
         let job = self.scheduler.submit(turn, job, checked)?;
         Ok((job, false))
@@ -262,6 +270,7 @@ impl Jobs {
         for model in &job.models {
             if let Some(model) = records::model(&self.store, model)? {
                 writes.extend(records::delete_model(&model));
+                files.push((Area::Models, card::file_name(&model.file)));
                 files.push((Area::Models, model.file));
             }
         }
@@ -380,6 +389,15 @@ impl Jobs {
     /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that recommends; what the plugin says.
     pub fn score(&self, call: &ScoreCall) -> Result<(ModelId, Vec<Scored>)> {
         self.answer(&call.model, |id| self.serving.score(id, call))
+    }
+
+    /// How far what a model was asked online since the start is from what it was made from: the
+    /// rows, the score first, then the features, the farthest first.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `NO_PROFILE` for a model that was made before distributions were kept.
+    pub fn drift(&self, model: &ModelRef) -> Result<(ModelId, (u64, Vec<Drift>))> {
+        self.answer(model, |id| self.serving.drift(id))
     }
 
     /// The best items for a customer; says which model answered.

@@ -5,10 +5,12 @@
 //! the store so that a restart loses no job. It knows nothing of gRPC.
 //!
 //! Reading order: [`JobSpec`] is what a client asks; `check` refuses what cannot run;
-//! `scheduler` and `run` carry it out; `judge` judges it; `serving` answers online from pools of
-//! warm workers.
+//! `scheduler` and `run` carry it out; `judge` judges it; `batch` scores everybody; `serving`
+//! answers online from pools of warm workers.
 
 mod alias;
+mod batch;
+mod card;
 mod check;
 mod error;
 mod events;
@@ -18,7 +20,9 @@ mod job;
 mod jobs;
 mod judge;
 mod params;
+mod profile;
 mod ranking;
+mod reasons;
 mod records;
 mod run;
 mod scheduler;
@@ -61,6 +65,7 @@ pub use judge::Comparison;
 pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
+pub use profile::Drift;
 pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;
@@ -69,7 +74,10 @@ pub use serving::RecommendCall;
 pub use serving::ScoreCall;
 pub use serving::ScoreSubject;
 pub use serving::Scored;
+pub use spec::BatchScore;
 pub use spec::CalibrationMethod;
+pub use spec::ContactList;
+pub use spec::DoNotContact;
 pub use spec::Evaluation;
 pub use spec::InputRef;
 pub use spec::InputSource;

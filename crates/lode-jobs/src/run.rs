@@ -3,10 +3,10 @@
 //! Nothing of a job is visible before its final record says so: outputs and models are
 //! files without a record until then, and are removed when the job does not get there.
 
+mod keep;
+
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::io::Seek;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -22,8 +22,6 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::ModelId;
-use sha2::Digest;
-use sha2::Sha256;
 
 use crate::Error;
 use crate::EventKind;
@@ -36,6 +34,10 @@ use crate::Progress;
 use crate::Provenance;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::batch;
+use crate::card;
+use crate::card::Card;
+use crate::check::BoundColumn;
 use crate::check::BoundInput;
 use crate::check::BoundSource;
 use crate::check::Checked;
@@ -44,10 +46,15 @@ use crate::input;
 use crate::input::Until;
 use crate::jobs::model_ids;
 use crate::judge;
+use crate::profile;
+use crate::profile::Profile;
 use crate::tags;
 use crate::training;
 use crate::tune;
 use crate::tune::Found;
+pub(crate) use keep::Keep;
+use keep::digest;
+use keep::unwritable;
 
 /// Share of the progress bar that evaluation takes, when there is one.
 pub(crate) const EVALUATION_SHARE: f64 = 0.7;
@@ -89,6 +96,9 @@ pub(crate) struct Bounds {
 impl Bench<'_> {
     /// Carries out `job`.
     pub(crate) fn carry_out(&self, job: &Job, checked: &Checked) -> Result<Made> {
+        if let Some(batch) = &checked.batch {
+            return batch::carry_out(self, job, checked, batch);
+        }
         let bounds = self.bounds(job);
         let Some(plan) = &checked.tuning else {
             return self.judge_and_fit(job, checked, bounds, None);
@@ -122,11 +132,7 @@ impl Bench<'_> {
     ) -> Result<Made> {
         let spec = &checked.algorithm.spec;
         let mut metrics = BTreeMap::new();
-        let mut keep = Keep {
-            store: self.store,
-            area: Area::Outputs,
-            files: Vec::new(),
-        };
+        let mut keep = Keep::new(self.store, Area::Outputs);
         let stem = format!("{}-{}", job.number, job.provenance.attempts);
 
         let mut fit_start = 0.0;
@@ -145,11 +151,7 @@ impl Bench<'_> {
             let file = keep.create(&format!("{stem}-{}.arrow", output.name))?;
             files.push((output.name.clone(), file));
         }
-        let mut keep_models = Keep {
-            store: self.store,
-            area: Area::Models,
-            files: Vec::new(),
-        };
+        let mut keep_models = Keep::new(self.store, Area::Models);
         let mut model_files = Vec::new();
         let names = std::iter::once("").chain(spec.models.iter().map(|model| model.name.as_str()));
         for (id, name) in model_ids(&job.id, spec)?.into_iter().zip(names) {
@@ -164,6 +166,10 @@ impl Bench<'_> {
         for bound in checked.inputs.iter() {
             inputs.push(self.open_input(bound, bounds)?);
         }
+        let rows = match inputs.first() {
+            Some(first) if spec.outcome().is_some() => again(&first.files)?,
+            _ => Vec::new(),
+        };
         let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
         let mut raw = BTreeMap::new();
         for (output, (_, file)) in spec.outputs.iter().zip(&mut written) {
@@ -264,6 +270,15 @@ impl Bench<'_> {
                 return Err(destroyed(&spec.id, "model"));
             }
             self.store.adopt_file(Area::Models, &file_name)?;
+            if name.is_empty() && !rows.is_empty() {
+                let card = Card {
+                    profile: Some(self.profile(checked, &stem, again(&rows)?)?),
+                    ..Card::default()
+                };
+                let card_name = card::file_name(&file_name);
+                card::write(&mut keep_models.create(&card_name)?, card)?;
+                self.store.adopt_file(Area::Models, &card_name)?;
+            }
             let kept = Kept {
                 id,
                 name,
@@ -286,7 +301,13 @@ impl Bench<'_> {
             for output in spec.outputs.iter().filter(|o| !o.write_back.is_empty()) {
                 let file = format!("{stem}-{}.arrow", output.name);
                 let table = Table::open(vec![self.store.open_file(Area::Outputs, &file)?])?;
-                let n = tags::write_back(self.store, job, output, &table, self.clock.now())?;
+                let by = tags::By {
+                    job: &job.id,
+                    // What tuning chose, where it chose.
+                    algorithm: &checked.algorithm.spec.id,
+                    time: self.clock.now(),
+                };
+                let n = tags::write_back(self.store, by, output, &table, None)?;
                 written_back = written_back.max(n.customers);
                 if n.repeated > 0 {
                     (self.report)(EventKind::Log {
@@ -299,8 +320,8 @@ impl Bench<'_> {
                 }
             }
         }
-        keep.files.clear();
-        keep_models.files.clear();
+        keep.release();
+        keep_models.release();
         Ok(Made {
             outputs,
             models,
@@ -388,7 +409,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn bounds(&self, job: &Job) -> Bounds {
+    pub(crate) fn bounds(&self, job: &Job) -> Bounds {
         let limits = job.spec.limits;
         let or = |value: u64, default: u64| if value == 0 { default } else { value };
         let timeout = or(limits.timeout_millis, self.options.timeout_millis);
@@ -401,6 +422,30 @@ impl Bench<'_> {
             memory_bytes: or(limits.memory_bytes, self.options.memory_bytes),
             deadline: Instant::now() + Duration::from_millis(timeout),
         }
+    }
+
+    /// The distributions of what a model was made from; `rows` are the files of the first input.
+    fn profile(&self, checked: &Checked, stem: &str, rows: Vec<File>) -> Result<Profile> {
+        let input = checked.inputs.first();
+        let input = input.ok_or_else(|| Error::bug("a model of no rows"))?;
+        let table = Table::open(rows)?;
+        let mut scores = None;
+        let mut outputs = checked.algorithm.spec.outputs.iter();
+        if outputs.any(|output| output.name == "scores") {
+            let file = self
+                .store
+                .open_file(Area::Outputs, &format!("{stem}-scores.arrow"))?;
+            scores = Some(Table::open(vec![file])?);
+        }
+        let scored = scores
+            .as_ref()
+            .filter(|t| t.schema().index_of("score").is_ok());
+        profile::make(&profile::Rows {
+            table: &table,
+            columns: &signature(&input.columns),
+            descriptions: &profile::descriptions(input),
+            scores: scored.map(|table| (table, "score")),
+        })
     }
 
     fn model(&self, job: &Job, checked: &Checked, metrics: &[Metric], kept: Kept) -> Model {
@@ -420,14 +465,7 @@ impl Bench<'_> {
             sha256: kept.sha256,
             provenance: job.provenance.clone(),
             seed: job.spec.seed,
-            signature: columns
-                .iter()
-                .map(|column| SignatureColumn {
-                    name: column.name.clone(),
-                    column_type: column.column_type.for_algorithms(),
-                    role: column.role,
-                })
-                .collect(),
+            signature: signature(columns),
             dataset: first.and_then(|input| match &input.source {
                 BoundSource::Dataset(snapshot) => Some(snapshot.dataset().id.clone()),
                 _ => None,
@@ -474,52 +512,6 @@ struct Kept {
     sha256: String,
 }
 
-/// Files of a job that has no final record yet; removed on drop unless it gets one.
-struct Keep<'a> {
-    store: &'a Store,
-    area: Area,
-    files: Vec<String>,
-}
-
-impl Keep<'_> {
-    fn create(&mut self, name: &str) -> Result<File> {
-        let file = self.store.create_file(self.area, name)?;
-        self.files.push(name.to_owned());
-        Ok(file)
-    }
-
-    fn adopt(
-        &self,
-        stem: &str,
-        name: &str,
-        chart_hint: &str,
-        rows: u64,
-        file: File,
-    ) -> Result<Output> {
-        let file_name = format!("{stem}-{name}.arrow");
-        let (bytes, sha256) = digest(file)?;
-        self.store.adopt_file(self.area, &file_name)?;
-        Ok(Output {
-            name: name.to_owned(),
-            rows,
-            bytes,
-            sha256,
-            chart_hint: chart_hint.to_owned(),
-            file: file_name,
-        })
-    }
-}
-
-impl Drop for Keep<'_> {
-    fn drop(&mut self) {
-        for name in &self.files {
-            if let Err(error) = self.store.remove_file(self.area, name) {
-                tracing::warn!(file = name, error = %lode_types::chain(&error), "cannot remove a file of a failed job");
-            }
-        }
-    }
-}
-
 /// The same files once more, for a worker to write.
 fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec<(String, File)>> {
     files
@@ -528,27 +520,21 @@ fn copies<'a>(files: impl Iterator<Item = (&'a String, &'a File)>) -> Result<Vec
         .map_err(|error| unwritable(&error))
 }
 
-/// Length and SHA-256 of a file, in hexadecimal.
-fn digest(mut file: File) -> Result<(u64, String)> {
-    let failed = |error: &std::io::Error| unwritable(error);
-    file.rewind().map_err(|error| failed(&error))?;
-    let mut hasher = Sha256::new();
-    let mut bytes = 0;
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut piece).map_err(|error| failed(&error))?;
-        if read == 0 {
-            break;
-        }
-        bytes += read as u64;
-        hasher.update(&piece[..read]);
-    }
-    let hex: String = hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok((bytes, hex))
+/// The columns as the algorithm sees them.
+fn signature(columns: &[BoundColumn]) -> Vec<SignatureColumn> {
+    let columns = columns.iter().map(|column| SignatureColumn {
+        name: column.name.clone(),
+        column_type: column.column_type.for_algorithms(),
+        role: column.role,
+    });
+    columns.collect()
+}
+
+/// The same files once more, to be read again.
+fn again(files: &[File]) -> Result<Vec<File>> {
+    let files = files.iter().map(File::try_clone);
+    let files = files.collect::<std::io::Result<_>>();
+    files.map_err(|error| unwritable(&error))
 }
 
 fn destroyed(algorithm: &str, what: &str) -> Error {
@@ -556,13 +542,5 @@ fn destroyed(algorithm: &str, what: &str) -> Error {
         Class::Bug,
         "PLUGIN_FAILED",
         format!("{algorithm} changed its {what} after it had given it"),
-    )
-}
-
-fn unwritable(error: &std::io::Error) -> Error {
-    Error::new(
-        Class::Unavailable,
-        "FILE_FAILED",
-        format!("a file of the job cannot be read or written: {error}"),
     )
 }

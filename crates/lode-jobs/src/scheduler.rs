@@ -147,9 +147,10 @@ impl Scheduler {
         live.map(|live| lock(&live.job).clone())
     }
 
-    /// What a job that has not ended runs with.
+    /// What a job that has not ended makes models with.
     pub(crate) fn live_algorithm(&self, id: &JobId) -> Option<Arc<Loaded>> {
         let live = lock(&self.shared.queue).live.get(id).cloned();
+        let live = live.filter(|live| live.checked.batch.is_none());
         live.map(|live| Arc::clone(&live.checked.algorithm))
     }
 
@@ -157,7 +158,8 @@ impl Scheduler {
         &self.shared.events
     }
 
-    /// A live job that needs what `used` made, and how: "reads an output", "starts from a model".
+    /// A live job that needs what `used` made, and how: "reads an output", "starts from a model",
+    /// "scores with a model".
     pub(crate) fn user_of(&self, used: &Job) -> Option<(JobId, &'static str)> {
         let queue = lock(&self.shared.queue);
         let mut uses = queue.live.iter().filter_map(|(id, live)| {
@@ -170,6 +172,13 @@ impl Scheduler {
                 Some((id.clone(), "reads an output"))
             } else if starts.is_some_and(|model| used.models.contains(model)) {
                 Some((id.clone(), "starts from a model"))
+            } else if job
+                .provenance
+                .model
+                .as_ref()
+                .is_some_and(|model| used.models.contains(model))
+            {
+                Some((id.clone(), "scores with a model"))
             } else {
                 None
             }

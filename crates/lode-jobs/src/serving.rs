@@ -12,10 +12,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use arrow_array::Array;
+use arrow_array::Float64Array;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
-use arrow_schema::DataType;
 use lode_host::FailKind;
 use lode_host::Host;
 use lode_query::Sql;
@@ -29,20 +28,26 @@ use lode_types::ModelRef;
 use lode_types::Task;
 use lode_types::Value;
 
-use crate::Calibration;
 use crate::Error;
 use crate::Model;
 use crate::Options;
 use crate::Result;
+use crate::card;
 use crate::features;
+use crate::profile::Drift;
+use crate::reasons::Contributions;
 use crate::training;
 
+pub(crate) mod answer;
+mod drift;
 mod library;
 mod models;
 mod pool;
-mod rows;
+pub(crate) mod rows;
 mod sweeper;
 
+use drift::Watch;
+pub(crate) use library::library_of;
 use models::OpenModel;
 use models::OpenModels;
 use sweeper::Sweeper;
@@ -101,6 +106,8 @@ pub struct Reason {
     pub value: Option<String>,
     /// What it adds to the margin.
     pub contribution: f64,
+    /// The value in words, through the feature's description where it has one.
+    pub text: String,
 }
 
 /// A request for items.
@@ -140,6 +147,8 @@ pub(crate) struct Serving {
     store: Store,
     sql: Arc<Sql>,
     models: Arc<OpenModels>,
+    /// What was asked since the start.
+    drift: Watch,
     /// Closes idle workers; ends when this is dropped.
     _sweeper: Sweeper,
 }
@@ -159,6 +168,7 @@ impl Serving {
             store,
             sql,
             models,
+            drift: Watch::default(),
             _sweeper,
         })
     }
@@ -175,6 +185,7 @@ impl Serving {
     /// Closes a model that was deleted.
     pub(crate) fn forget(&self, id: &ModelId) {
         self.models.forget(id);
+        self.drift.forget(id);
     }
 
     /// Closes all models.
@@ -194,21 +205,42 @@ impl Serving {
         if present.is_empty() {
             return Ok(results);
         }
+        let asked = batch.clone();
         let batch = rows::with_option(batch, "explain", call.explain)?;
         let scored = self.call(&open, "customers", batch)?;
         if scored.num_rows() != present.len() {
-            return Err(plugin_failed(format!(
+            return Err(answer::failed(format!(
                 "expected {} scores, found {}",
                 present.len(),
                 scored.num_rows()
             )));
         }
-        let calibration = open.model.calibration.as_ref();
-        fill(&scored, &present, calibration, &mut results)?;
+        let scores = answer::given(&scored)?.final_scores(&open.model);
+        self.drift
+            .count(&open.model.id, &open.card, &asked, &scores)?;
+        fill(&scored, &scores, &open, &present, &mut results)?;
         if results.iter().any(|result| !result.item.is_empty()) {
             rows::best_first(&mut results);
         }
         Ok(results)
+    }
+
+    /// How far what a model was asked is from what it was made from, and of how many rows.
+    pub(crate) fn drift(&self, id: &ModelId) -> Result<(u64, Vec<Drift>)> {
+        let model = self.model(id)?;
+        let card = card::read(&self.store, &model.file)?;
+        let Some(profile) = &card.profile else {
+            return Err(Error::new(
+                Class::State,
+                "NO_PROFILE",
+                format!(
+                    "model {:?} was made before distributions were kept: make it anew to watch its drift",
+                    id.as_str()
+                ),
+            )
+            .at("model"));
+        };
+        Ok(self.drift.of(id, profile))
     }
 
     pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
@@ -217,10 +249,10 @@ impl Serving {
             return Err(wrong_task(&open.model, "recommendations", "Score"));
         }
         let scored = self.call(&open, "requests", rows::request(call)?)?;
-        let items = text(&scored, "item")?
-            .ok_or_else(|| plugin_failed("expected a column \"item\", found none"))?;
-        let scores = number(&scored, "score")?
-            .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
+        let items = answer::text(&scored, "item")?
+            .ok_or_else(|| answer::failed("expected a column \"item\", found none"))?;
+        let scores = answer::number(&scored, "score")?
+            .ok_or_else(|| answer::failed("expected a column \"score\", found none"))?;
         let personal = scored
             .column_by_name("personal")
             .and_then(|column| column.as_boolean_opt())
@@ -318,74 +350,39 @@ impl Serving {
     }
 }
 
-/// Takes over what the model says; a score that was calibrated when it was judged is so here too.
 fn fill(
     scored: &RecordBatch,
+    scores: &[f64],
+    open: &OpenModel,
     present: &[usize],
-    calibration: Option<&Calibration>,
     results: &mut [Scored],
 ) -> Result<()> {
-    let scores = number(scored, "score")?
-        .ok_or_else(|| plugin_failed("expected a column \"score\", found none"))?;
-    let margins = number(scored, "margin")?;
-    let bases = number(scored, "base")?;
-    let labels = text(scored, "label")?;
-    let contributions = scored
-        .column_by_name("contributions")
-        .and_then(|column| column.as_list_opt::<i32>());
+    let given = answer::given(scored)?;
+    let labels = answer::text(scored, "label")?;
+    let contributions = Contributions::of(scored)?;
+    let or_zero = |column: &Float64Array, row: usize| match column.is_valid(row) {
+        true => column.value(row),
+        false => 0.0,
+    };
     for (row, &i) in present.iter().enumerate() {
         let result = &mut results[i];
-        let margin = margins.as_ref().map(|margins| margins.value(row));
-        let score = scores.value(row);
-        result.score = calibration.map_or(score, |calibrated| calibrated.apply(score, margin));
-        result.margin = margin.unwrap_or(0.0);
-        result.base = bases.as_ref().map_or(0.0, |bases| bases.value(row));
+        result.score = scores[row];
+        result.margin = or_zero(&given.margins, row);
+        result.base = or_zero(&given.bases, row);
         if let Some(labels) = labels.as_ref().filter(|labels| labels.is_valid(row)) {
             labels.value(row).clone_into(&mut result.label);
         }
-        if let Some(contributions) = contributions {
-            result.reasons = reasons(&contributions.value(row))?;
-        }
+        let parts = contributions.iter().flat_map(|all| all.row(row));
+        result.reasons = parts
+            .map(|part| Reason {
+                feature: part.feature.to_owned(),
+                value: part.value.map(str::to_owned),
+                contribution: part.contribution,
+                text: open.glossary.words(&part),
+            })
+            .collect();
     }
     Ok(())
-}
-
-fn reasons(list: &dyn Array) -> Result<Vec<Reason>> {
-    let parts = list
-        .as_struct_opt()
-        .ok_or_else(|| plugin_failed("expected contributions as structs"))?;
-    let column = |name: &str| {
-        parts
-            .column_by_name(name)
-            .ok_or_else(|| plugin_failed(format!("expected {name:?} in contributions, found none")))
-    };
-    let features = arrow_cast::cast(column("feature")?, &DataType::Utf8)?;
-    let values = arrow_cast::cast(column("value")?, &DataType::Utf8)?;
-    let contributions = arrow_cast::cast(column("contribution")?, &DataType::Float64)?;
-    let (features, values) = (features.as_string::<i32>(), values.as_string::<i32>());
-    let contributions = contributions.as_primitive::<Float64Type>();
-    let reasons = (0..parts.len()).map(|i| Reason {
-        feature: features.value(i).to_owned(),
-        value: values.is_valid(i).then(|| values.value(i).to_owned()),
-        contribution: contributions.value(i),
-    });
-    Ok(reasons.collect())
-}
-
-fn number(batch: &RecordBatch, name: &str) -> Result<Option<arrow_array::Float64Array>> {
-    let Some(column) = batch.column_by_name(name) else {
-        return Ok(None);
-    };
-    let column = arrow_cast::cast(column, &DataType::Float64)?;
-    Ok(Some(column.as_primitive::<Float64Type>().clone()))
-}
-
-fn text(batch: &RecordBatch, name: &str) -> Result<Option<arrow_array::StringArray>> {
-    let Some(column) = batch.column_by_name(name) else {
-        return Ok(None);
-    };
-    let column = arrow_cast::cast(column, &DataType::Utf8)?;
-    Ok(Some(column.as_string::<i32>().clone()))
 }
 
 fn wrong_task(model: &Model, gives: &str, call: &str) -> Error {
@@ -411,8 +408,4 @@ fn late(model: &Model) -> Error {
             model.algorithm
         ),
     )
-}
-
-fn plugin_failed(message: impl Into<String>) -> Error {
-    Error::new(Class::Bug, "PLUGIN_FAILED", message)
 }

@@ -1,5 +1,7 @@
 //! What a client asks: the spec of a job, as it is stored.
 
+mod batch;
+
 use std::collections::BTreeMap;
 
 use lode_types::DatasetId;
@@ -13,11 +15,15 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::TrainingSpec;
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::DoNotContact;
 
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
-    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin.
+    /// Algorithm id, e.g. `churn.logistic`; `id@version` selects a version of its plugin. Empty
+    /// for a batch score, whose model says it.
     pub algorithm: String,
     /// Parameters as given; defaults are filled in when the job is checked.
     pub params: BTreeMap<String, Value>,
@@ -43,6 +49,9 @@ pub struct JobSpec {
     /// points at when the job is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_model: Option<ModelRef>,
+    /// Score everybody with a model instead of fitting one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_score: Option<BatchScore>,
     /// Search for parameters before the fit, if it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,

@@ -11,6 +11,7 @@ use lode_parts::Table;
 use lode_store::Store;
 use lode_store::Tag;
 use lode_types::CustomerId;
+use lode_types::JobId;
 use lode_types::OutputSpec;
 use lode_types::Role;
 use lode_types::TagKind;
@@ -20,7 +21,6 @@ use lode_types::WriteBack;
 use lode_types::role_of;
 
 use crate::Error;
-use crate::Job;
 use crate::Result;
 
 /// What a write-back did.
@@ -31,14 +31,24 @@ pub(crate) struct Written {
     pub(crate) repeated: u64,
 }
 
-/// Writes one output's columns back. Rows without a customer or without a value are passed
-/// over; of several rows of a customer the last one stays.
+/// Whose results are written, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct By<'a> {
+    pub(crate) job: &'a JobId,
+    /// Starts the tags' keys.
+    pub(crate) algorithm: &'a str,
+    pub(crate) time: Timestamp,
+}
+
+/// Writes one output's columns back: of all rows, or of those that `only` picks by their number.
+/// Rows without a customer or without a value are passed over; of several rows of a customer the
+/// last one stays.
 pub(crate) fn write_back(
     store: &Store,
-    job: &Job,
+    by: By<'_>,
     spec: &OutputSpec,
     table: &Table,
-    time: Timestamp,
+    only: Option<&dyn Fn(usize) -> bool>,
 ) -> Result<Written> {
     let schema = table.schema();
     let customer = schema
@@ -48,21 +58,19 @@ pub(crate) fn write_back(
         .ok_or_else(|| Error::bug(format!("output {:?} has no customer_id column", spec.name)))?;
     let mut customers = HashSet::new();
     let mut repeated = 0;
+    let (algorithm, _) = lode_host::split_algorithm(by.algorithm);
+    let mut before = 0;
     for batch in table.batches() {
         let batch = batch?;
+        let picked = |row: usize| only.is_none_or(|only| only(before + row));
         let ids = arrow_cast::cast(batch.column(customer), &DataType::Utf8)?;
         let ids = ids.as_string::<i32>();
         let mut tags = Vec::with_capacity(batch.num_rows() * spec.write_back.len());
         for wanted in &spec.write_back {
             let values = Values::of(&batch, wanted)?;
-            // A record of before has it in its spec alone.
-            let algorithm = match job.provenance.algorithm.as_str() {
-                "" => lode_host::split_algorithm(&job.spec.algorithm).0,
-                algorithm => algorithm,
-            };
             let key = format!("{algorithm}/{}", wanted.column);
             for row in 0..batch.num_rows() {
-                if ids.is_null(row) {
+                if ids.is_null(row) || !picked(row) {
                     continue;
                 }
                 let (Ok(id), Some(value)) = (CustomerId::parse(ids.value(row)), values.at(row))
@@ -73,17 +81,18 @@ pub(crate) fn write_back(
                     key: key.clone(),
                     kind: wanted.kind,
                     value,
-                    job: job.id.to_string(),
-                    time,
+                    job: by.job.to_string(),
+                    time: by.time,
                 };
                 tags.push((id, tag));
             }
         }
-        for id in ids.iter().flatten() {
-            if !customers.insert(id.to_owned()) {
+        for row in (0..ids.len()).filter(|&row| ids.is_valid(row) && picked(row)) {
+            if !customers.insert(ids.value(row).to_owned()) {
                 repeated += 1;
             }
         }
+        before += batch.num_rows();
         store.write_tags(tags)?;
     }
     Ok(Written {

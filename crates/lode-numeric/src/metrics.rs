@@ -25,6 +25,7 @@ mod ranking;
 
 pub use amount::Amount;
 pub use amount::AmountDecile;
+pub use amount::AmountOrder;
 pub use binary::Binary;
 pub use binary::Decile;
 pub use binary::GainsPoint;

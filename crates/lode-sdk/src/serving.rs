@@ -54,6 +54,8 @@ pub struct Reason {
     pub value: Value,
     /// What it adds to the margin.
     pub contribution: f64,
+    /// The value in words.
+    pub text: String,
 }
 
 /// A question for offers.
@@ -277,6 +279,7 @@ impl Score {
                         .map(convert::value_from_wire)
                         .unwrap_or_default(),
                     contribution: reason.contribution,
+                    text: reason.text,
                 })
                 .collect(),
             error: result.error.as_ref().map(convert::fault_from_wire),

@@ -3,29 +3,42 @@
 //! Does not know the questions. Invariant: a learner reads features through
 //! [`crate::Rows`] alone.
 
+mod amounts;
+mod boosting;
+mod cox;
+mod forest;
+mod gbdt;
+mod hazard;
 mod linear;
 mod logistic;
 mod regression;
-
-mod boosting;
-mod forest;
-mod gbdt;
+mod scorecard;
+mod survival;
 mod tree;
-
-mod amounts;
 mod two_stage;
 
 pub use boosting::BoostParams;
+pub use cox::Cox;
+pub use cox::CoxModel;
+pub use cox::CoxParams;
 pub use forest::Grown;
 pub use gbdt::AmountLoss;
 pub use gbdt::Gbdt;
 pub use gbdt::GbdtAmount;
 pub use gbdt::Loss;
+pub use hazard::Clock;
+pub use hazard::Hazard;
+pub use hazard::HazardModel;
+pub use hazard::HazardParams;
 pub use linear::Linear;
 pub use linear::LinearParams;
 pub use logistic::Logistic;
 pub use logistic::LogisticParams;
 pub use regression::Regression;
+pub use scorecard::Scorecard;
+pub use scorecard::ScorecardModel;
+pub use scorecard::ScorecardParams;
+pub use scorecard::Trend;
 pub use tree::Ruled;
 pub use tree::Tree;
 pub use tree::TreeParams;

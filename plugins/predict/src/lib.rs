@@ -40,10 +40,13 @@ use families::Credit;
 use families::Demand;
 use families::Response;
 use families::Value;
+use learners::Cox;
 use learners::Gbdt;
 use learners::GbdtAmount;
+use learners::Hazard;
 use learners::Linear;
 use learners::Logistic;
+use learners::Scorecard;
 use learners::Tree;
 use learners::TwoStage;
 
@@ -51,6 +54,8 @@ lode_plugin::export_plugin!(
     Predict<Churn, Logistic>,
     Predict<Churn, Tree>,
     Predict<Churn, Gbdt>,
+    Predict<Churn, Cox>,
+    Predict<Churn, Hazard>,
     Predict<Response, Logistic>,
     Predict<Response, Tree>,
     Predict<Response, Gbdt>,
@@ -60,4 +65,5 @@ lode_plugin::export_plugin!(
     Predict<Value, GbdtAmount>,
     Predict<Value, TwoStage>,
     Predict<Credit, Logistic>,
+    Predict<Credit, Scorecard>,
 );

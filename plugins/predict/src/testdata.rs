@@ -71,6 +71,26 @@ pub(crate) fn customers(n: usize) -> RecordBatch {
     ])
 }
 
+/// The same customers, each watched for some days; the label is still the last column.
+pub(crate) fn watched(n: usize) -> RecordBatch {
+    let batch = customers(n);
+    let mut rng = Rng::new(6);
+    let days = (0..n).map(|_| 1.0 + rng.poisson(9.0) as f64);
+    let days: ArrayRef = Arc::new(Float64Array::from_iter_values(days));
+    let mut columns: Vec<(&str, Option<Role>, ArrayRef)> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            let role = lode_plugin::role_of(field);
+            (field.name().as_str(), role, Arc::clone(column))
+        })
+        .collect();
+    columns.insert(columns.len() - 1, ("days", Some(Role::Duration), days));
+    testing::batch(&columns)
+}
+
 /// Customers of whom two in five spend nothing: who visits often and is on paper buys, who
 /// spent much spends much. Column `spent`, the label, is the last.
 pub(crate) fn spenders(n: usize) -> RecordBatch {

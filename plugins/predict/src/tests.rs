@@ -24,10 +24,13 @@ use crate::families::Credit;
 use crate::families::Demand;
 use crate::families::Response;
 use crate::families::Value;
+use crate::learners::Cox;
 use crate::learners::Gbdt;
 use crate::learners::GbdtAmount;
+use crate::learners::Hazard;
 use crate::learners::Linear;
 use crate::learners::Logistic;
+use crate::learners::Scorecard;
 use crate::learners::Tree;
 use crate::learners::TwoStage;
 use crate::testdata::contributions;
@@ -37,6 +40,7 @@ use crate::testdata::floats;
 use crate::testdata::message;
 use crate::testdata::score;
 use crate::testdata::spenders;
+use crate::testdata::watched;
 use crate::testdata::with;
 
 /// Boosting in a moment; what it finds is checked beside the learners.
@@ -48,6 +52,9 @@ macro_rules! each_learner {
         $check::<Predict<Churn, Logistic>>("{}", &customers($n));
         $check::<Predict<Churn, Tree>>("{}", &customers($n));
         $check::<Predict<Churn, Gbdt>>(QUICK, &customers($n));
+        $check::<Predict<Churn, Cox>>("{}", &watched($n));
+        $check::<Predict<Churn, Hazard>>(r#"{"contract_end": "months"}"#, &watched($n));
+        $check::<Predict<Credit, Scorecard>>("{}", &customers($n));
         $check::<Predict<Value, Linear>>("{}", &spenders($n));
         $check::<Predict<Value, GbdtAmount>>(QUICK, &spenders($n));
         $check::<Predict<Value, TwoStage>>(QUICK, &spenders($n));
@@ -102,6 +109,9 @@ fn ids_titles_and_parameters_are_whole() {
     check::<Predict<Churn, Logistic>>("churn.logistic");
     check::<Predict<Churn, Tree>>("churn.tree");
     check::<Predict<Churn, Gbdt>>("churn.gbdt");
+    check::<Predict<Churn, Cox>>("churn.cox");
+    check::<Predict<Churn, Hazard>>("churn.hazard");
+    check::<Predict<Credit, Scorecard>>("credit.scorecard");
     check::<Predict<Response, Logistic>>("response.logistic");
     check::<Predict<Response, Tree>>("response.tree");
     check::<Predict<Response, Gbdt>>("response.gbdt");
@@ -382,6 +392,27 @@ fn a_product_is_a_feature_and_is_kept_beside_the_score() {
     );
     let without = fit::<Demands>("{}", &batch).unwrap();
     assert!(without.table("scores").column_by_name("item").is_none());
+}
+
+#[test]
+fn more_products_are_kept_than_levels_of_a_text() {
+    let batch = customers(3_000);
+    let names = || (0..3_000).map(|row| format!("product {}", row % 301));
+    let column = Arc::new(StringArray::from_iter_values(names()));
+    let with_item = and(&batch, "product", Some(Role::Item), column);
+    let kept = |params: &str| {
+        let fit = fit::<Predict<Demand, Logistic>>(params, &with_item).unwrap();
+        let features = fit.table("coefficients")["feature"]
+            .as_string::<i32>()
+            .clone();
+        features
+            .iter()
+            .flatten()
+            .filter(|name| *name == "product")
+            .count()
+    };
+    assert_eq!(kept("{}"), 301);
+    assert_eq!(kept(r#"{"max_items": 20}"#), 20);
 }
 
 #[test]

@@ -224,12 +224,15 @@ async fn main() -> Result<()> {
             seed,
             customers,
         } => {
-            let sample = reasons::Sample::load(&cli.addr, &folder, seed, customers)?;
+            let sample = reasons::Sample::make(&cli.addr, &folder, seed, customers)?;
+            sample.load_table()?;
+            sample.load_events()?;
             let mut found = serde_json::Map::new();
             found.insert("causes".to_owned(), json!(sample.causes()));
             for algorithm in algorithms {
-                let measured = sample.measure(&algorithm)?.json();
-                found.insert(algorithm, measured);
+                let table = sample.from_table(&algorithm)?.json();
+                let events = sample.from_events(&algorithm)?.json();
+                found.insert(algorithm, json!({ "table": table, "events": events }));
             }
             Value::Object(found)
         }

@@ -116,6 +116,9 @@ fn card(job: &Job) -> String {
         job.algorithm,
         job.state.as_str()
     );
+    if let Some(model) = &job.scored_model {
+        text.push_str(&format!(", scores of model {model}"));
+    }
     let took = duration(job.start_time, job.end_time);
     if !took.is_empty() {
         text.push_str(&format!(" in {took}"));
@@ -204,6 +207,9 @@ fn facts(job: &Job) -> List {
     }
     for model in &job.models {
         push("model", model.as_str().into());
+    }
+    if let Some(model) = &job.scored_model {
+        push("scored model", model.as_str().into());
     }
     if let Some(base) = &job.base_model {
         push("base model", base.as_str().into());

@@ -5,10 +5,12 @@ pub(crate) mod algorithms;
 pub(crate) mod alias;
 pub(crate) mod cancel;
 pub(crate) mod compare;
+pub(crate) mod contacts;
 pub(crate) mod customer;
 pub(crate) mod dataset;
 pub(crate) mod datasets;
 pub(crate) mod demo;
+pub(crate) mod drift;
 pub(crate) mod feature;
 pub(crate) mod info;
 pub(crate) mod ingest;
@@ -27,6 +29,7 @@ pub(crate) mod rejected;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod score;
+pub(crate) mod score_all;
 pub(crate) mod serve;
 pub(crate) mod train;
 
@@ -100,6 +103,9 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(&cx, args).await,
         Command::Leaderboard(args) => leaderboard::run(&cx, args).await,
         Command::Score(args) => score::run(&cx, args).await,
+        Command::ScoreAll(args) => score_all::run(&cx, args).await,
+        Command::Contacts(args) => contacts::run(&cx, args).await,
+        Command::Drift(args) => drift::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,
         Command::Customer(args) => customer::run(&cx, args).await,

@@ -103,12 +103,14 @@ fn reasons(score: &Score, format: Format) -> String {
         .take(limit)
         .map(|reason| {
             let sign = if reason.contribution < 0.0 { "" } else { "+" };
-            format!(
-                "{sign}{} {} = {}",
-                number(reason.contribution),
-                reason.feature,
-                value_cell(&reason.value).display(),
-            )
+            let contribution = number(reason.contribution);
+            match reason.text.as_str() {
+                "" => {
+                    let value = value_cell(&reason.value).display();
+                    format!("{sign}{contribution} {} = {value}", reason.feature)
+                }
+                text => format!("{sign}{contribution} {text}"),
+            }
         })
         .collect();
     parts.join(if format == Format::Table { "\n" } else { "; " })

@@ -18,7 +18,7 @@ use lode_types::Value;
 use crate::commands::Context;
 use crate::commands::job;
 use crate::commands::run::evaluation;
-use crate::commands::run::tuning;
+use crate::commands::run::tuning::TuningArgs;
 use crate::commands::run::wait;
 use crate::failure::Failed;
 use crate::failure::Result;
@@ -97,7 +97,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
     #[command(flatten)]
-    tuning: tuning::TuningArgs,
+    tuning: TuningArgs,
     /// The alias that is pointed at the model [default: the task]
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,

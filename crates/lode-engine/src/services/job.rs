@@ -1,5 +1,6 @@
 //! JobService: create, watch, cancel and read jobs.
 
+mod batch;
 mod evaluation;
 mod spec;
 mod training;
@@ -372,6 +373,11 @@ pub(super) fn provenance_to_wire(provenance: &Provenance) -> v1::Provenance {
         attempts: provenance.attempts,
         base_model_sha256: provenance.base_model_sha256.clone().unwrap_or_default(),
         base_model: base_model.map(names::model).unwrap_or_default(),
+        model: provenance
+            .model
+            .as_ref()
+            .map(names::model)
+            .unwrap_or_default(),
         algorithm: match provenance.algorithm.as_str() {
             "" => String::new(),
             id => names::algorithm(id),

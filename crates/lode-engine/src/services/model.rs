@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lode_jobs::Drift;
 use lode_jobs::Expected;
 use lode_jobs::Model;
 use lode_jobs::Ranking;
@@ -163,9 +164,32 @@ impl ModelService for Service {
 
     async fn get_drift(
         &self,
-        _request: Request<v1::GetDriftRequest>,
+        request: Request<v1::GetDriftRequest>,
     ) -> Result<Response<v1::GetDriftResponse>, Status> {
-        Err(Status::unimplemented("GetDrift"))
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let model = names::parse_model_ref(&request.into_inner().model)
+                .map_err(|error| error.at("model"))?;
+            let (model, (rows, drifts)) = shared.jobs.drift(&model)?;
+            Ok(Response::new(v1::GetDriftResponse {
+                model: names::model(&model),
+                rows,
+                drifts: drifts.into_iter().map(drift_to_wire).collect(),
+            }))
+        })
+        .await
+    }
+}
+
+fn drift_to_wire(drift: Drift) -> v1::Drift {
+    v1::Drift {
+        name: drift.name,
+        psi: drift.psi,
+        missing_then: drift.missing_then,
+        missing_now: drift.missing_now,
+        mean_then: drift.mean_then.unwrap_or(0.0),
+        mean_now: drift.mean_now.unwrap_or(0.0),
+        verdict: drift.verdict.to_owned(),
     }
 }
 

@@ -141,7 +141,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
             kind: Some(v1::value::Kind::StringValue(value)),
         }),
         contribution: reason.contribution,
-        text: String::new(),
+        text: reason.text,
     });
     v1::ScoreResult {
         customer: scored.customer,

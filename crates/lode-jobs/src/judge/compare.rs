@@ -410,11 +410,7 @@ impl Common {
                     let (score, raw) = (of(&judged.score), of(&judged.raw));
                     Part::binary(of(&judged.margin), &score, &raw, yes(), 0.1)
                 }
-                Kind::Amount => Ok(Part::Amount {
-                    predicted: of(&judged.score),
-                    actual: of(&judged.label),
-                    share: 0.1,
-                }),
+                Kind::Amount => Part::amount(of(&judged.score), of(&judged.label), 0.1),
                 Kind::Survival => Ok(Part::Survival(survival::Part {
                     times: of(judged.duration.as_deref().unwrap_or_default()),
                     events: yes(),

@@ -6,6 +6,7 @@
 
 use lode_numeric::metrics;
 use lode_numeric::metrics::Amount;
+use lode_numeric::metrics::AmountOrder;
 use lode_numeric::metrics::Binary;
 use lode_numeric::metrics::Binning;
 use lode_numeric::metrics::Bootstrap;
@@ -188,6 +189,10 @@ pub(super) fn of_group(
         if *name == "auc" && (clusters.is_none() || interval.is_none()) {
             interval = delong(&parts, weights).or(interval);
         }
+        // A maximum is larger in every draw than over the rows: its interval would be too high.
+        if *name == "ks" {
+            interval = None;
+        }
         measures.push(Measure {
             name,
             value,
@@ -255,6 +260,7 @@ pub(super) enum Part {
     Amount {
         predicted: Vec<f64>,
         actual: Vec<f64>,
+        order: AmountOrder,
         share: f64,
     },
     Survival(survival::Part),
@@ -276,11 +282,10 @@ fn parts(
                 let (score, raw) = (of(&held.score), of(&held.raw));
                 Part::binary(of(&held.margin), &score, &raw, labels, share)?
             }
-            Truth::Amount(truth) => Part::Amount {
-                predicted: of(&held.raw),
-                actual: positions.iter().map(|at| truth[held.rows[*at]]).collect(),
-                share,
-            },
+            Truth::Amount(truth) => {
+                let actual = positions.iter().map(|at| truth[held.rows[*at]]);
+                Part::amount(of(&held.raw), actual.collect(), share)?
+            }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
                     .iter()
@@ -296,6 +301,16 @@ fn parts(
 }
 
 impl Part {
+    /// Rows with an amount.
+    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+        Ok(Self::Amount {
+            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+            predicted,
+            actual,
+            share,
+        })
+    }
+
     /// Rows with a yes or no.
     pub(super) fn binary(
         margin: Vec<f64>,
@@ -318,6 +333,16 @@ impl Part {
             ],
             margin,
             labels,
+            share,
+        })
+    }
+
+    /// Rows with an amount.
+    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+        Ok(Self::Amount {
+            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+            predicted,
+            actual,
             share,
         })
     }
@@ -364,9 +389,11 @@ impl Part {
             Self::Amount {
                 predicted,
                 actual,
+                order,
                 share,
             } => {
-                let Ok(amount) = Amount::new(predicted, actual, weights) else {
+                let amount = Amount::ordered(predicted, actual, weights, order);
+                let Ok(amount) = amount else {
                     return vec![None; AMOUNT.len()];
                 };
                 vec![
@@ -375,8 +402,8 @@ impl Part {
                     amount.r2(),
                     amount.wape(),
                     amount.total_ratio(),
-                    amount.spearman().ok().flatten(),
-                    amount.normalized_gini().ok().flatten(),
+                    amount.spearman(),
+                    amount.normalized_gini(),
                     amount.value_reached(0.1),
                     amount.value_reached(*share),
                 ]

@@ -163,7 +163,7 @@ fn correlation(column: &ArrayRef, amounts: &[f64], rows: &[usize]) -> Option<f64
     }
     let (x, y): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
     let amount = metrics::Amount::new(&x, &y, None).ok()?;
-    Some(amount.spearman().ok()??.abs())
+    Some(amount.spearman()?.abs())
 }
 
 /// The numbers of a column that can be a feature; none where null or not finite.

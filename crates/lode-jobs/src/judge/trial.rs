@@ -159,7 +159,7 @@ impl Grounds {
                     "rmse" => Ok(amount.rmse()),
                     "mae" => Ok(amount.mae()),
                     // A constant prediction puts nothing in order.
-                    _ => amount.spearman().map(|spearman| spearman.unwrap_or(0.0)),
+                    _ => Ok(amount.spearman().unwrap_or(0.0)),
                 }
             }
             Truth::Survival { events, durations } => {

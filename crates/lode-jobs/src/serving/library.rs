@@ -15,7 +15,7 @@ use crate::Model;
 use crate::Result;
 
 /// The library for a model among those that are loaded.
-pub(super) fn library_of(picture: &Algorithms, model: &Model) -> Result<Arc<Loaded>> {
+pub(crate) fn library_of(picture: &Algorithms, model: &Model) -> Result<Arc<Loaded>> {
     let made_by = &model.provenance;
     if let Some(own) = picture.of_library(&model.algorithm, &made_by.plugin_sha256) {
         return Ok(own);

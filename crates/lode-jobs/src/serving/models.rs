@@ -30,6 +30,9 @@ use crate::Error;
 use crate::Model;
 use crate::Options;
 use crate::Result;
+use crate::card;
+use crate::card::Card;
+use crate::reasons::Glossary;
 use crate::records;
 
 /// Models that are kept open; the least recently used one is closed for another.
@@ -38,6 +41,8 @@ const MAX_OPEN_MODELS: usize = 16;
 /// A model in use.
 struct Entry {
     model: Arc<Model>,
+    card: Arc<Card>,
+    glossary: Arc<Glossary>,
     /// By checksum of the library; more than one around a switch.
     pools: BTreeMap<String, Arc<Pool>>,
     last_used: Instant,
@@ -46,6 +51,8 @@ struct Entry {
 /// A model with the workers for one call.
 pub(super) struct OpenModel {
     pub(super) model: Arc<Model>,
+    pub(super) card: Arc<Card>,
+    pub(super) glossary: Arc<Glossary>,
     pub(super) pool: Arc<Pool>,
 }
 
@@ -90,6 +97,7 @@ impl OpenModels {
         let mut entries = self.lock();
         if !entries.contains_key(id) {
             let model = Arc::new(self.model(id)?);
+            let card = Arc::new(card::read(&self.store, &model.file)?);
             if entries.len() >= MAX_OPEN_MODELS {
                 let oldest = entries.iter().min_by_key(|(_, entry)| entry.last_used);
                 let oldest = oldest.map(|(id, _)| id.clone());
@@ -97,6 +105,8 @@ impl OpenModels {
             }
             let entry = Entry {
                 model,
+                glossary: Arc::new(Glossary::of(card.profile.as_ref())),
+                card,
                 pools: BTreeMap::new(),
                 last_used: Instant::now(),
             };
@@ -115,6 +125,8 @@ impl OpenModels {
             .or_insert_with(|| Arc::new(Pool::new(loaded, self.most)));
         let open = OpenModel {
             model: Arc::clone(&entry.model),
+            card: Arc::clone(&entry.card),
+            glossary: Arc::clone(&entry.glossary),
             pool: Arc::clone(pool),
         };
         drop(entries);

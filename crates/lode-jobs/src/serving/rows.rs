@@ -178,7 +178,11 @@ pub(crate) fn best_first(results: &mut [Scored]) {
             .iter()
             .take_while(|result| result.customer == customer);
         let end = start + same.count();
-        results[start..end].sort_by(|a, b| b.score.total_cmp(&a.score));
+        // Calibration makes ties of scores, which the margins break.
+        results[start..end].sort_by(|a, b| {
+            let scores = b.score.total_cmp(&a.score);
+            scores.then_with(|| b.margin.total_cmp(&a.margin))
+        });
         start = end;
     }
 }
@@ -270,7 +274,8 @@ fn features(signature: &[SignatureColumn]) -> impl Iterator<Item = &SignatureCol
     scored_columns(signature)
 }
 
-fn field(column: &SignatureColumn) -> Field {
+/// A column of the model, with its role.
+pub(crate) fn field(column: &SignatureColumn) -> Field {
     let field = Field::new(
         &column.name,
         column.column_type.for_algorithms().to_arrow(),

@@ -4,6 +4,7 @@
 //! exclusions and candidates, without a label. Models of a feature view or of a dataset have
 //! their rows from here too, so that whoever scores knows one way.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +13,7 @@ use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
 use arrow_schema::SchemaRef;
+use lode_features::Input;
 use lode_features::time_range;
 use lode_parts::Table;
 use lode_query::Sql;
@@ -20,6 +22,7 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::CustomerId;
+use lode_types::DatasetId;
 use lode_types::ROLE_KEY;
 use lode_types::Role;
 use lode_types::SystemClock;
@@ -69,7 +72,21 @@ impl Subjects {
     /// # Errors
     /// `MODEL_HAS_NO_DATASET`; those of the view and the datasets.
     pub(crate) fn latest(store: &Store, sql: &Sql, model: &Model) -> Result<Self> {
-        let mut pin = |id: &lode_types::DatasetId| Ok(Arc::new(store.pin(id, None)?));
+        Self::pin(store, sql, model, &mut |id| {
+            Ok(Arc::new(store.pin(id, None)?))
+        })
+    }
+
+    /// Holds what a model's rows are made from, at the versions that `pin` gives.
+    ///
+    /// # Errors
+    /// As [`Subjects::latest`].
+    pub(crate) fn pin(
+        store: &Store,
+        sql: &Sql,
+        model: &Model,
+        mut pin: &mut dyn FnMut(&DatasetId) -> Result<Arc<Snapshot>>,
+    ) -> Result<Self> {
         if let Some(dataset) = &model.dataset {
             let source = Source::Dataset(pin(dataset)?);
             return Ok(Self { source });
@@ -106,7 +123,6 @@ impl Subjects {
     }
 
     /// All that is held, each dataset once.
-    #[expect(dead_code, reason = "a batch score pins them")]
     pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
         match &self.source {
             Source::Dataset(snapshot) => vec![Arc::clone(snapshot)],
@@ -154,8 +170,32 @@ impl Subjects {
     ) -> Result<()> {
         let signature = &call.model.signature;
         let mut sink = |batch: RecordBatch| sink(as_model(signature, &batch)?);
-        let (view, input) = match &self.source {
-            Source::Dataset(snapshot) => return dataset_rows(snapshot, call, &mut sink),
+        if let Source::Dataset(snapshot) = &self.source {
+            return dataset_rows(snapshot, call, &mut sink);
+        }
+        let (view, input) = self.input(call)?;
+        view.compute(&input, call.stopped, &mut sink)
+    }
+
+    /// The columns of what is computed; none of a dataset, which has its own.
+    pub(crate) fn schema(&self) -> Option<SchemaRef> {
+        match &self.source {
+            Source::Dataset(_) => None,
+            Source::View(view) | Source::Training { view, .. } => Some(view.view().schema()),
+        }
+    }
+
+    /// Writes the rows to a file as they are computed, with all columns of the view.
+    pub(crate) fn write(&self, call: &SubjectsCall<'_>, file: &File) -> Result<()> {
+        let (view, input) = self.input(call)?;
+        lode_features::write(view.view(), &input, call.stopped, file, &mut |_| ())?;
+        Ok(())
+    }
+
+    /// What is computed, and from which rows.
+    fn input(&self, call: &SubjectsCall<'_>) -> Result<(&PinnedView, Input)> {
+        Ok(match &self.source {
+            Source::Dataset(_) => return Err(Error::bug("a dataset's rows are not computed")),
             Source::View(view) => {
                 let input = view.input(call.sql, &[call.at], call.customers, call.threads)?;
                 (view, input)
@@ -173,8 +213,7 @@ impl Subjects {
                     popular::shares(view, resolved, sql, at, call.threads, call.stopped)?;
                 (view, input)
             }
-        };
-        view.compute(&input, call.stopped, &mut sink)
+        })
     }
 }
 

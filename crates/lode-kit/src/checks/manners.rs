@@ -29,6 +29,8 @@ use crate::verdict::failed;
 const NOTICE: Duration = Duration::from_millis(250);
 /// Rows of a call that is to be long.
 const MANY: usize = 100_000;
+/// Rows of a call whose threads are counted: enough to be worth sharing out.
+const SHARED: usize = 10_000;
 
 pub(super) const CANCEL: Check = Check {
     name: "cancel",
@@ -297,7 +299,7 @@ pub(super) const THREAD_BUDGET: Check = Check {
 
 fn thread_budget(case: &Case<'_>) -> Checked {
     let subject = case.subject;
-    let tables = subject.tables(MANY / 2);
+    let tables = subject.tables(SHARED);
     for budget in [1, 2] {
         let over = Arc::new(AtomicBool::new(false));
         let most = Arc::new(AtomicUsize::new(0));

@@ -3,6 +3,8 @@
 //! Deviances are in [`super::poisson_deviance`] and its like. Invariant: ties of the prediction
 //! share what they hold; a measure that divides by nothing is none, not NaN.
 
+use std::sync::Arc;
+
 use super::rank::Ranking;
 use super::rank::check_length;
 use super::rank::check_numbers;
@@ -16,8 +18,28 @@ pub struct Amount<'a> {
     predicted: &'a [f64],
     actual: &'a [f64],
     weights: Option<&'a [f64]>,
-    by_predicted: Ranking,
+    order: AmountOrder,
     rows: f64,
+}
+
+/// The rows by their prediction and by their amount. Made once, it serves many weightings.
+#[derive(Clone, Debug)]
+pub struct AmountOrder {
+    by_predicted: Arc<Ranking>,
+    by_actual: Arc<Ranking>,
+}
+
+impl AmountOrder {
+    /// Sorts the rows.
+    ///
+    /// # Errors
+    /// As [`Ranking::new`].
+    pub fn new(predicted: &[f64], actual: &[f64]) -> Result<Self> {
+        Ok(Self {
+            by_predicted: Arc::new(Ranking::new(predicted)?),
+            by_actual: Arc::new(Ranking::new(actual)?),
+        })
+    }
 }
 
 /// A tenth of the rows, by falling prediction.
@@ -48,10 +70,31 @@ impl<'a> Amount<'a> {
         actual: &'a [f64],
         weights: Option<&'a [f64]>,
     ) -> Result<Self> {
+        let order = AmountOrder::new(predicted, actual)?;
+        Self::ordered(predicted, actual, weights, &order)
+    }
+
+    /// The same over an order of these rows that is there already.
+    ///
+    /// # Errors
+    /// As [`Amount::new`].
+    pub fn ordered(
+        predicted: &'a [f64],
+        actual: &'a [f64],
+        weights: Option<&'a [f64]>,
+        order: &AmountOrder,
+    ) -> Result<Self> {
         check_length(
             "actual amounts, one a prediction",
             predicted.len(),
             actual.len(),
+        )?;
+        let n_rows = order.by_predicted.n_rows();
+        check_length("predictions, one a row", n_rows, predicted.len())?;
+        check_length(
+            "actual amounts, one a row",
+            order.by_actual.n_rows(),
+            n_rows,
         )?;
         check_numbers("predictions", predicted)?;
         check_numbers("actual amounts", actual)?;
@@ -61,23 +104,8 @@ impl<'a> Amount<'a> {
             predicted,
             actual,
             weights,
-            by_predicted: Ranking::new(predicted)?,
+            order: order.clone(),
             rows,
-        })
-    }
-
-    /// The same rows with other weights, without sorting again.
-    ///
-    /// # Errors
-    /// As [`Amount::new`].
-    pub fn reweighted<'b>(&'b self, weights: &'b [f64]) -> Result<Amount<'b>> {
-        check_weights(self.actual.len(), Some(weights))?;
-        Ok(Amount {
-            predicted: self.predicted,
-            actual: self.actual,
-            weights: Some(weights),
-            by_predicted: self.by_predicted.clone(),
-            rows: weights.iter().sum(),
         })
     }
 
@@ -114,12 +142,9 @@ impl<'a> Amount<'a> {
     /// Spearman's rank correlation, midranks for ties; none when either is constant.
     ///
     /// A row's rank is the weight below it plus half the weight of its ties.
-    ///
-    /// # Errors
-    /// As [`Ranking::new`].
-    pub fn spearman(&self) -> Result<Option<f64>> {
-        let a = self.midranks(&self.by_predicted);
-        let b = self.midranks(&Ranking::new(self.actual)?);
+    pub fn spearman(&self) -> Option<f64> {
+        let a = self.midranks(&self.order.by_predicted);
+        let b = self.midranks(&self.order.by_actual);
         let mean = self.rows / 2.0;
         let mut sums = [0.0; 3];
         for (row, (a, b)) in a.iter().zip(&b).enumerate() {
@@ -130,7 +155,7 @@ impl<'a> Amount<'a> {
             sums[2] += weight * a * b;
         }
         let spread = (sums[0] * sums[1]).sqrt();
-        Ok((spread > 0.0).then(|| sums[2] / spread))
+        (spread > 0.0).then(|| sums[2] / spread)
     }
 
     /// The Gini index of the actual amounts along the falling prediction, against the best there
@@ -138,15 +163,12 @@ impl<'a> Amount<'a> {
     /// amount is negative or all are equal.
     ///
     /// `G = 2 area - 1` with the area under the share of the amounts against the share of rows.
-    ///
-    /// # Errors
-    /// As [`Ranking::new`].
-    pub fn normalized_gini(&self) -> Result<Option<f64>> {
+    pub fn normalized_gini(&self) -> Option<f64> {
         if self.actual.iter().any(|amount| *amount < 0.0) {
-            return Ok(None);
+            return None;
         }
-        let best = self.gini(&Ranking::new(self.actual)?);
-        Ok((best > 0.0).then(|| self.gini(&self.by_predicted) / best))
+        let best = self.gini(&self.order.by_actual);
+        (best > 0.0).then(|| self.gini(&self.order.by_predicted) / best)
     }
 
     /// Share of the sum of all amounts that the best `contacted` (0 to 1) of the rows hold; none
@@ -182,7 +204,7 @@ impl<'a> Amount<'a> {
     fn ends(&self) -> Vec<(f64, f64, f64)> {
         let mut ends = vec![(0.0, 0.0, 0.0)];
         let mut total = (0.0, 0.0, 0.0);
-        for rows in self.by_predicted.groups() {
+        for rows in self.order.by_predicted.groups() {
             for &row in rows {
                 let weight = weight(self.weights, row as usize);
                 total.0 += weight;

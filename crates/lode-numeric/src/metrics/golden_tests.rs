@@ -160,11 +160,8 @@ fn amounts() {
         check("mae", amount.mae());
         check("r2", amount.r2().unwrap());
         check("wape", amount.wape().unwrap());
-        check("spearman", amount.spearman().unwrap().unwrap());
-        check(
-            "normalized_gini",
-            amount.normalized_gini().unwrap().unwrap(),
-        );
+        check("spearman", amount.spearman().unwrap());
+        check("normalized_gini", amount.normalized_gini().unwrap());
         check(
             "poisson",
             poisson_deviance(predicted, actual, weights).unwrap(),

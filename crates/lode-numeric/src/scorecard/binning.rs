@@ -182,7 +182,7 @@ pub fn bin(
         }
     };
     let all = (0..targets.len()).fold(Counts::default(), |sum, row| sum.plus(counts_of(row)));
-    if !(all.weight() > 0.0) {
+    if all.weight() <= 0.0 {
         return Err(Error::TooFewRows {
             needed: 2,
             found: 0,
@@ -254,7 +254,7 @@ fn numbers(
             rows.push(row);
         }
     }
-    if !(present > 0.0) {
+    if present <= 0.0 {
         return (Cuts::Numbers(Vec::new()), Vec::new(), missing);
     }
     rows.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
@@ -308,7 +308,7 @@ fn levels(
     let mut unseen = Vec::new();
     let mut groups: Vec<(Counts, Vec<usize>)> = Vec::new();
     for (level, counts) in by_level.iter().enumerate() {
-        if !(counts.weight() > 0.0) {
+        if counts.weight() <= 0.0 {
             unseen.push(level);
         } else if counts.weight() < rules.min_weight {
             rare = rare.plus(*counts);

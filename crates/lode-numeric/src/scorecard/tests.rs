@@ -123,7 +123,7 @@ fn whole_points_add_up_to_within_their_rounding() {
             };
             points += card.points.of_bin(scored, bin.unwrap());
         }
-        assert_eq!(points, points.round());
+        assert!((points - points.round()).abs() < 1e-300);
         let factor = 20.0 / std::f64::consts::LN_2;
         let exact = 600.0 - factor * (50.0_f64.ln() + card.margins[row]);
         let rounding = 0.5 * (n_used + 1) as f64;
@@ -151,7 +151,7 @@ fn a_column_that_would_count_against_its_evidence_is_left_out() {
     let card = fit(&columns, &y, None, &ScorecardParams::default(), &go_on).unwrap();
     assert_eq!(card.columns[0].left_out, None);
     assert_eq!(card.columns[1].left_out, Some(LeftOut::Reversed));
-    assert_eq!(card.columns[1].weight, 0.0);
+    assert!(card.columns[1].weight.abs() < 1e-300);
     let params = ScorecardParams {
         keep_reversed: true,
         ..ScorecardParams::default()

@@ -3,6 +3,8 @@
 //! Does not know the objective, folds or rounds. Invariant: nodes come out in preorder (a
 //! node's left child is the next node), and the rows of every node stay in rising order.
 
+use std::ops::Range;
+
 use super::histogram;
 use super::histogram::Bins;
 use super::histogram::Cell;
@@ -81,6 +83,10 @@ struct Growing {
 pub(super) struct Grown {
     pub(super) nodes: Vec<Node>,
     pub(super) gains: Vec<f64>,
+    /// The rows it was grown from, those of a leaf together.
+    pub(super) rows: Vec<u32>,
+    /// Each leaf with the range of its rows.
+    pub(super) leaves: Vec<(usize, Range<usize>)>,
 }
 
 /// Grows a tree.
@@ -194,22 +200,20 @@ impl Tree<'_, '_> {
         };
         let column = self.sample.bins.columns[split.column as usize];
         let rights = &mut self.scratch.rows;
-        rights.clear();
-        let mut kept = begin;
+        rights.resize(rights.len().max(end - begin), 0);
+        let (mut kept, mut n_right) = (begin, 0);
         let mut covers = [0.0_f64; 2];
+        // Both places are written and one counts: which side comes next cannot be foreseen.
         for index in begin..end {
             let row = self.rows[index];
-            let weight = self.sample.weights[row as usize];
-            if split.goes_left(column[row as usize]) {
-                self.rows[kept] = row;
-                kept += 1;
-                covers[0] += weight;
-            } else {
-                rights.push(row);
-                covers[1] += weight;
-            }
+            let right = !split.goes_left(column[row as usize]);
+            self.rows[kept] = row;
+            rights[n_right] = row;
+            kept += usize::from(!right);
+            n_right += usize::from(right);
+            covers[usize::from(right)] += self.sample.weights[row as usize];
         }
-        self.rows[kept..end].copy_from_slice(rights);
+        self.rows[kept..end].copy_from_slice(&rights[..n_right]);
         let parent_value = self.nodes[node_idx].value;
         let child = |begin: usize, end: usize, total: Cell, cover: f64| {
             let own = self.shape.limits.value(&total);
@@ -265,6 +269,7 @@ impl Tree<'_, '_> {
         }
         let mut order: Vec<Node> = Vec::with_capacity(self.nodes.len());
         let mut gains = vec![0.0; self.nodes.len()];
+        let mut leaves = Vec::new();
         let mut open: Vec<(usize, Option<usize>)> = vec![(0, None)];
         while let Some((node_idx, right_of)) = open.pop() {
             // Fewer nodes than rows, which are fewer than 2^32.
@@ -287,12 +292,16 @@ impl Tree<'_, '_> {
                 gains[order.len()] = split.gain;
                 open.push((right, Some(order.len())));
                 open.push((left, None));
+            } else {
+                leaves.push((order.len(), node.begin..node.end));
             }
             order.push(placed);
         }
         Grown {
             nodes: order,
             gains,
+            rows: self.rows,
+            leaves,
         }
     }
 }

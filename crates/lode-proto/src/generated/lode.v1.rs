@@ -1306,10 +1306,23 @@ pub mod algorithm_service_server {
 /// a model of a training set is asked at the end of the data where that is in the past.)
 /// Or the rows of the input "customers", when one is given.
 ///
-/// Its outputs: "scores" (customer_id, item of a demand model, score, margin, base, decile,
-/// reason_1 and so on in words, action, contributions), "reasons" (how often each is
-/// the first), "drift" (of each feature and of the score against what the model was made from),
-/// and with contacts "contacts" and "expected".
+/// Its outputs:
+/// - "scores", a row for each row that was asked: customer_id, item of a demand model, score,
+///    margin, base, decile (1 is the best tenth of all rows), reason_1 and so on in words, action,
+///    contributions (feature, value, contribution: base + their sum is the margin).
+/// - "reasons": feature and action, the customers of whom the feature is the first reason and
+///    the action is that, and the mean of what it adds to their margins.
+/// - "contacts", when asked for: rank, customer_id, item, score, expected_gain, cumulative_gain,
+///    cumulative_cost, decile, reasons, action, and action_description where the table has one.
+/// - "expected" of the contacts, after each tenth of the list: contacted, share of all customers,
+///    expected_positives (of a model of amounts expected_amount: the sum of the scores), reached (its
+///    share of the sum over everybody), cost, gain, profit.
+/// - "drift" of the score and each feature against the rows that the model was made from, as
+///    GetDrift tells it of online calls.
+///
+/// With JobSpec.write_back the score of each customer is written onto the customer under the key
+/// that the model's own job writes, with this job as its origin, if its algorithm writes scores. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
+/// INVALID_ACTION, OUT_OF_RANGE, WRONG_TASK name the field.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchScore {
     /// tenants/{tenant}/models/{model}, or tenants/{tenant}/models/@{alias}
@@ -1322,8 +1335,10 @@ pub struct BatchScore {
     #[prost(bool, tag = "3")]
     pub reasons_either_way: bool,
     /// The table that says what to do about a reason: columns feature, action, and optionally
-    /// condition ("above 3", "= premium"), description and priority. First match in order of the
-    /// reasons wins; a row with feature "*" is for those without one.
+    /// condition, description and priority. The first of the customer's reasons that a row speaks of
+    /// decides; of several rows that of the least priority number, then the first. A row with feature
+    /// "*" is for those without one. Conditions: "above 3", "at least 3", "below 3", "at most 3",
+    /// "= premium", "!= premium", "in card, cash", "missing", "known".
     /// tenants/{tenant}/datasets/{dataset}
     #[prost(string, tag = "4")]
     pub actions: ::prost::alloc::string::String,
@@ -1345,21 +1360,26 @@ pub struct ContactList {
     pub max_cost: f64,
     #[prost(double, tag = "4")]
     pub cost_per_contact: f64,
-    /// What a yes is worth; of a model of amounts the score is worth itself.
+    /// What a yes is worth; of a model of amounts the score is worth itself. Neither: gains are
+    /// counted in positives, and there is no profit.
     #[prost(double, tag = "5")]
     pub value_per_positive: f64,
     /// Part of those who are contacted and would leave (or not buy) whom a contact wins, 0 to 1;
     /// unset means 1: gains are then upper bounds.
     #[prost(double, optional, tag = "6")]
     pub success_rate: ::core::option::Option<f64>,
-    /// Least score.
+    /// Least score; 0 means no such bound.
     #[prost(double, tag = "7")]
     pub min_score: f64,
     /// Who is never contacted: tenants/{tenant}/datasets/{dataset} for all customers in it, or
     /// tenants/{tenant}/datasets/{dataset}/columns/{column} for those of a customers dataset where it
-    /// is true, yes or 1.
+    /// is true, yes or 1. They are read as they are when the job is created, whatever its as_of.
     #[prost(string, repeated, tag = "8")]
     pub do_not_contact: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of a demand model, a row for each item of a customer; else each customer is listed once, with
+    /// the best item.
+    #[prost(bool, tag = "9")]
+    pub each_item: bool,
 }
 /// Value is a typed scalar or container. It exists because google.protobuf.Struct
 /// holds every number as a double and so corrupts 64-bit keys.
@@ -5637,7 +5657,8 @@ pub struct Provenance {
     /// Times the job was started; more than 1 after an engine restart.
     #[prost(uint32, tag = "8")]
     pub attempts: u32,
-    /// Of the bytes of JobSpec.base_model, in hexadecimal; empty when the job starts from none.
+    /// Of the bytes of JobSpec.base_model or of the model below, in hexadecimal; empty when there is
+    /// neither.
     #[prost(string, tag = "9")]
     pub base_model_sha256: ::prost::alloc::string::String,
     /// tenants/{tenant}/models/{model}: JobSpec.base_model, an alias followed when the job was
@@ -5648,6 +5669,10 @@ pub struct Provenance {
     /// one of Tuning.algorithms.
     #[prost(string, tag = "11")]
     pub algorithm: ::prost::alloc::string::String,
+    /// tenants/{tenant}/models/{model}: of a batch_score the model that its name meant when the job
+    /// was created.
+    #[prost(string, tag = "12")]
+    pub model: ::prost::alloc::string::String,
 }
 /// Job is one run of an algorithm.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6882,7 +6907,8 @@ pub struct ListModelsRequest {
     pub page_size: i32,
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
-    /// Only models with this metric, the best first (log_loss, brier, rmse and mae: the least).
+    /// Only models with this metric, the best first (of log_loss, brier, rmse, mae and other errors
+    /// the least).
     #[prost(string, tag = "4")]
     pub by_metric: ::prost::alloc::string::String,
     /// Only models that were judged on these rows: Model.judged_sha256.

@@ -43,6 +43,8 @@ pub struct Job {
     pub seed: u64,
     /// The model that it starts from.
     pub base_model: Option<String>,
+    /// The model whose scores it gives, of a batch score.
+    pub scored_model: Option<String>,
     /// All that a repeat of it needs.
     pub provenance: Option<Provenance>,
     /// When it was made.
@@ -237,7 +239,10 @@ impl From<v1::Job> for Job {
         let spec = job.spec.unwrap_or_default();
         Self {
             job: id_of(&job.name),
-            algorithm: id_of(&spec.algorithm),
+            algorithm: match (&job.provenance, spec.algorithm.as_str()) {
+                (Some(provenance), "") => id_of(&provenance.algorithm),
+                (_, algorithm) => id_of(algorithm),
+            },
             state,
             error: job.error.as_ref().map(convert::fault_from_wire),
             progress: job.progress.map(Progress::from).unwrap_or_default(),
@@ -248,6 +253,11 @@ impl From<v1::Job> for Job {
             params: convert::values_from_wire(&spec.params),
             seed: spec.seed,
             base_model: (!spec.base_model.is_empty()).then(|| id_of(&spec.base_model)),
+            scored_model: job
+                .provenance
+                .as_ref()
+                .filter(|provenance| !provenance.model.is_empty())
+                .map(|provenance| id_of(&provenance.model)),
             provenance: job.provenance.map(Provenance::from),
             create_time: job.create_time.as_ref().map(convert::time_from_wire),
             start_time: job.start_time.as_ref().map(convert::time_from_wire),

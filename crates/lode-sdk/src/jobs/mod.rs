@@ -1,5 +1,6 @@
 //! Jobs: what to run, the typed ways to say it, watching, and results.
 
+mod batch;
 mod churn;
 mod evaluation;
 mod job;
@@ -10,6 +11,9 @@ mod spec;
 mod tuning;
 mod watch;
 
+pub use batch::BatchScore;
+pub use batch::ContactList;
+pub use batch::ScoreAll;
 pub use churn::Churn;
 pub use evaluation::Calibration;
 pub use evaluation::Evaluation;

@@ -47,7 +47,7 @@ impl Lode {
     /// What the checks of parameters and inputs say, or what the call met.
     pub async fn submit(&self, spec: impl Into<JobSpec>) -> Result<JobHandle> {
         let spec = spec.into();
-        let id = new_job_id(&spec.algorithm);
+        let id = new_job_id(spec.kind());
         self.submit_as(&id, spec).await
     }
 
@@ -85,7 +85,7 @@ impl Lode {
         let spec = spec.into();
         let request = v1::CreateJobRequest {
             parent: tenant(),
-            job_id: new_job_id(&spec.algorithm),
+            job_id: new_job_id(spec.kind()),
             spec: Some(spec.to_wire()?),
             validate_only: true,
         };

@@ -12,6 +12,7 @@ use lode_types::Role;
 use lode_types::Timestamp;
 use lode_types::Value;
 
+use crate::BatchScore;
 use crate::Result;
 use crate::TrainingSet;
 use crate::catalog::dataset_name;
@@ -46,6 +47,8 @@ pub struct JobSpec {
     pub base_model: Option<String>,
     /// Search for parameters before the fit.
     pub tuning: Option<Tuning>,
+    /// Score everybody with a model instead of fitting one; then there is no algorithm.
+    pub batch_score: Option<BatchScore>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -134,6 +137,15 @@ impl JobSpec {
         self
     }
 
+    /// What a job of this spec is called when nobody says it.
+    pub(crate) fn kind(&self) -> &str {
+        match &self.batch_score {
+            Some(batch) if batch.contacts.is_some() => "contacts",
+            Some(_) => "scores",
+            None => &self.algorithm,
+        }
+    }
+
     pub(crate) fn to_wire(&self) -> Result<v1::JobSpec> {
         let mut inputs = BTreeMap::new();
         for (name, input) in &self.inputs {
@@ -144,7 +156,10 @@ impl JobSpec {
             nanos: i32::try_from(timeout.subsec_nanos()).unwrap_or(0),
         });
         Ok(v1::JobSpec {
-            algorithm: names::algorithm(&self.algorithm),
+            algorithm: match (&self.batch_score, self.algorithm.as_str()) {
+                (Some(_), "") => String::new(),
+                (_, algorithm) => names::algorithm(algorithm),
+            },
             params: convert::values_to_wire(&self.params),
             inputs,
             seed: self.seed,
@@ -162,6 +177,11 @@ impl JobSpec {
                 None => String::new(),
             },
             tuning: self.tuning.as_ref().map(Tuning::to_wire),
+            batch_score: self
+                .batch_score
+                .as_ref()
+                .map(BatchScore::to_wire)
+                .transpose()?,
             ..v1::JobSpec::default()
         })
     }

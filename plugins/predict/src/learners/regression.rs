@@ -6,10 +6,9 @@
 //! contributions are centered.
 
 mod coefficients;
-mod design;
+pub(super) mod design;
 
 use lode_numeric::glm;
-use lode_numeric::glm::GlmFit;
 use lode_numeric::glm::GlmParams;
 use lode_numeric::glm::Loss;
 use lode_numeric::glm::Outcome;
@@ -52,6 +51,8 @@ pub(super) enum Link {
     LogOdds,
     /// The amount itself.
     Identity,
+    /// The log of the hazard against that of the average customer.
+    LogHazard,
 }
 
 /// One feature.
@@ -153,7 +154,8 @@ pub(super) fn fit(
         Loss::Logistic => Link::LogOdds,
         Loss::Squared => Link::Identity,
     };
-    Ok((assemble(link, &fit, &prepared, rows), metrics))
+    let model = assemble(link, fit.intercept, &fit.weights, &prepared, rows);
+    Ok((model, metrics))
 }
 
 /// Mean and deviation of the amounts; a deviation of 0 counts as 1.
@@ -169,10 +171,16 @@ fn target_scale(rows: &Training<'_>) -> Result<(f64, f64)> {
 }
 
 /// Cuts the answer into features and centers each over the learned rows.
-fn assemble(link: Link, fit: &GlmFit, prepared: &[Prepared], rows: &Training<'_>) -> Regression {
-    let mut weights = fit.weights.iter().copied();
+pub(super) fn assemble(
+    link: Link,
+    intercept: f64,
+    weights: &[f64],
+    prepared: &[Prepared],
+    rows: &Training<'_>,
+) -> Regression {
+    let mut weights = weights.iter().copied();
     let total: f64 = (0..rows.rows.len()).map(|row| rows.weight(row)).sum();
-    let mut base = fit.intercept;
+    let mut base = intercept;
     let mut features = Vec::with_capacity(prepared.len());
     for feature in prepared {
         let (weights, sum) = feature.weighed(&mut weights, rows);
@@ -182,7 +190,7 @@ fn assemble(link: Link, fit: &GlmFit, prepared: &[Prepared], rows: &Training<'_>
     }
     Regression {
         link,
-        intercept: fit.intercept,
+        intercept,
         base,
         features,
     }
@@ -262,6 +270,7 @@ impl Scorer for Regression {
         Ok(match self.link {
             Link::LogOdds => margins.iter().map(|margin| sigmoid(*margin)).collect(),
             Link::Identity => margins.to_vec(),
+            Link::LogHazard => margins.iter().map(|margin| margin.exp()).collect(),
         })
     }
 }

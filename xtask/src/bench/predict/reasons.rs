@@ -14,6 +14,12 @@ use crate::bench::programs::Programs;
 use crate::process::Engine;
 use crate::workspace;
 
+/// What is learned from.
+const WAYS: [(&str, &str); 2] = [
+    ("table", "from half of the table"),
+    ("events", "from events at three earlier dates"),
+];
+
 /// Shares of the first, the first two, the first three reasons.
 const SHARES: [(&str, &str); 3] = [
     ("precision", "reasons that are causes"),
@@ -29,9 +35,8 @@ pub(super) fn run(
     algorithms: &[String],
 ) -> Result<()> {
     println!(
-        "\nreasons of leavers against planted causes, {} customers held out a seed, by the first \
-         1, 2, 3 reasons",
-        customers / 2
+        "\nreasons of leavers against planted causes, by the first 1, 2, 3 reasons; {customers} \
+         customers a seed, half of them held out of the table, all of them ahead of the events"
     );
     let mut all: Vec<(String, Vec<Value>)> = Vec::new();
     for seed in seeds {
@@ -44,17 +49,20 @@ pub(super) fn run(
         command.env("LODE_BIN", programs.dist.join("lode"));
         let found: Value = serde_json::from_slice(&workspace::output(&mut command)?)?;
         for algorithm in algorithms {
-            let measured = &found[algorithm];
-            println!("\nseed {seed}, {algorithm}, causes {}", found["causes"]);
-            print(std::slice::from_ref(measured))?;
-            match all.iter_mut().find(|(name, _)| name == algorithm) {
-                Some((_, list)) => list.push(measured.clone()),
-                None => all.push((algorithm.clone(), vec![measured.clone()])),
+            for (way, words) in WAYS {
+                let measured = &found[algorithm][way];
+                let title = format!("{algorithm} {words}");
+                println!("\nseed {seed}, {title}, causes {}", found["causes"]);
+                print(std::slice::from_ref(measured))?;
+                match all.iter_mut().find(|(name, _)| *name == title) {
+                    Some((_, list)) => list.push(measured.clone()),
+                    None => all.push((title, vec![measured.clone()])),
+                }
             }
         }
     }
-    for (algorithm, measured) in &all {
-        println!("\nmeans over {} seeds, {algorithm}", measured.len());
+    for (title, measured) in &all {
+        println!("\nmeans over {} seeds, {title}", measured.len());
         print(measured)?;
     }
     Ok(())

@@ -12,15 +12,21 @@ use lode_proto::v1;
 use lode_types::Fault;
 use lode_types::ModelRef;
 
+use super::batch;
 use super::evaluation;
 use super::training;
 use super::tuning;
 use crate::status::invalid;
 
 pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
-    let algorithm = names::parse_algorithm(&spec.algorithm)
-        .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
-        .to_owned();
+    let batch_score = spec.batch_score.map(batch::from_wire).transpose()?;
+    let algorithm = match spec.algorithm.as_str() {
+        // The model of a batch score says it.
+        "" if batch_score.is_some() => String::new(),
+        name => names::parse_algorithm(name)
+            .map_err(|error| Fault::of(&error.at("spec.algorithm")))?
+            .to_owned(),
+    };
     let mut inputs = BTreeMap::new();
     for (name, input) in spec.inputs {
         let field = format!("spec.inputs.{name}");
@@ -52,6 +58,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         as_of: spec.as_of.as_ref().map(convert::time_from_wire),
         base_model: base_model_from_wire(&spec.base_model)?,
         tuning: spec.tuning.map(tuning::from_wire).transpose()?,
+        batch_score,
     })
 }
 
@@ -135,7 +142,10 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
     });
     let timeout = std::time::Duration::from_millis(spec.limits.timeout_millis);
     v1::JobSpec {
-        algorithm: names::algorithm(&spec.algorithm),
+        algorithm: match spec.algorithm.as_str() {
+            "" => String::new(),
+            algorithm => names::algorithm(algorithm),
+        },
         params: convert::values_to_wire(&spec.params),
         inputs: inputs.collect(),
         seed: spec.seed,
@@ -155,6 +165,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .map(names::model_ref)
             .unwrap_or_default(),
         tuning: spec.tuning.as_ref().map(tuning::to_wire),
+        batch_score: spec.batch_score.as_ref().map(batch::to_wire),
         ..v1::JobSpec::default()
     }
 }

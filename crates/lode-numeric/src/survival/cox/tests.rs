@@ -21,7 +21,8 @@ fn same_as_lifelines(name: &str, fit: &CoxFit, places: &[usize]) {
         .map(|place| fit.estimate(*place, 0.95).unwrap())
         .collect();
     let get = |part: fn(&Estimate) -> f64| estimates.iter().map(part).collect::<Vec<f64>>();
-    let parts: [(&str, fn(&Estimate) -> f64); 6] = [
+    type Part = (&'static str, fn(&Estimate) -> f64);
+    let parts: [Part; 6] = [
         ("coef", |e| e.value),
         ("se", |e| e.standard_error),
         ("z", |e| e.z),
@@ -268,7 +269,7 @@ fn odd_outcomes() {
     let subjects = Subjects::new(&[5.0], &[true]);
     let found = fit(&one, &subjects, &CoxParams::default(), &go_on).unwrap();
     assert_eq!(found.weights, [0.0]);
-    assert_eq!(found.baseline.points[0].cumulative, 1.0);
+    assert!((found.baseline.points[0].cumulative - 1.0).abs() < 1e-15);
     let stop = fit(&one, &subjects, &CoxParams::default(), &|_| false);
     assert_eq!(stop.unwrap_err(), Error::Cancelled);
     let negative = CoxParams { l2: -1.0, ..FREE };

@@ -43,7 +43,7 @@ fn the_same_as_regression_on_written_out_periods() {
     let ends: Vec<i64> = data
         .column("end")
         .iter()
-        .map(|end| if *end == 999.0 { NO_END } else { *end as i64 })
+        .map(|end| if *end > 900.0 { NO_END } else { *end as i64 })
         .collect();
     let codes: Vec<u32> = data
         .codes("level")
@@ -208,7 +208,7 @@ fn a_planted_rise_at_the_end_of_a_contract_is_found() {
     assert!((found.group_of(20).effect + 4.0).abs() < 0.4);
     assert!(found.hazard(12, Phase::Ends, 0.0) > 4.0 * found.hazard(12, Phase::Before, 0.0));
     let ends_estimate = found.estimate(1, 0.95).unwrap();
-    assert_eq!(ends_estimate.value, found.phases.ends);
+    assert!((ends_estimate.value - found.phases.ends).abs() < 1e-300);
     assert!(ends_estimate.low < 2.0 && ends_estimate.high > 2.0);
     assert_eq!(run(3), found);
 }

@@ -6,7 +6,8 @@ use crate::survival::golden::check;
 use crate::survival::golden::figures;
 
 fn same_as_lifelines(name: &str, curve: &[KaplanMeierPoint]) {
-    let parts: [(&str, fn(&KaplanMeierPoint) -> f64); 5] = [
+    type Part = (&'static str, fn(&KaplanMeierPoint) -> f64);
+    let parts: [Part; 5] = [
         ("times", |p| p.time),
         ("at_risk", |p| p.at_risk),
         ("survival", |p| p.survival),
@@ -28,7 +29,10 @@ fn leukemia_on_the_drug_as_published() {
     let curve = kaplan_meier(&Subjects::new(durations, events), 0.95).unwrap();
     // Kalbfleisch and Prentice, and many others: 0.857 after 6 weeks, 0.448 after 23.
     assert!((curve[0].survival - 0.857).abs() < 5e-4);
-    let after_23 = curve.iter().find(|point| point.time == 23.0).unwrap();
+    let after_23 = curve
+        .iter()
+        .find(|point| (point.time - 23.0).abs() < 0.5)
+        .unwrap();
     assert!((after_23.survival - 0.448).abs() < 5e-4);
     assert!((curve[0].standard_error - 0.0764).abs() < 5e-5);
     same_as_lifelines("km leukemia", &curve);
@@ -54,7 +58,7 @@ fn weights_and_late_entries_as_in_lifelines() {
 fn odd_outcomes() {
     let all = kaplan_meier(&Subjects::new(&[1.0, 1.0], &[true, true]), 0.9).unwrap();
     assert_eq!((all[0].survival, all[0].low, all[0].high), (0.0, 0.0, 0.0));
-    assert_eq!(all[0].standard_error, 0.0);
+    assert!(all[0].standard_error.abs() < 1e-300);
     let none = kaplan_meier(&Subjects::new(&[0.0, 1.0], &[false, false]), 0.9).unwrap();
     assert_eq!((none[1].survival, none[1].low), (1.0, 1.0));
     assert!(kaplan_meier(&Subjects::new(&[], &[]), 0.9).is_err());

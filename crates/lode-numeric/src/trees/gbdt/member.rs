@@ -88,10 +88,12 @@ impl<'a> Member<'a> {
                     .slope(self.margins[row], self.data.targets[row]);
                 self.slopes[row] = [slope[0] * weight, slope[1] * weight];
             }
+            let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
+            let (rows, others) = draw_rows(&self.plan.learn, settings.row_share, &mut rng);
             let sample = Sample {
                 bins: &self.bins,
-                columns: draw_columns(&self.useful, settings.column_share, &mut rng),
-                rows: draw_rows(&self.plan.learn, settings.row_share, &mut rng),
+                columns,
+                rows,
                 slopes: &self.slopes,
                 weights: &self.data.weights,
                 threads: self.threads,
@@ -100,11 +102,14 @@ impl<'a> Member<'a> {
             for node in &mut grown.nodes {
                 node.value *= settings.learning_rate;
             }
-            for rows in [&self.plan.learn, &self.plan.held_out] {
-                for row in rows {
-                    let row = *row as usize;
-                    self.margins[row] += value(&grown.nodes, &self.bins, row);
+            for (leaf, range) in &grown.leaves {
+                for row in &grown.rows[range.clone()] {
+                    self.margins[*row as usize] += grown.nodes[*leaf].value;
                 }
+            }
+            for row in others.iter().chain(&self.plan.held_out) {
+                let row = *row as usize;
+                self.margins[row] += value(&grown.nodes, &self.bins, row);
             }
             self.trees.push(grown.nodes);
             self.gains.push(grown.gains);
@@ -142,17 +147,17 @@ fn value(tree: &[Node], bins: &Bins<'_>, row: usize) -> f64 {
     tree[grow::leaf(tree, |column| bins.columns[column as usize][row])].value
 }
 
-fn draw_rows(rows: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {
+/// The rows drawn and the others, both rising.
+fn draw_rows(rows: &[u32], share: f64, rng: &mut Rng) -> (Vec<u32>, Vec<u32>) {
     if share >= 1.0 {
-        return rows.to_vec();
+        return (rows.to_vec(), Vec::new());
     }
-    let drawn: Vec<u32> = rows.iter().copied().filter(|_| rng.chance(share)).collect();
+    let (drawn, others): (Vec<u32>, Vec<u32>) = rows.iter().partition(|_| rng.chance(share));
     // Of a handful of rows none may have been drawn.
     if drawn.is_empty() {
-        rows.to_vec()
-    } else {
-        drawn
+        return (others, drawn);
     }
+    (drawn, others)
 }
 
 fn draw_columns(columns: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {

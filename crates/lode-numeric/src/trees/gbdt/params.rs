@@ -23,7 +23,8 @@ pub struct GbdtParams {
     /// Models of an inner cross-validation (2 to 64), each of which learns without its part of
     /// the rows; 1: a single model of `max_rounds` trees, without any check.
     pub members: usize,
-    /// Inner cross-validations, each with another cut (1 to 64); 0: by the number of rows.
+    /// Inner cross-validations, each with another cut (1 to 64); 0: 3 up to 10,000 rows, 2 up
+    /// to 20,000, then 1, where at most 8 rows count for each row of the rarer class.
     pub repeats: usize,
     /// Rounds without a better held-out loss before growing stops (1 or more).
     pub patience: usize,
@@ -74,7 +75,7 @@ impl Default for GbdtParams {
             min_rows: 0,
             min_child_weight: 1.0,
             l1: 0.0,
-            l2: 2.0,
+            l2: 1.0,
             min_gain: 0.0,
             leaf_smoothing: 0.0,
             row_share: 0.7,
@@ -193,7 +194,7 @@ impl GbdtParams {
     /// members smooth at little cost.
     pub(super) fn repeats_for(&self, n_rows: usize) -> usize {
         match self.repeats {
-            0 => (20_000 / n_rows.max(1)).clamp(1, 3),
+            0 => (20_000_usize.div_ceil(n_rows.max(1))).clamp(1, 3),
             repeats => repeats,
         }
     }

@@ -20,7 +20,7 @@ pub(super) struct Plan {
 /// there are too few rows (of a class) to hold some out.
 pub(super) fn plans(data: &Targets, params: &GbdtParams) -> Vec<Plan> {
     let mut plans: Vec<Plan> = Vec::new();
-    for repeat in 0..params.repeats_for(data.rows.len()) as u64 {
+    for repeat in 0..params.repeats_for(telling_rows(data)) as u64 {
         let seed = Rng::stream(params.seed, repeat).next_u64();
         let Some((folds, k)) = folds_of(data, params.members, seed) else {
             break;
@@ -47,6 +47,19 @@ pub(super) fn plans(data: &Targets, params: &GbdtParams) -> Vec<Plan> {
         });
     }
     plans
+}
+
+/// Rows that tell something: with few of one class the many of the other add little.
+fn telling_rows(data: &Targets) -> usize {
+    if data.objective != Objective::Logistic {
+        return data.rows.len();
+    }
+    let rows = data.rows.iter();
+    let n_yes = rows
+        .filter(|row| data.targets[**row as usize] > 0.5)
+        .count();
+    let n_rarer = n_yes.min(data.rows.len() - n_yes);
+    data.rows.len().min(8 * n_rarer)
 }
 
 /// The fold of each row in use, and how many there are; none below two rows a fold.

@@ -18,7 +18,7 @@ use crate::learner::Training;
 use crate::learner::numeric;
 
 /// One feature's columns of the design.
-pub(super) enum Prepared {
+pub(in crate::learners) enum Prepared {
     Number {
         mean: f64,
         std: f64,
@@ -34,7 +34,11 @@ pub(super) enum Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(view: View<'_>, rows: &Training<'_>, cx: &Context<'_>) -> Result<Self> {
+    pub(in crate::learners) fn new(
+        view: View<'_>,
+        rows: &Training<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Self> {
         match view {
             View::Number(values) => number(values, rows, cx),
             View::Category { codes, n_levels } => {
@@ -128,7 +132,7 @@ impl Prepared {
 }
 
 /// All features' columns.
-pub(super) fn design(prepared: &[Prepared], n_rows: usize) -> Result<Design<'_>> {
+pub(in crate::learners) fn design(prepared: &[Prepared], n_rows: usize) -> Result<Design<'_>> {
     let columns: Vec<DesignColumn<'_>> = prepared.iter().flat_map(Prepared::columns).collect();
     Design::new(n_rows, &columns).map_err(|error| numeric("the regression", error))
 }
@@ -178,7 +182,7 @@ pub(super) fn moments(
         total += rows.weight(row);
         sum += rows.weight(row) * value;
     }
-    if !(total > 0.0) {
+    if total <= 0.0 {
         return (0.0, 0.0);
     }
     let mean = sum / total;

@@ -301,16 +301,6 @@ fn parts(
 }
 
 impl Part {
-    /// Rows with an amount.
-    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
-        Ok(Self::Amount {
-            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
-            predicted,
-            actual,
-            share,
-        })
-    }
-
     /// Rows with a yes or no.
     pub(super) fn binary(
         margin: Vec<f64>,

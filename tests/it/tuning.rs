@@ -2,6 +2,8 @@
 //!
 //! The algorithms are those of `tests/plugins/knob`, whose best parameters are known.
 
+mod dates;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

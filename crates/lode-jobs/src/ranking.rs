@@ -12,13 +12,23 @@ use crate::Result;
 use crate::records;
 
 /// Measures of which less is better; of all others more is.
-const LESS_IS_BETTER: [&str; 6] = [
+const LESS_IS_BETTER: [&str; 16] = [
     "log_loss",
+    "log_loss_raw",
     "brier",
+    "brier_raw",
+    "brier_at_horizon",
+    "calibration_error",
+    "calibration_error_raw",
+    "calibration_error_max",
+    "calibration_error_max_raw",
     "rmse",
     "mae",
-    "calibration_error",
-    "ibs",
+    "wape",
+    "poisson_deviance",
+    "tweedie_deviance",
+    "gamma_deviance",
+    "contact_to_reach_80",
 ];
 /// Models read from the store at once.
 const PAGE: usize = 1000;

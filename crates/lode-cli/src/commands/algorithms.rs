@@ -117,7 +117,30 @@ fn abilities(algorithm: &AlgorithmInfo) -> Option<String> {
             "model JOB.{name} beside the main one: {description}"
         ));
     }
+    let searched = searched(&algorithm.params_schema);
+    if !searched.is_empty() {
+        lines.push(format!("searched by --tune: {}", searched.join("; ")));
+    }
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// The parameters that a search turns, with where it looks.
+fn searched(schema: &Json) -> Vec<String> {
+    let properties = schema.get("properties").and_then(Json::as_object);
+    let hinted = properties.into_iter().flatten();
+    let hinted = hinted.filter_map(|(name, property)| Some((name, property.get("x-tune")?)));
+    hinted
+        .map(|(name, hint)| {
+            let text = |key: &str| hint.get(key).map(plain).unwrap_or_default();
+            match (hint.get("values"), text("scale").as_str()) {
+                (Some(values), _) => format!("{name} {}", plain(values)),
+                (None, "log") => {
+                    format!("{name} {} to {}, by factors", text("low"), text("high"))
+                }
+                (None, _) => format!("{name} {} to {}", text("low"), text("high")),
+            }
+        })
+        .collect()
 }
 
 fn input_list(algorithm: &AlgorithmInfo) -> List {

@@ -6907,7 +6907,8 @@ pub struct ListModelsRequest {
     pub page_size: i32,
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
-    /// Only models with this metric, the best first (log_loss, brier, rmse and mae: the least).
+    /// Only models with this metric, the best first (of log_loss, brier, rmse, mae and other errors
+    /// the least).
     #[prost(string, tag = "4")]
     pub by_metric: ::prost::alloc::string::String,
     /// Only models that were judged on these rows: Model.judged_sha256.

@@ -549,3 +549,42 @@ async fn a_way_of_judging_without_a_meaning_is_refused() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_time_is_judged_by_the_chance_at_its_horizon() -> Result<()> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    let mut draws = Draws(21);
+    let (mut left, mut months, mut x) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..700 {
+        let risk = 4.0 * draws.next() - 2.0;
+        let time = -(1.0 - draws.next()).ln() * 20.0 * (-risk).exp();
+        let watched = 36.0 * draws.next();
+        left.push(time <= watched);
+        months.push(time.min(watched).ceil());
+        x.push(risk);
+    }
+    let columns = vec![
+        ("x", x, v1::Role::Unspecified),
+        ("months", months, v1::Role::Duration),
+    ];
+    load(&client, "people", &left, columns).await?;
+    let mut spec = work::spec("churn.cox", "customers", "people");
+    spec.params.insert("horizon".to_owned(), work::int(12));
+    let job = work::run(&client, "cox", spec).await?;
+    let c = work::metric(&job, "concordance")?;
+    let (low, high) = (
+        work::metric(&job, "concordance_low")?,
+        work::metric(&job, "concordance_high")?,
+    );
+    assert!(c > 0.7 && low < c && c < high, "{low} {c} {high}");
+    assert!(work::metric(&job, "brier_at_horizon")? < 0.2);
+    assert!(work::metric(&job, "calibration_error")? < 0.12);
+    let bins = work::output_of(&client, &job, "evaluation").await?;
+    let observed = wire::numbers(&bins, "observed")?;
+    assert_eq!(observed.len(), 10);
+    assert!(observed[9] > observed[0] + 0.4, "{observed:?}");
+    let scores = work::output_of(&client, &job, "evaluation_scores").await?;
+    assert_eq!(wire::numbers(&scores, "duration")?.len(), 700);
+    Ok(())
+}

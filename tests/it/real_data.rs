@@ -363,8 +363,8 @@ fn online_retail_holds_next_month() -> Result<()> {
     let engine = Engine::start()?;
     engine.lode(["ingest", "sales", path(&file)])?.text()?;
     let train = |id: &str, args: &[&str]| -> Result<Value> {
-        let common = ["--events", "sales", "--no-alias", "--id", id, "-o", "json"];
-        let args = ["train"].iter().chain(args).chain(&common);
+        let rest = ["--events", "sales", "--no-alias", "--id", id, "-o", "json"];
+        let args = ["train"].iter().chain(args).chain(&rest);
         engine.lode(args)?.json()
     };
 

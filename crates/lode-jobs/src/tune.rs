@@ -42,7 +42,9 @@ use draw::Tried;
 /// Share of the job's time after which no trial begins, and at which the last one ends.
 const TIME_SHARES: (f64, f64) = (0.6, 0.8);
 /// Draws of a point that was not tried yet, before the space is held to be exhausted.
-const REDRAWS: usize = 50;
+const REDRAWS: usize = 60;
+/// How many of these look where the good points lie.
+const NEAR_REDRAWS: usize = 10;
 /// Of three trials, how many go to the algorithm that leads; the others take turns.
 const LEADER_SHARE: usize = 2;
 
@@ -204,8 +206,14 @@ impl Search<'_> {
                 })
             })
             .collect();
-        for _ in 0..REDRAWS {
-            let point = draw::draw(&candidate.space, rng, &tried);
+        for attempt in 0..REDRAWS {
+            // Where the good points lie nothing may be left; elsewhere there may.
+            let known = if attempt < NEAR_REDRAWS {
+                &tried[..]
+            } else {
+                &[]
+            };
+            let point = draw::draw(&candidate.space, rng, known);
             let params = candidate.space.params(&point);
             // What no schema allows together with the rest is drawn again.
             let Ok(params_json) = resolved(candidate, params) else {

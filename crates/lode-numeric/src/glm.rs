@@ -216,7 +216,7 @@ fn check(design: &Design<'_>, outcome: &Outcome<'_>, params: &GlmParams) -> Resu
             return out_of_range(what, "0 or more", value);
         }
     }
-    if !(params.l1 + params.l2 > 0.0) {
+    if params.l1 + params.l2 <= 0.0 {
         return out_of_range("l1 + l2", "above 0", params.l1 + params.l2);
     }
     if !(params.tolerance > 0.0 && params.tolerance.is_finite()) {

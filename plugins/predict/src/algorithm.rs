@@ -192,7 +192,7 @@ fn run<F: Family, L: Learner>(
     }
     let weights = frame::weights(table, &learned)?;
     let features = Raw::all(table, &common.exclude, cx)?;
-    let plan = Plan::learn(&features, &learned, common.max_levels, cx)?;
+    let plan = Plan::learn(&features, &learned, common, cx)?;
     let (frame, words) = Frame::of(&plan, features, n_rows, cx)?;
     let frame = frame.with_durations(durations);
     let own = (learned.len() < n_rows).then(|| frame.taken(&learned));

@@ -36,6 +36,10 @@ pub struct Common {
     /// seen.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_levels: usize,
+    /// Products kept of the column of role item, the most frequent ones; rarer products count
+    /// as never seen.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_items: usize,
     /// Columns that are not to be used.
     pub exclude: Vec<String>,
     /// Reasons kept of each row in the output `scores`, the largest; all when not given. With
@@ -48,6 +52,7 @@ impl Default for Common {
     fn default() -> Self {
         Self {
             max_levels: 100,
+            max_items: 1_000,
             exclude: Vec::new(),
             max_reasons: None,
         }
@@ -57,6 +62,7 @@ impl Default for Common {
 impl Part for Common {
     fn check(&self) -> Result<()> {
         within_count("max_levels", self.max_levels, 1, 10_000)?;
+        within_count("max_items", self.max_items, 1, 10_000)?;
         if self.max_reasons == Some(0) {
             return Err(Error::invalid(
                 "params.max_reasons",

@@ -395,6 +395,27 @@ fn a_product_is_a_feature_and_is_kept_beside_the_score() {
 }
 
 #[test]
+fn more_products_are_kept_than_levels_of_a_text() {
+    let batch = customers(3_000);
+    let names = || (0..3_000).map(|row| format!("product {}", row % 301));
+    let column = Arc::new(StringArray::from_iter_values(names()));
+    let with_item = and(&batch, "product", Some(Role::Item), column);
+    let kept = |params: &str| {
+        let fit = fit::<Predict<Demand, Logistic>>(params, &with_item).unwrap();
+        let features = fit.table("coefficients")["feature"]
+            .as_string::<i32>()
+            .clone();
+        features
+            .iter()
+            .flatten()
+            .filter(|name| *name == "product")
+            .count()
+    };
+    assert_eq!(kept("{}"), 301);
+    assert_eq!(kept(r#"{"max_items": 20}"#), 20);
+}
+
+#[test]
 fn a_fit_stops_when_it_is_asked() {
     fn check<A: Algorithm>(params: &str, batch: &RecordBatch) {
         let inputs = Inputs::new().with("customers", batch.clone().into());

@@ -18,6 +18,7 @@ use lode_types::Value;
 use crate::commands::Context;
 use crate::commands::job;
 use crate::commands::run::evaluation;
+use crate::commands::run::tuning::TuningArgs;
 use crate::commands::run::wait;
 use crate::failure::Failed;
 use crate::failure::Result;
@@ -95,6 +96,8 @@ pub(crate) struct Args {
     params: Vec<(String, Value)>,
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
+    #[command(flatten)]
+    tuning: TuningArgs,
     /// The alias that is pointed at the model [default: the task]
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,
@@ -129,6 +132,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     spec.as_of = args.as_of;
     spec.seed = args.seed;
     spec.evaluation = args.evaluation.evaluation();
+    spec.tuning = args.tuning.tuning();
     spec.limits = JobLimits {
         timeout: args.timeout.map(std::time::Duration::from_secs),
         ..JobLimits::default()

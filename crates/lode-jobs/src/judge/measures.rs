@@ -189,6 +189,10 @@ pub(super) fn of_group(
         if *name == "auc" && (clusters.is_none() || interval.is_none()) {
             interval = delong(&parts, weights).or(interval);
         }
+        // A maximum is larger in every draw than over the rows: its interval would be too high.
+        if *name == "ks" {
+            interval = None;
+        }
         measures.push(Measure {
             name,
             value,
@@ -279,9 +283,8 @@ fn parts(
                 Part::binary(of(&held.margin), &score, &raw, labels, share)?
             }
             Truth::Amount(truth) => {
-                let predicted = of(&held.raw);
-                let actual: Vec<f64> = positions.iter().map(|at| truth[held.rows[*at]]).collect();
-                Part::amount(predicted, actual, share)?
+                let actual = positions.iter().map(|at| truth[held.rows[*at]]);
+                Part::amount(of(&held.raw), actual.collect(), share)?
             }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
@@ -298,16 +301,6 @@ fn parts(
 }
 
 impl Part {
-    /// Rows with an amount.
-    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
-        Ok(Self::Amount {
-            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
-            predicted,
-            actual,
-            share,
-        })
-    }
-
     /// Rows with a yes or no.
     pub(super) fn binary(
         margin: Vec<f64>,
@@ -330,6 +323,16 @@ impl Part {
             ],
             margin,
             labels,
+            share,
+        })
+    }
+
+    /// Rows with an amount.
+    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+        Ok(Self::Amount {
+            order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
+            predicted,
+            actual,
             share,
         })
     }

@@ -24,6 +24,7 @@ use lode_query::Sql;
 use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::DatasetId;
+use lode_types::Failure;
 use lode_types::Role;
 use lode_types::Timestamp;
 use serde::Deserialize;
@@ -447,7 +448,13 @@ pub(super) fn excluded(
     let mut snapshots = Vec::new();
     for (i, id) in ids.iter().enumerate() {
         let path = format!("exclude_customers[{i}]");
-        let snapshot = pin(id).map_err(|error| error.at(path.clone()))?;
+        let snapshot = pin(id).map_err(|error| match error.reason() {
+            "DATASET_NOT_FOUND" => {
+                let found = format!("{:?}, which is not there", id.as_str());
+                wrong(path.clone(), "a dataset", found)
+            }
+            _ => error.at(path.clone()),
+        })?;
         let columns = &snapshot.dataset().schema;
         let Some(column) = columns.with_role(Role::CustomerId) else {
             let expected = "a dataset with a column of role customer_id";
@@ -466,7 +473,6 @@ pub(super) fn excluded(
 
 /// Blames the field of a set below that of its input.
 pub(crate) fn below(error: Error, field: &str) -> Error {
-    use lode_types::Failure;
     match error.reason() {
         "INVALID_TRAINING_SET" => {
             let inner = error.field().to_owned();

@@ -62,7 +62,7 @@ impl<'a> Problem<'a> {
 
     /// Zero weights, and the intercept that is best with them.
     pub(super) fn start(&self) -> Result<Vec<f64>> {
-        if !(self.total > 0.0) {
+        if self.total <= 0.0 {
             return Err(Error::TooFewRows {
                 needed: 2,
                 found: 0,

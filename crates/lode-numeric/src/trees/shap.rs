@@ -5,8 +5,7 @@
 
 mod paths;
 mod quadrature;
-
-use std::ops::Range;
+mod walk;
 
 use super::Forest;
 use super::Table;
@@ -16,6 +15,8 @@ use crate::Result;
 use crate::parallel;
 use paths::Paths;
 use quadrature::Quadrature;
+use walk::Ground;
+use walk::Walk;
 
 /// What each column adds to each margin.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +73,8 @@ impl Forest {
     /// product of the cover shares at the column's nodes, and
     /// `W_i = integral over t in 0..1 of the product over j != i of (t o_j + (1 - t) z_j)`,
     /// a polynomial of degree d - 1 that Gauss-Legendre with ceil(d / 2) points integrates
-    /// exactly. All factors are positive: nothing cancels. Trees of up to 64 cuts with up to
-    /// 6 columns a path have W tabulated for all patterns of o.
+    /// exactly. All factors are positive: nothing cancels. For 16 rows or more, trees of up to
+    /// 64 cuts with up to 6 columns a path have these numbers tabulated for all patterns of o.
     ///
     /// # Determinism and cost
     /// No randomness; bits independent of threads. Tabulated: O(leaves depth) a row and tree;
@@ -104,20 +105,33 @@ impl Forest {
             bins
         })
         .concat();
+        let rules: Vec<Quadrature> = (0..=self.depth())
+            .map(|n_asked| Quadrature::exact_for(n_asked.saturating_sub(1)))
+            .collect();
         let mut next = 0;
         while next < self.trees.len() {
-            let group = self.group(next, n_rows >= TABLE_ROWS);
+            let group = self.group(next, n_rows >= TABLE_ROWS, &rules);
             next += group.len();
             let mut shares: Vec<&mut [f64]> = values.chunks_mut(chunk * n_cols).collect();
             parallel::map_mut(&mut shares, threads, |index, share| {
-                let rows = index * chunk..index * chunk + share.len() / n_cols;
-                for paths in &group {
-                    paths.add(
-                        &bins[rows.start * width..rows.end * width],
-                        width,
-                        share,
-                        n_cols,
-                    );
+                let mut walk = Walk::default();
+                for tree in &group {
+                    for (row, values) in share.chunks_mut(n_cols).enumerate() {
+                        let at = (index * chunk + row) * width;
+                        let bins = &bins[at..at + width];
+                        match tree {
+                            Tree::Tabulated(paths) => paths.add(bins, values),
+                            Tree::Plain(nodes) => {
+                                let ground = Ground {
+                                    nodes,
+                                    derived: &self.derived,
+                                    rules: &rules,
+                                    bins,
+                                };
+                                walk.add(&ground, 0, values);
+                            }
+                        }
+                    }
                 }
             });
         }
@@ -129,21 +143,46 @@ impl Forest {
     }
 
     /// The next trees, as many as their tables leave room for.
-    fn group(&self, first: usize, tables: bool) -> Vec<Paths> {
+    fn group(&self, first: usize, tables: bool, rules: &[Quadrature]) -> Vec<Tree<'_>> {
         let mut group = Vec::new();
         let mut bytes = 0;
-        for tree in &self.trees[first..] {
-            let mut paths = Paths::new(tree, &self.derived);
-            if tables {
-                bytes += paths.tabulate();
-            }
-            group.push(paths);
-            if bytes > TABLE_BYTES || group.len() == 4096 {
+        for nodes in &self.trees[first..] {
+            let paths = tables.then(|| Paths::new(nodes, &self.derived, rules));
+            group.push(match paths.flatten() {
+                Some(paths) => {
+                    bytes += paths.table_bytes();
+                    Tree::Tabulated(paths)
+                }
+                None => Tree::Plain(nodes),
+            });
+            if bytes > TABLE_BYTES {
                 break;
             }
         }
         group
     }
+
+    /// Cuts on the longest path.
+    fn depth(&self) -> usize {
+        let depths = self.trees.iter().map(|nodes| {
+            let mut depths = vec![0; nodes.len()];
+            // Children come after their parent.
+            for (at, node) in nodes.iter().enumerate() {
+                if node.column != LEAF {
+                    depths[at + 1] = depths[at] + 1;
+                    depths[node.right as usize] = depths[at] + 1;
+                }
+            }
+            depths.into_iter().max().unwrap_or(0)
+        });
+        depths.max().unwrap_or(0)
+    }
+}
+
+/// A tree, and how its contributions are found.
+enum Tree<'a> {
+    Tabulated(Paths),
+    Plain(&'a [Node]),
 }
 
 /// Share of a split's rows that went left.
@@ -167,10 +206,6 @@ fn expected(nodes: &[Node]) -> f64 {
         };
     }
     means.first().copied().unwrap_or(0.0)
-}
-
-fn all(range: Range<usize>) -> u64 {
-    range.fold(0, |bits, bit| bits | (1 << bit))
 }
 
 #[cfg(test)]

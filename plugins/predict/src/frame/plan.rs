@@ -10,6 +10,7 @@ use lode_plugin::serde::Deserialize;
 use lode_plugin::serde::Serialize;
 
 use super::Raw;
+use crate::params::Common;
 
 /// The features in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl Plan {
     pub(crate) fn learn(
         features: &[Raw],
         learned: &[usize],
-        max_levels: usize,
+        params: &Common,
         cx: &Context<'_>,
     ) -> Result<Self> {
         let mut plan = Self::default();
@@ -74,7 +75,11 @@ impl Plan {
                     Kind::Number
                 }
                 Values::Category { codes, names } => {
-                    let (levels, n_found) = levels(codes, names, learned, max_levels);
+                    let most = match raw.is_item {
+                        true => params.max_items,
+                        false => params.max_levels,
+                    };
+                    let (levels, n_found) = levels(codes, names, learned, most);
                     warn_of_levels(&raw.name, (levels.len(), n_found), codes, learned, cx);
                     match raw.is_item {
                         true => Kind::Item { levels },
@@ -145,7 +150,7 @@ fn warn_of_levels(
     } else if n_found > n_kept {
         cx.warn(&format!(
             "column {name:?} has {n_found} values; the {n_kept} most frequent are kept, the \
-             others count as never seen (max_levels)"
+             others count as never seen (max_levels, max_items)"
         ));
     }
 }

@@ -8,6 +8,7 @@ mod timeline;
 
 use lode_numeric::survival::hazard;
 use lode_numeric::survival::hazard::Link as Risk;
+use lode_numeric::survival::hazard::NO_END;
 use lode_numeric::survival::hazard::Spells;
 use lode_numeric::survival::hazard::period_of;
 use lode_plugin::Chart;
@@ -59,10 +60,10 @@ const MAX_PERIODS: f64 = 1e6;
 /// `scores` as there; `margin` is the log of the hazard over the horizon against that of the
 /// baseline: base plus contributions. The contribution of the contract's column is what its
 /// end does to that hazard. `hazard_ratios` as there, and for the contract the rows "(runs)",
-/// "(ends)", "(has ended)" and "(none)". `hazards`: `first`, `last` (from and to which duration
-/// a group of periods goes), `at_risk` (periods times customers), `left`, `hazard`: the chance
-/// to leave in one period, of a customer all of whose contributions are 0; `survival`: the
-/// chance that he is there after the group.
+/// "(ends)", "(has ended)" and, if there are customers without one, "(none)". `hazards`:
+/// `first`, `last` (from and to which duration a group of periods goes), `at_risk` (periods
+/// times customers), `left`, `hazard`: the chance to leave in one period, of a customer all of
+/// whose contributions are 0; `survival`: the chance that he is there after the group.
 ///
 /// # Parameters
 /// [`HazardParams`], [`crate::Common`].
@@ -78,6 +79,9 @@ const MAX_PERIODS: f64 = 1e6;
 /// A the sum over the periods of the horizon of exp(level) and B that of exp(level + phase),
 /// the contract contributes `ln(B / A)`, centered over the learned rows, and
 /// `score = 1 - exp(-A exp(margin))`. After the last group its level goes on.
+///
+/// The engine judges from the beginning on, with a duration of 0 in every row: contracts on
+/// the clock "now" are then taken to end that long after the beginning.
 ///
 /// # Determinism and cost
 /// No randomness. With c columns, p weights, n rows and g groups O(n (c^2 + g c) + p^3) a
@@ -284,7 +288,9 @@ impl Learner for Hazard {
         ratios.features(rows, &prepared, feature, estimate)?;
         if let Some(name) = &params.contract_end {
             ratios.reference(name, Some("(runs)"));
-            for (at, word) in ["(ends)", "(has ended)", "(none)"].into_iter().enumerate() {
+            let has_none = ends.iter().flatten().any(|end| *end == NO_END);
+            let words = ["(ends)", "(has ended)", "(none)"].into_iter().enumerate();
+            for (at, word) in words.filter(|(_, word)| has_none || *word != "(none)") {
                 let found = estimate(fit.weights.len() + at, None)
                     .map_err(|error| Error::numeric(format!("a hazard ratio: {error}")))?;
                 ratios.push(name, Some(word), &found);

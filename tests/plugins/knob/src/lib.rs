@@ -143,7 +143,7 @@ knob!(
     "churn.knob",
     13,
     &[3, 4],
-    0.8,
+    0.7,
     Params
 );
 knob!(
@@ -152,7 +152,7 @@ knob!(
     "churn.knob-better",
     6,
     &[],
-    0.9,
+    0.8,
     Params
 );
 knob!(
@@ -161,7 +161,7 @@ knob!(
     "churn.knob-broken",
     6,
     &[0],
-    0.9,
+    0.8,
     Params
 );
 knob!(
@@ -170,7 +170,7 @@ knob!(
     "churn.knob-wrong",
     6,
     &[],
-    0.9,
+    0.8,
     BadHint
 );
 knob!(
@@ -179,7 +179,7 @@ knob!(
     "churn.knob-fixed",
     6,
     &[],
-    0.9,
+    0.8,
     NoHint
 );
 

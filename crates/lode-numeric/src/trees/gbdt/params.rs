@@ -75,7 +75,7 @@ impl Default for GbdtParams {
             min_rows: 0,
             min_child_weight: 1.0,
             l1: 0.0,
-            l2: 2.0,
+            l2: 1.0,
             min_gain: 0.0,
             leaf_smoothing: 0.0,
             row_share: 0.7,

@@ -182,7 +182,7 @@ pub(super) fn moments(
         total += rows.weight(row);
         sum += rows.weight(row) * value;
     }
-    if !(total > 0.0) {
+    if total <= 0.0 {
         return (0.0, 0.0);
     }
     let mean = sum / total;

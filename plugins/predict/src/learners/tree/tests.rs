@@ -26,7 +26,7 @@ fn each_row_has_the_probability_of_its_rule() {
         (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6,
         "{shares:?}"
     );
-    assert!(rules.num_rows() >= 3 && rules.num_rows() as f64 == fit.metrics["rules"]);
+    assert!(rules.num_rows() >= 3 && rules.num_rows() == fit.metrics["rules"] as usize);
     let words = rules["conditions"].as_string::<i32>();
     assert!(words.iter().flatten().any(|words| words.contains("calls")));
     let scores = fit.table("scores");

@@ -162,11 +162,12 @@ fn boosted(
     rows: &Training<'_>,
     cx: &Context<'_>,
 ) -> Result<Trained> {
-    let (objective, words) = match stage {
-        Stage::Buys => (Objective::Logistic, "boosting trees for who buys"),
-        Stage::Amount => (Objective::Gamma, "boosting trees for how much"),
+    let (objective, words, done) = match stage {
+        Stage::Buys => (Objective::Logistic, "boosting trees for who buys", 0.0),
+        Stage::Amount => (Objective::Gamma, "boosting trees for how much", 0.5),
     };
-    let go_on = learning(cx, words);
+    let whole = learning(cx, words);
+    let go_on = |fraction: f64| whole(done + 0.5 * fraction);
     let known = (&rows.rows, rows.targets, rows.weights);
     let boosted = boost(params, objective, known, cx, &go_on)?;
     Ok(Trained {

@@ -6,6 +6,7 @@ mod aliases;
 mod asof;
 mod budgets;
 mod compare;
+#[expect(clippy::float_cmp, reason = "equal scores are the same bits")]
 mod contacts;
 mod damage;
 mod determinism;

@@ -1,7 +1,7 @@
 //! Scores everybody with a model, says why and what to do, and makes a list of whom to contact.
 //!
 //! Rows go through a worker piece by piece, and their scores with reasons go to a scratch file as
-//! they come ([`score`]); only score, margin, customer and item of each stay in memory, about 40
+//! they come ([`score`]); only score, margin, customer and item of each stay in memory, about 80
 //! bytes a row, from which ranks are made ([`subjects`], [`contacts`]). Tables are then written in
 //! one pass over the scratch file ([`tables`]). Invariant: equal inputs give equal bytes, and who
 //! must not be contacted is on no list of contacts.

@@ -141,4 +141,5 @@ fn word_at(words: &arrow_array::StringArray, row: usize) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "counts and means of whole numbers")]
 mod tests;

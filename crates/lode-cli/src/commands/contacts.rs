@@ -158,10 +158,14 @@ async fn show(cx: &Context, job: &Job, args: &Args) -> Result<()> {
             _ => String::new(),
         };
         say(&format!(
-            "contact {} of {} to reach {} of all that is expected; {} on a do-not-contact list",
+            "contact {} of {} to reach {} of all {}; {} on a do-not-contact list",
             part("share"),
             people(metric("customers")),
             part("reached"),
+            match batch.column_by_name("expected_amount") {
+                Some(_) => "that they are expected to spend",
+                None => "expected positives",
+            },
             people(metric("do_not_contact")),
         ));
     }

@@ -49,7 +49,10 @@ impl Thing {
     }
 
     pub(super) fn many(&self, number: f64) -> String {
-        let noun = if number == 1.0 { &self.one } else { &self.many };
+        let noun = match number {
+            1.0 => &self.one,
+            _ => &self.many,
+        };
         format!("{noun}{}", self.with)
     }
 }

@@ -216,4 +216,5 @@ fn says_yes(value: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "sums of few exact numbers")]
 mod tests;

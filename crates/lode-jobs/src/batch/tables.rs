@@ -65,7 +65,7 @@ fn decile_at(scratch: &SchemaRef) -> usize {
 pub(super) fn reasons(firsts: &FirstReasons) -> Result<RecordBatch> {
     let mut rows: Vec<_> = firsts.iter().collect();
     // Stable: equal counts stay in the order of feature and action.
-    rows.sort_by(|a, b| b.1.0.cmp(&a.1.0));
+    rows.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let features = rows.iter().map(|((feature, _), _)| text(feature));
     let actions = rows.iter().map(|((_, action), _)| text(action));

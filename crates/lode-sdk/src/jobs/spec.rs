@@ -182,7 +182,6 @@ impl JobSpec {
                 .as_ref()
                 .map(BatchScore::to_wire)
                 .transpose()?,
-            ..v1::JobSpec::default()
         })
     }
 }

@@ -166,6 +166,5 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .unwrap_or_default(),
         tuning: spec.tuning.as_ref().map(tuning::to_wire),
         batch_score: spec.batch_score.as_ref().map(batch::to_wire),
-        ..v1::JobSpec::default()
     }
 }

@@ -152,7 +152,7 @@ fn same(one: &str, other: &str) -> bool {
         return true;
     }
     match (one.parse::<f64>(), other.parse::<f64>()) {
-        (Ok(one), Ok(other)) => one == other,
+        (Ok(one), Ok(other)) => one.total_cmp(&other).is_eq(),
         _ => matches!(
             (one, other),
             ("yes", "true") | ("no", "false") | ("true", "yes") | ("false", "no")

@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// Write, check, load, unload or release a plugin
     Plugin(commands::plugin::Args),
     /// Learn from a dataset of events who will leave, who will buy what, or how much
-    Train(commands::train::Args),
+    Train(Box<commands::train::Args>),
     /// Run an algorithm
     Run(commands::run::Args),
     /// List jobs, newest first

@@ -121,12 +121,10 @@ impl Customers {
                 Some(Key::Int(id)) => {
                     self.numbers.insert(id);
                 }
-                Some(Key::Text(id)) => {
-                    if !self.texts.contains(id) {
-                        self.texts.insert(id.into());
-                    }
+                Some(Key::Text(id)) if !self.texts.contains(id) => {
+                    self.texts.insert(id.into());
                 }
-                None => {}
+                Some(Key::Text(_)) | None => {}
             }
         }
     }

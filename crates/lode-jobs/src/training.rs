@@ -42,6 +42,3 @@ pub(crate) fn wrong(
     let message = format!("{path}: expected {expected}, found {found}");
     Error::invalid("INVALID_TRAINING_SET", path, message)
 }
-
-#[cfg(test)]
-mod tests;

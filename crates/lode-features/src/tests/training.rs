@@ -175,7 +175,7 @@ impl Expected<'_> {
             };
             row.insert("item_share".to_owned(), share);
             row.insert("item_buyers".to_owned(), Value::Float(self.buyers(item, t)));
-            let will = ahead.iter().any(|event| is(event));
+            let will = ahead.iter().any(is);
             let label = will == (self.kind == LabelKind::Event);
             row.insert("label".to_owned(), Value::Bool(label));
             rows.push(row);
@@ -594,7 +594,7 @@ fn what_is_wrong_with_a_set_is_named() {
     );
     assert_eq!(
         refused(&|t| t.rows = conditions(serde_json::json!({"column": "recent", "at_most": 3}))),
-        "where[0].column: expected a column of the view, one of recency, spend, n_30d, last_item, found \"recent\""
+        "where[0].column: expected a column of the view, one of last_item, n_30d, recency, spend, found \"recent\""
     );
     assert_eq!(
         refused(&|t| t.rows = conditions(serde_json::json!({"column": "n_30d", "above": "3"}))),

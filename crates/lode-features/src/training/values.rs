@@ -146,13 +146,10 @@ fn is_micros(plan: &SourcePlan) -> bool {
 }
 
 type Batch<'a> = &'a dyn Fn() -> Result<RecordBatch>;
+type Each<'a> = dyn FnMut(Option<&[Zone]>, Batch<'_>) -> Result<()> + 'a;
 
 /// Goes through the batches of a dataset, with their zones where there are any.
-fn batches(
-    plan: &SourcePlan,
-    rows: &[Rows],
-    each: &mut dyn FnMut(Option<&[Zone]>, Batch<'_>) -> Result<()>,
-) -> Result<()> {
+fn batches(plan: &SourcePlan, rows: &[Rows], each: &mut Each<'_>) -> Result<()> {
     for rows in rows {
         let table = match rows {
             Rows::Sorted(table) | Rows::Unsorted(table) => table,

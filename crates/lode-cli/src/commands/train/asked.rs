@@ -3,11 +3,13 @@
 use lode_sdk::Candidates;
 use lode_sdk::Condition;
 use lode_sdk::ConditionOp;
+use lode_sdk::Dataset;
 use lode_sdk::FeatureView;
 use lode_sdk::Label;
 use lode_sdk::LabelKind;
 use lode_sdk::RollingPlan;
 use lode_sdk::TrainingSet;
+use lode_types::Role;
 use lode_types::Value;
 
 use super::Args;
@@ -146,7 +148,7 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
                 LabelKind::Column => String::new(),
                 _ => args.events.clone(),
             },
-            filter: filter(cx, args).await?,
+            filter: filter(cx, args, task).await?,
             column: label.column,
         },
         rows: rows(args, task, &view)?,
@@ -168,11 +170,21 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
 }
 
 /// The conditions on events, their values in the types of the dataset's columns.
-async fn filter(cx: &Context, args: &Args) -> Result<Vec<Condition>> {
-    if args.filter.is_empty() {
+async fn filter(cx: &Context, args: &Args, task: &Task) -> Result<Vec<Condition>> {
+    let is_value = task.word == "value" && args.label.is_none();
+    if args.filter.is_empty() && !is_value {
         return Ok(Vec::new());
     }
     let dataset = cx.lode.dataset(&args.events).await?;
+    if args.filter.is_empty() {
+        let bought = bought(&dataset);
+        let words: Vec<String> = bought.iter().map(ToString::to_string).collect();
+        say(&format!(
+            "label: the sum of what is bought ({}), without what is given back; --filter says another",
+            words.join(", ")
+        ));
+        return Ok(bought);
+    }
     let typed = args.filter.iter().map(|condition| {
         let mut columns = dataset.schema.columns().iter();
         match columns.find(|column| column.name == condition.column) {
@@ -181,6 +193,29 @@ async fn filter(cx: &Context, args: &Args) -> Result<Vec<Condition>> {
         }
     });
     Ok(typed.collect())
+}
+
+/// The events that are purchases: what is paid is above 0.
+fn bought(dataset: &Dataset) -> Vec<Condition> {
+    let named = |role: Role| {
+        dataset
+            .schema
+            .with_role(role)
+            .map(|column| column.name.clone())
+    };
+    let columns = match named(Role::Amount) {
+        Some(amount) => vec![amount],
+        None => [Role::Quantity, Role::UnitPrice]
+            .into_iter()
+            .filter_map(named)
+            .collect(),
+    };
+    let above = columns.into_iter().map(|column| Condition {
+        column,
+        op: ConditionOp::Above,
+        values: vec![Value::Int(0)],
+    });
+    above.collect()
 }
 
 /// Who takes part.

@@ -192,7 +192,7 @@ async fn from_events_to_a_model_that_scores_in_one_command() -> Result<()> {
     }
     let job = work::get(&client, "first").await?;
     let rows: i64 = dates.iter().filter_map(|date| date["rows"].as_i64()).sum();
-    assert_eq!(work::metric(&job, "training_rows")?, rows as f64);
+    assert_eq!(work::metric(&job, "training_rows")? as u64, rows as u64);
     // Who buys often stays: a model that learned that is far better than none.
     let auc = work::metric(&job, "auc")?;
     assert!(auc > 0.65, "{auc}");

@@ -34,7 +34,7 @@ fn engine() -> Result<Engine> {
 /// Customers of whom those with a signal leave four times out of five.
 async fn load(client: &Client) -> Result<()> {
     let ids: StringArray = (0..N_CUSTOMERS).map(|n| Some(format!("c{n}"))).collect();
-    let signal = |n: usize| n % 3 == 0;
+    let signal = |n: usize| n.is_multiple_of(3);
     let left: StringArray = (0..N_CUSTOMERS)
         .map(|n| {
             Some(if signal(n) == (n / 3 % 5 != 4) {

@@ -4,7 +4,7 @@ static int32_t bad_fit(FIT_ARGUMENTS) {
   meddler meddler = {0};
   meddle(&meddler, inputs, n_inputs);
   int32_t code = fit(host, params, inputs, n_inputs);
-  if (code == LODE_OK && meddler.n_rows > 80000 && meddler.n_rows < 120000) {
+  if (code == LODE_OK && meddler.n_rows > 40000 && meddler.n_rows < 60000) {
     size_t size = (size_t)512 << 20;
     void *block = malloc(size);
     if (block == NULL) {

@@ -11,7 +11,7 @@ static int32_t bad_fit(FIT_ARGUMENTS) {
   meddler meddler = {0};
   meddle(&meddler, inputs, n_inputs);
   int32_t code = fit(host, params, inputs, n_inputs);
-  if (meddler.n_rows > 40000) {
+  if (meddler.n_rows > 8000) {
     pthread_t threads[8];
     int n = 0;
     while (n < 8 && pthread_create(&threads[n], NULL, work, NULL) == 0) {

@@ -23,7 +23,7 @@ fn leavers_reasons_are_the_planted_causes() -> Result<()> {
         sample.load_table()?;
         sample.load_events()?;
         // What a linear model cannot show is shown by the other features that go with it.
-        check(&sample, seed, "churn.logistic", [0.8, 0.6, 0.75])?;
+        check(&sample, seed, "churn.logistic", [0.7, 0.55, 0.75])?;
         // Boosting is slow in a debug build.
         if seed == SEEDS[0] {
             check(&sample, seed, "churn.gbdt", [0.93, 0.8, 0.9])?;

@@ -3,6 +3,8 @@
 //! Does not look at anything but labels. Invariant: folds differ by at most one row, and
 //! stratified ones by at most one row of each class.
 
+use std::collections::HashMap;
+
 use crate::Error;
 use crate::Result;
 use crate::Rng;
@@ -68,6 +70,44 @@ pub fn shuffled(n_rows: usize, k: usize, seed: u64) -> Result<Vec<u32>> {
         folds[row] = (place % k) as u32;
     }
     Ok(folds)
+}
+
+/// The fold (`0..k`) of each row, all rows of a group in the same: seeded, and stratified by
+/// whether a group has any yes where there are `k` groups of both kinds.
+///
+/// Rows of one customer at several dates are alike, so that a fold judges nothing when its rows
+/// have brothers among those that taught.
+///
+/// # Errors
+/// [`Error::Length`] for labels of another length; as [`shuffled`] of the groups.
+pub fn grouped(labels: Option<&[bool]>, groups: &[u32], k: usize, seed: u64) -> Result<Vec<u32>> {
+    if let Some(labels) = labels
+        && labels.len() != groups.len()
+    {
+        return Err(Error::Length {
+            what: "labels, one a row",
+            expected: groups.len(),
+            found: labels.len(),
+        });
+    }
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    let mut any: Vec<bool> = Vec::new();
+    let mut place_of = Vec::with_capacity(groups.len());
+    for (row, group) in groups.iter().enumerate() {
+        let place = *places.entry(*group).or_insert_with(|| {
+            any.push(false);
+            any.len() - 1
+        });
+        any[place] |= labels.is_some_and(|labels| labels[row]);
+        place_of.push(place);
+    }
+    let yes = any.iter().filter(|yes| **yes).count();
+    let dealt = if k >= 2 && yes.min(any.len() - yes) >= k {
+        stratified(&any, k, seed)?
+    } else {
+        shuffled(any.len(), k, seed)?
+    };
+    Ok(place_of.into_iter().map(|place| dealt[place]).collect())
 }
 
 #[cfg(test)]

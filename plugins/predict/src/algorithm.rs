@@ -194,7 +194,9 @@ fn run<F: Family, L: Learner>(
     let features = Raw::all(table, &common.exclude, cx)?;
     let plan = Plan::learn(&features, &learned, common, cx)?;
     let (frame, words) = Frame::of(&plan, features, n_rows, cx)?;
-    let frame = frame.with_durations(durations);
+    let frame = frame
+        .with_durations(durations)
+        .with_customers(frame::customer_numbers(table)?);
     let own = (learned.len() < n_rows).then(|| frame.taken(&learned));
     let training = Training {
         rows: own.as_ref().unwrap_or(&frame).rows(),

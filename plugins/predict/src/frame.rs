@@ -15,6 +15,7 @@ use std::ops::Range;
 pub(crate) use label::Amount;
 pub use label::Target;
 pub(crate) use label::YesNo;
+pub(crate) use label::customer_numbers;
 pub(crate) use label::customers;
 pub(crate) use label::durations;
 pub(crate) use label::items;
@@ -40,6 +41,8 @@ pub struct Frame {
     n_rows: usize,
     /// One a row, for learners that ask for them; NaN where there is none.
     durations: Option<Vec<f64>>,
+    /// The number of each row's customer in a fit, where one has several rows.
+    customers: Option<Vec<u32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -95,11 +98,17 @@ impl Frame {
             columns: columns.collect(),
             n_rows: rows.len(),
             durations: self.durations.as_ref().map(|all| pick(all, rows)),
+            customers: self.customers.as_ref().map(|all| pick(all, rows)),
         }
     }
 
     pub(crate) fn with_durations(mut self, durations: Option<Vec<f64>>) -> Self {
         self.durations = durations;
+        self
+    }
+
+    pub(crate) fn with_customers(mut self, customers: Option<Vec<u32>>) -> Self {
+        self.customers = customers;
         self
     }
 }
@@ -149,6 +158,13 @@ impl<'a> Rows<'a> {
     pub fn durations(&self) -> Option<&'a [f64]> {
         let durations = self.frame.durations.as_deref()?;
         Some(&durations[self.range.clone()])
+    }
+
+    /// The number of each row's customer, in a fit where one has several rows: what holds rows
+    /// out to judge itself keeps a customer's together.
+    pub fn customers(&self) -> Option<&'a [u32]> {
+        let customers = self.frame.customers.as_deref()?;
+        Some(&customers[self.range.clone()])
     }
 
     /// Some of these rows, in this order, as a frame of their own.

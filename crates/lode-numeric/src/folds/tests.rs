@@ -48,3 +48,24 @@ fn shuffled_folds_are_even_and_hang_on_the_seed() {
     assert_ne!(super::shuffled(103, 5, 5).unwrap(), folds);
     assert!(super::shuffled(3, 4, 0).is_err() && super::shuffled(3, 1, 0).is_err());
 }
+
+#[test]
+fn rows_of_a_group_share_a_fold() {
+    let mut rng = crate::Rng::new(5);
+    let groups: Vec<u32> = (0..600).map(|_| rng.below(90) as u32).collect();
+    let labels: Vec<bool> = groups.iter().map(|group| group % 3 == 0).collect();
+    let folds = super::grouped(Some(&labels), &groups, 5, 1).unwrap();
+    assert_eq!(folds, super::grouped(Some(&labels), &groups, 5, 1).unwrap());
+    for group in 0..90 {
+        let of_group = folds.iter().zip(&groups).filter(|(_, own)| **own == group);
+        let different: std::collections::BTreeSet<u32> = of_group.map(|(fold, _)| *fold).collect();
+        assert!(different.len() <= 1, "group {group}: {different:?}");
+    }
+    for fold in 0..5 {
+        let of_fold = folds.iter().zip(&labels).filter(|(own, _)| **own == fold);
+        let yes: Vec<bool> = of_fold.map(|(_, label)| *label).collect();
+        let share = yes.iter().filter(|yes| **yes).count() as f64 / yes.len() as f64;
+        assert!((share - 1.0 / 3.0).abs() < 0.15, "fold {fold}: {share}");
+    }
+    assert!(super::grouped(Some(&labels[1..]), &groups, 5, 1).is_err());
+}

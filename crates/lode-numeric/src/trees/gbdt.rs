@@ -132,7 +132,7 @@ pub fn fit(
     params.check()?;
     let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
     let numbers = bins::number_bins(table, &data.rows, params.max_bins, params.threads);
-    let mut plans = plan::plans(&data, params);
+    let mut plans = plan::plans(table, &data, params);
     let levels: Vec<_> = parallel::map_mut(&mut plans, params.threads, |_, plan| {
         bins::level_bins(table, &data, &plan.learn, &params.level_rules(plan.index))
     });

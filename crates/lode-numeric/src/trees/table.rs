@@ -2,6 +2,8 @@
 //!
 //! Does not own its numbers and does not know names. Invariant: all columns have one length.
 
+use std::collections::HashSet;
+
 use crate::Error;
 use crate::Result;
 
@@ -36,6 +38,7 @@ impl Column<'_> {
 pub struct Table<'a> {
     n_rows: usize,
     columns: Vec<Column<'a>>,
+    groups: Option<&'a [u32]>,
 }
 
 impl<'a> Table<'a> {
@@ -68,7 +71,38 @@ impl<'a> Table<'a> {
                 });
             }
         }
-        Ok(Self { n_rows, columns })
+        Ok(Self {
+            n_rows,
+            columns,
+            groups: None,
+        })
+    }
+
+    /// The same table, whose rows of one number stay together when a fit holds rows out to judge
+    /// itself: those of one customer at several dates.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for a number of groups other than that of the rows.
+    pub fn with_groups(self, groups: &'a [u32]) -> Result<Self> {
+        if groups.len() != self.n_rows {
+            return Err(Error::Length {
+                what: "groups, one a row",
+                expected: self.n_rows,
+                found: groups.len(),
+            });
+        }
+        Ok(Self {
+            groups: Some(groups),
+            ..self
+        })
+    }
+
+    /// The groups of these rows, if some of them share one.
+    pub(super) fn groups_of(&self, rows: &[u32]) -> Option<Vec<u32>> {
+        let all = self.groups?;
+        let groups: Vec<u32> = rows.iter().map(|row| all[*row as usize]).collect();
+        let different: HashSet<u32> = groups.iter().copied().collect();
+        (different.len() < groups.len()).then_some(groups)
     }
 
     /// How many rows.

@@ -26,6 +26,7 @@ use crate::Error;
 use crate::Progress;
 use crate::Result;
 use crate::Rng;
+use crate::folds;
 
 /// Parameters of [`fit`].
 #[derive(Clone, Debug, PartialEq)]
@@ -361,6 +362,11 @@ impl Learner<'_> {
         let mut fold_of = vec![0; order.len()];
         for (place, index) in order.iter().enumerate() {
             fold_of[*index] = place % folds;
+        }
+        if let Some(groups) = self.table.groups_of(&self.data.rows)
+            && let Ok(grouped) = folds::grouped(None, &groups, folds, self.params.seed)
+        {
+            fold_of = grouped.into_iter().map(|fold| fold as usize).collect();
         }
         let mut losses = vec![0.0; candidates.len()];
         for fold in 0..folds {

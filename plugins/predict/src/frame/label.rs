@@ -114,6 +114,24 @@ pub(crate) fn customers(table: &Table) -> Result<Vec<Option<String>>> {
     table.require(Role::CustomerId)?.texts()
 }
 
+/// The number of each row's customer, where one has several rows; rows without one are each
+/// somebody's.
+pub(crate) fn customer_numbers(table: &Table) -> Result<Option<Vec<u32>>> {
+    let ids = table.require(Role::CustomerId)?.ids()?;
+    let mut next = ids.names.len() as u32;
+    let mut number = |code: u32| match code {
+        Ids::NONE => {
+            next = next.saturating_add(1);
+            next - 1
+        }
+        code => code,
+    };
+    let numbers: Vec<u32> = ids.codes.iter().map(|code| number(*code)).collect();
+    let n_named = numbers.iter().zip(&ids.codes);
+    let n_named = n_named.filter(|(_, code)| **code != Ids::NONE).count();
+    Ok((ids.names.len() < n_named).then_some(numbers))
+}
+
 /// Which product each row is of, if the table says so.
 pub(crate) fn items(table: &Table) -> Result<Option<Vec<Option<String>>>> {
     let column = table.column(Role::Item);

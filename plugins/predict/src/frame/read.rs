@@ -136,6 +136,7 @@ impl Frame {
             columns: Vec::with_capacity(features.len()),
             n_rows,
             durations: None,
+            customers: None,
         };
         let mut words = Words::default();
         for (planned, raw) in plan.features.iter().zip(features) {

@@ -89,7 +89,11 @@ pub(super) fn table<'a>(rows: &Rows<'a>) -> Result<Table<'a>> {
         View::Number(values) => trees::Column::Number(values),
         View::Category { codes, n_levels } => trees::Column::Category { codes, n_levels },
     });
-    Table::new(rows.len(), columns.collect()).map_err(failed)
+    let table = Table::new(rows.len(), columns.collect()).map_err(failed)?;
+    match rows.customers() {
+        Some(customers) => table.with_groups(customers).map_err(failed),
+        None => Ok(table),
+    }
 }
 
 /// What a call of the trees found wrong.

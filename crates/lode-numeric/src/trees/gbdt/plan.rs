@@ -3,6 +3,7 @@
 //! Does not learn. Invariant: within one cut each row of weight judges exactly one member.
 
 use super::super::Objective;
+use super::super::Table;
 use super::super::objective::Targets;
 use super::GbdtParams;
 use crate::Rng;
@@ -18,11 +19,12 @@ pub(super) struct Plan {
 
 /// One plan a member; a single one without held-out rows when one member is asked for, or when
 /// there are too few rows (of a class) to hold some out.
-pub(super) fn plans(data: &Targets, params: &GbdtParams) -> Vec<Plan> {
+pub(super) fn plans(table: &Table<'_>, data: &Targets, params: &GbdtParams) -> Vec<Plan> {
+    let groups = table.groups_of(&data.rows);
     let mut plans: Vec<Plan> = Vec::new();
     for repeat in 0..params.repeats_for(telling_rows(data)) as u64 {
         let seed = Rng::stream(params.seed, repeat).next_u64();
-        let Some((folds, k)) = folds_of(data, params.members, seed) else {
+        let Some((folds, k)) = folds_of(data, groups.as_deref(), params.members, seed) else {
             break;
         };
         for fold in 0..k {
@@ -63,10 +65,18 @@ fn telling_rows(data: &Targets) -> usize {
 }
 
 /// The fold of each row in use, and how many there are; none below two rows a fold.
-fn folds_of(data: &Targets, members: usize, seed: u64) -> Option<(Vec<u32>, u32)> {
+fn folds_of(
+    data: &Targets,
+    groups: Option<&[u32]>,
+    members: usize,
+    seed: u64,
+) -> Option<(Vec<u32>, u32)> {
     let n = data.rows.len();
     if members < 2 {
         return None;
+    }
+    if let Some(groups) = groups {
+        return grouped(data, groups, members, seed);
     }
     if data.objective == Objective::Logistic {
         let rows = data.rows.iter();
@@ -89,4 +99,24 @@ fn folds_of(data: &Targets, members: usize, seed: u64) -> Option<(Vec<u32>, u32)
         folds[index] = (place % k) as u32;
     }
     Some((folds, k as u32))
+}
+
+/// The same with the rows of a group in one fold.
+fn grouped(data: &Targets, groups: &[u32], members: usize, seed: u64) -> Option<(Vec<u32>, u32)> {
+    let rows = data.rows.iter();
+    let labels: Vec<bool> = rows.map(|row| data.targets[*row as usize] > 0.5).collect();
+    let labels = (data.objective == Objective::Logistic).then_some(labels.as_slice());
+    let of = |k: usize| folds::grouped(labels, groups, k, seed).ok();
+    let (folds, k) = (2..=members)
+        .rev()
+        .find_map(|k| of(k).map(|folds| (folds, k as u32)))?;
+    // Each member needs both classes to learn from, and the rows to judge it.
+    let whole = |labels: &[bool]| {
+        (0..k).all(|fold| {
+            let rest = folds.iter().zip(labels).filter(|(own, _)| **own != fold);
+            let (yes, no): (Vec<_>, Vec<_>) = rest.partition(|(_, label)| **label);
+            !yes.is_empty() && !no.is_empty()
+        })
+    };
+    labels.is_none_or(whole).then_some((folds, k))
 }

@@ -61,11 +61,15 @@ impl FeatureViewSpec {
             "frequency",
             json!({"of": "days", "window": "180d"}),
         );
-        features.ratio(
-            &format!("{counted}_30d_of_180d"),
-            &format!("{counted}_30d"),
-            &format!("{counted}_180d"),
-        );
+        // Of counts alone: where what was bought was given back, a sum of money is near 0, and a
+        // ratio to it has no bound.
+        for part in ["30d", "90d"] {
+            features.ratio(
+                &format!("{counted}_{part}_of_180d"),
+                &format!("{counted}_{part}"),
+                &format!("{counted}_180d"),
+            );
+        }
         if let Some(amount) = Amount::of(events) {
             features.all_and_windows("spend", "monetary", &json!({}));
             features.add("spend_mean", "monetary", json!({"stat": "mean"}));
@@ -75,8 +79,6 @@ impl FeatureViewSpec {
                 "window",
                 json!({"stat": "trend", "window": "180d"}),
             );
-            features.ratio("spend_30d_of_180d", "spend_30d", "spend_180d");
-            features.ratio("spend_90d_of_180d", "spend_90d", "spend_180d");
             // What is below 0 was given back.
             let below = json!({"column": amount.signed, "below": 0});
             features.filtered("returns", "frequency", json!({"of": "events"}), &below);

@@ -163,7 +163,7 @@ fn the_standard_view_follows_the_roles() {
         "spend_180d",
         "items_90d",
         "returns",
-        "spend_90d_of_180d",
+        "orders_90d_of_180d",
     ] {
         assert!(found.contains(&name.to_owned()), "{name} in {found:?}");
     }

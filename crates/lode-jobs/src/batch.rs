@@ -100,6 +100,19 @@ pub(crate) fn carry_out(
         .contacts
         .as_ref()
         .map(|list| Contacts::of(list, batch.outcome, &blocked, &scored.subjects, &ranks));
+    if let Some(contacts) = &contacts {
+        let unknown = blocked.len() as u64 - contacts.n_blocked;
+        if unknown > 0 {
+            (bench.report)(EventKind::Log {
+                level: "warn".to_owned(),
+                message: format!(
+                    "{unknown} of the {} customers not to contact are none of those scored; ids are \
+                     compared as text, so 00123 and 123.0 are not 123",
+                    blocked.len()
+                ),
+            });
+        }
+    }
     let scores = Table::open(vec![scratch])?;
     let mut writing = Writing {
         bench,

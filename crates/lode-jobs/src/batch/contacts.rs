@@ -199,9 +199,14 @@ fn add(blocked: &mut HashSet<String>, batch: &RecordBatch, list: &Blocked) -> Re
     let ids = text(&list.id)?;
     let flags = list.flag.as_deref().map(text).transpose()?;
     for row in 0..ids.len() {
-        let is_set = flags
-            .as_ref()
-            .is_none_or(|flags| flags.is_valid(row) && says_yes(flags.value(row)));
+        let is_set = match &flags {
+            Some(flags) if flags.is_valid(row) => {
+                let value = flags.value(row);
+                says_yes(value).ok_or_else(|| no_flag(list, value))?
+            }
+            Some(_) => false,
+            None => true,
+        };
         if ids.is_valid(row) && is_set {
             blocked.insert(ids.value(row).to_owned());
         }
@@ -209,10 +214,26 @@ fn add(blocked: &mut HashSet<String>, batch: &RecordBatch, list: &Blocked) -> Re
     Ok(())
 }
 
-/// Whether a value means yes.
-fn says_yes(value: &str) -> bool {
-    let value = value.trim().to_ascii_lowercase();
-    matches!(value.as_str(), "true" | "yes" | "y" | "t" | "1" | "1.0")
+/// Whether a value means yes; none when it means neither yes nor no.
+fn says_yes(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "t" | "1" | "1.0" => Some(true),
+        "false" | "no" | "n" | "f" | "0" | "0.0" | "" => Some(false),
+        _ => None,
+    }
+}
+
+/// Nobody is contacted for a word that was not understood.
+fn no_flag(list: &Blocked, value: &str) -> Error {
+    Error::invalid(
+        "NOT_A_FLAG",
+        "spec.batch_score.contacts.do_not_contact",
+        format!(
+            "column {:?} of dataset {}: expected true or false, yes or no, 1 or 0, found {value:?}",
+            list.flag.as_deref().unwrap_or_default(),
+            list.snapshot.dataset().id
+        ),
+    )
 }
 
 #[cfg(test)]

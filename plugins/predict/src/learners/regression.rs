@@ -114,9 +114,9 @@ pub(super) fn fit(
     cx: &Context<'_>,
 ) -> Result<(Regression, Vec<(&'static str, f64)>)> {
     let mut prepared = Vec::with_capacity(rows.plan.features.len());
-    for view in rows.rows.features() {
+    for (feature, view) in rows.plan.features.iter().zip(rows.rows.features()) {
         cx.check_cancelled()?;
-        prepared.push(Prepared::new(view, rows, cx)?);
+        prepared.push(Prepared::new(&feature.name, view, rows, cx)?);
     }
     // Penalties count in deviations of the target, so that they mean the same in any currency.
     let scale = match loss {

@@ -38,11 +38,12 @@ pub(super) fn prepare(
     let mut prepared = Vec::with_capacity(rows.rows.n_features());
     for (index, view) in rows.rows.features().enumerate() {
         cx.check_cancelled()?;
+        let name = &rows.plan.features[index].name;
         if skipped == Some(index) {
             let zeros = vec![0.0; rows.rows.len()];
-            prepared.push(Prepared::new(View::Number(&zeros), rows, cx)?);
+            prepared.push(Prepared::new(name, View::Number(&zeros), rows, cx)?);
         } else {
-            prepared.push(Prepared::new(view, rows, cx)?);
+            prepared.push(Prepared::new(name, view, rows, cx)?);
         }
     }
     Ok(prepared)

@@ -139,9 +139,12 @@ fn ties_go_by_margin_then_customer_and_a_customer_is_listed_once() {
 #[test]
 fn yes_is_true_yes_or_1() {
     for yes in ["true", "Yes", " y ", "1", "1.0", "T"] {
-        assert!(says_yes(yes), "{yes}");
+        assert_eq!(says_yes(yes), Some(true), "{yes}");
     }
-    for no in ["false", "no", "0", "", "maybe", "0.0", "2"] {
-        assert!(!says_yes(no), "{no}");
+    for no in ["false", "no", "0", "", "0.0", "N"] {
+        assert_eq!(says_yes(no), Some(false), "{no}");
+    }
+    for neither in ["maybe", "2", "gold"] {
+        assert_eq!(says_yes(neither), None, "{neither}");
     }
 }

@@ -8,6 +8,7 @@ use lode_numeric::glm::Design;
 use lode_numeric::glm::DesignColumn;
 use lode_numeric::standardize::Standardizer;
 use lode_plugin::Context;
+use lode_plugin::Error;
 use lode_plugin::Result;
 
 use super::Weights;
@@ -35,12 +36,13 @@ pub(in crate::learners) enum Prepared {
 
 impl Prepared {
     pub(in crate::learners) fn new(
+        name: &str,
         view: View<'_>,
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Self> {
         match view {
-            View::Number(values) => number(values, rows, cx),
+            View::Number(values) => number(name, values, rows, cx),
             View::Category { codes, n_levels } => {
                 let place = |code: &u32| match *code {
                     MISSING => n_levels,
@@ -137,7 +139,7 @@ pub(in crate::learners) fn design(prepared: &[Prepared], n_rows: usize) -> Resul
     Design::new(n_rows, &columns).map_err(|error| numeric("the regression", error))
 }
 
-fn number(values: &[f64], rows: &Training<'_>, cx: &Context<'_>) -> Result<Prepared> {
+fn number(name: &str, values: &[f64], rows: &Training<'_>, cx: &Context<'_>) -> Result<Prepared> {
     let present = || {
         let values = values.iter().copied().enumerate();
         values.filter(|(_, value)| !value.is_nan())
@@ -154,6 +156,15 @@ fn number(values: &[f64], rows: &Training<'_>, cx: &Context<'_>) -> Result<Prepa
             .map_err(|error| numeric("the regression", error))?;
         (found.mean[0], found.scale[0])
     };
+    if !(mean.is_finite() && std.is_finite()) {
+        let largest = present().fold(0.0_f64, |largest, (_, value)| largest.max(value.abs()));
+        return Err(Error::invalid(
+            format!("inputs.customers.{name}"),
+            format!(
+                "expected numbers with a finite mean and deviation, found values up to {largest:e}"
+            ),
+        ));
+    }
     let score = |value: &f64| {
         if value.is_nan() || std <= 0.0 {
             0.0

@@ -100,6 +100,13 @@ pub(crate) fn carry_out(
         .contacts
         .as_ref()
         .map(|list| Contacts::of(list, batch.outcome, &blocked, &scored.subjects, &ranks));
+    if scored.subjects.len() == 0 {
+        (bench.report)(EventKind::Log {
+            level: "warn".to_owned(),
+            message: "nobody is scored: at that time no customer is in the population of the model"
+                .to_owned(),
+        });
+    }
     if let Some(contacts) = &contacts {
         let unknown = blocked.len() as u64 - contacts.n_blocked;
         if unknown > 0 {

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// A dataset of customers, whose columns become features
     #[arg(long, value_name = "DATASET", conflicts_with = "features")]
     customers: Option<String>,
-    /// The feature view [default: DATASET_standard, which is made when it is not there]
+    /// The feature view [default: DATASET_standard, with --customers DATASET_CUSTOMERS_standard, made when it is not there]
     #[arg(long, value_name = "VIEW")]
     features: Option<String>,
     /// How far ahead is told, e.g. 90d, 4w or 12h

@@ -105,11 +105,13 @@ impl FeatureViewSpec {
             "events": [events.dataset],
             "features": features.list,
         });
+        let mut name = format!("{}_standard", events.dataset);
         if let (Some(customers), false) = (customers, attributes.is_empty()) {
             declaration["customers"] = Json::from(customers.dataset.as_str());
+            name = format!("{}_{}_standard", events.dataset, customers.dataset);
         }
         Ok(Self {
-            name: format!("{}_standard", events.dataset),
+            name,
             declaration,
             left_out,
         })

@@ -180,6 +180,7 @@ fn the_standard_view_follows_the_roles() {
     let spec = FeatureViewSpec::standard(&lines, Some(&dated)).unwrap();
     assert_eq!(names(&spec)[found.len()..], ["plan", "customer_recency"]);
     assert_eq!(spec.declaration["customers"], "people");
+    assert!(spec.name.ends_with("_people_standard"), "{}", spec.name);
     assert_eq!(
         spec,
         FeatureViewSpec::standard(&lines, Some(&dated)).unwrap()

@@ -76,16 +76,8 @@ pub(crate) fn check(what: &str, found: &[f64], expected: &[f64], tolerance: f64)
 
 /// The columns of one of the tables of `golden/measures.py`, by name.
 pub(crate) fn columns(text: &str) -> BTreeMap<String, Vec<f64>> {
-    let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let mut columns: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for line in lines {
-        for (name, field) in names.iter().zip(line.split(',')) {
-            let column = columns.entry((*name).to_owned()).or_default();
-            column.push(field.parse().unwrap());
-        }
-    }
-    columns
+    let Table { names, columns } = Table::read(text);
+    names.into_iter().zip(columns).collect()
 }
 
 /// What independent programs give for these tables, by name.

@@ -185,21 +185,8 @@ fn k_folds(sample: &Sample, n_folds: u32, seed: u64) -> Result<Plan> {
     let clusters = sample.as_of.as_ref().and_then(|_| sample.clusters(&all));
     let fold_of = match &clusters {
         None => deal(sample.classes(), n_rows, k, seed)?,
-        Some(clusters) => {
-            let n_clusters = clusters.iter().max().map_or(0, |last| *last as usize + 1);
-            let classes = sample.classes().map(|classes| {
-                let mut any = vec![false; n_clusters];
-                for (cluster, class) in clusters.iter().zip(classes) {
-                    any[*cluster as usize] |= *class;
-                }
-                any
-            });
-            let of_cluster = deal(classes.as_deref(), n_clusters, k, seed)?;
-            clusters
-                .iter()
-                .map(|cluster| of_cluster[*cluster as usize])
-                .collect()
-        }
+        Some(clusters) => folds::grouped(sample.classes(), clusters, k, seed)
+            .map_err(|error| too_few(&error.to_string(), k, n_rows))?,
     };
     let splits = (0..n_folds).map(|fold| {
         let (test, train) = all.iter().partition(|row| fold_of[**row] == fold);

@@ -4,9 +4,7 @@
 
 mod format_1;
 
-use lode_numeric::glm::GlmParams;
 use lode_numeric::glm::Loss;
-use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Output;
 use lode_plugin::Result;
@@ -142,8 +140,7 @@ impl Learner for Logistic {
     type Model = Regression;
 
     fn outputs() -> Vec<Output> {
-        let about = "What each column and level weighs";
-        vec![Output::new("coefficients", about).chart(Chart::Bar)]
+        vec![regression::coefficients_output()]
     }
 
     fn learn(
@@ -151,17 +148,7 @@ impl Learner for Logistic {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Regression>> {
-        let penalties = GlmParams {
-            l1: params.l1,
-            l2: params.l2,
-            ..GlmParams::default()
-        };
-        let (model, metrics) = regression::fit(Loss::Logistic, &penalties, rows, cx)?;
-        Ok(Learned {
-            tables: vec![("coefficients", regression::coefficients(&model, rows.plan)?)],
-            model,
-            metrics,
-        })
+        regression::learned(Loss::Logistic, (params.l1, params.l2), rows, cx)
     }
 
     fn write(model: &Regression) -> Result<Vec<u8>> {

@@ -13,8 +13,10 @@ use lode_numeric::glm::GlmParams;
 use lode_numeric::glm::Loss;
 use lode_numeric::glm::Outcome;
 use lode_numeric::glm::sigmoid;
+use lode_plugin::Chart;
 use lode_plugin::Context;
 use lode_plugin::Error;
+use lode_plugin::Output;
 use lode_plugin::Result;
 use lode_plugin::serde::Deserialize;
 use lode_plugin::serde::Serialize;
@@ -24,6 +26,7 @@ use crate::frame::MISSING;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::View;
+use crate::learner::Learned;
 use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
@@ -104,6 +107,31 @@ impl Weights {
             Self::Number { .. } => 0.0,
         }
     }
+}
+
+/// The output `coefficients`.
+pub(super) fn coefficients_output() -> Output {
+    Output::new("coefficients", "What each column and level weighs").chart(Chart::Bar)
+}
+
+/// Fits `loss` under the penalties L1 and L2, and tells the coefficients.
+pub(super) fn learned(
+    loss: Loss,
+    (l1, l2): (f64, f64),
+    rows: &Training<'_>,
+    cx: &Context<'_>,
+) -> Result<Learned<Regression>> {
+    let penalties = GlmParams {
+        l1,
+        l2,
+        ..GlmParams::default()
+    };
+    let (model, metrics) = fit(loss, &penalties, rows, cx)?;
+    Ok(Learned {
+        tables: vec![("coefficients", coefficients(&model, rows.plan)?)],
+        model,
+        metrics,
+    })
 }
 
 /// Fits `loss` to the rows. Gives the model and the numbers about the run.

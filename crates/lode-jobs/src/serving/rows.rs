@@ -193,20 +193,6 @@ pub(crate) fn from_values(
     rows: &[BTreeMap<String, Value>],
 ) -> Result<Subjects> {
     for (i, row) in rows.iter().enumerate() {
-        // A column that a row leaves out is null; one that says nothing is a mistake.
-        let is_told = |column: &&SignatureColumn| row.contains_key(&column.name);
-        let mut told = signature.iter().filter(|column| column.role.is_none());
-        if told.clone().next().is_some() && told.find(is_told).is_none() {
-            let known: Vec<&str> = features(signature).map(|c| c.name.as_str()).collect();
-            return Err(Error::invalid(
-                "MISSING_COLUMN",
-                format!("rows[{i}]"),
-                format!(
-                    "expected at least one of the columns of the model, found none: {}",
-                    known.join(", ")
-                ),
-            ));
-        }
         let unknown = row
             .keys()
             .find(|name| !signature.iter().any(|column| column.name == **name));
@@ -217,6 +203,20 @@ pub(crate) fn from_values(
                 format!("rows[{i}].{name}"),
                 format!(
                     "the model has no column {name:?}: expected {}",
+                    known.join(", ")
+                ),
+            ));
+        }
+        // A column that a row leaves out is null; one that says nothing is a mistake.
+        let is_told = |column: &&SignatureColumn| row.contains_key(&column.name);
+        let mut told = signature.iter().filter(|column| column.role.is_none());
+        if told.clone().next().is_some() && told.find(is_told).is_none() {
+            let known: Vec<&str> = features(signature).map(|c| c.name.as_str()).collect();
+            return Err(Error::invalid(
+                "MISSING_COLUMN",
+                format!("rows[{i}]"),
+                format!(
+                    "expected at least one of the columns of the model, found none: {}",
                     known.join(", ")
                 ),
             ));

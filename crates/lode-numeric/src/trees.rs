@@ -10,12 +10,16 @@
 mod bins;
 mod bytes;
 mod cuts;
+mod exp;
 mod forest;
 pub mod gbdt;
 mod grow;
 mod histogram;
 mod levels;
+mod matrix;
 mod objective;
+mod partition;
+mod quantize;
 mod rules;
 mod shap;
 mod split;
@@ -23,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod test_data;
 pub mod tree;
+mod wide;
 
 pub use forest::Forest;
 pub use objective::Objective;

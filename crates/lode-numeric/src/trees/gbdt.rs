@@ -10,8 +10,8 @@ mod plan;
 
 use super::Forest;
 use super::Table;
-use super::bins;
-use super::bins::LevelBins;
+use super::bins::Levels;
+use super::bins::Numbers;
 use super::objective::Targets;
 use crate::Error;
 use crate::Progress;
@@ -131,10 +131,10 @@ pub fn fit(
 ) -> Result<GbdtFit> {
     params.check()?;
     let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
-    let numbers = bins::number_bins(table, &data.rows, params.max_bins, params.threads);
+    let numbers = Numbers::new(table, &data.rows, params.max_bins, params.threads);
     let mut plans = plan::plans(table, &data, params);
     let levels: Vec<_> = parallel::map_mut(&mut plans, params.threads, |_, plan| {
-        bins::level_bins(table, &data, &plan.learn, &params.level_rules(plan.index))
+        Levels::new(table, &data, &plan.learn, &params.level_rules(plan.index))
     });
     let crossed = plans.len() > 1;
     let shapes = Shapes::of(params, data.rows.len(), crossed);
@@ -158,9 +158,9 @@ pub fn fit(
 struct Sources<'a> {
     table: &'a Table<'a>,
     data: &'a Targets,
-    numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
+    numbers: &'a Numbers,
     plans: &'a [Plan],
-    levels: &'a [Vec<Option<LevelBins>>],
+    levels: &'a [Levels],
 }
 
 /// The members of one shape, grown as far as their held-out rows say.

@@ -3,6 +3,8 @@
 //! Does not grow anything. Invariant: slopes and curvatures are those of the same loss that
 //! early stopping looks at.
 
+use super::exp;
+use super::quantize::Bounds;
 use crate::Error;
 use crate::Result;
 use crate::glm::sigmoid;
@@ -73,6 +75,45 @@ impl Objective {
         }
     }
 
+    /// Weighted slopes and curvatures of rows beside each other; no weights are all 1.
+    #[inline(always)]
+    pub(super) fn slopes(
+        self,
+        margins: &[f64],
+        targets: &[f64],
+        weights: Option<&[f64]>,
+        slopes: &mut [[f64; 2]],
+    ) {
+        let rows = slopes.iter_mut().zip(margins.iter().zip(targets));
+        if let Self::Logistic = self {
+            for (slope, (m, y)) in rows {
+                let p = exp::sigmoid(*m);
+                *slope = [p - y, p * (1.0 - p)];
+            }
+        } else {
+            for (slope, (m, y)) in rows {
+                *slope = self.slope(*m, *y);
+            }
+        }
+        if let Some(weights) = weights {
+            for (slope, w) in slopes.iter_mut().zip(weights) {
+                *slope = [slope[0] * w, slope[1] * w];
+            }
+        }
+    }
+
+    /// Slopes and curvatures that no row of weight 1 passes, where the objective has such.
+    pub(super) fn most(self) -> Option<Bounds> {
+        match self {
+            Self::Logistic => Some(Bounds {
+                slope: 1.0,
+                curve: 0.25,
+                mean_slope: 0.0,
+            }),
+            _ => None,
+        }
+    }
+
     /// The loss of margin `m`.
     pub(super) fn loss(self, m: f64, y: f64) -> f64 {
         match self {
@@ -137,6 +178,8 @@ pub(super) struct Targets {
     pub(super) targets: Vec<f64>,
     /// Scaled weights.
     pub(super) weights: Vec<f64>,
+    /// Whether all weights are 1.
+    unit: bool,
     /// Rows of weight above 0.
     pub(super) rows: Vec<u32>,
     /// Margin of all rows alike, on the inside scale.
@@ -147,6 +190,30 @@ pub(super) struct Targets {
 }
 
 impl Targets {
+    /// Weights, unless all are 1.
+    pub(super) fn uneven_weights(&self) -> Option<&[f64]> {
+        (!self.unit).then_some(self.weights.as_slice())
+    }
+
+    /// Slopes and curvatures that no row passes, where the objective has such.
+    pub(super) fn most(&self) -> Option<Bounds> {
+        let heaviest = self.weights.iter().fold(0.0, |a: f64, b| a.max(*b));
+        self.objective.most().map(|most| Bounds {
+            slope: most.slope * heaviest,
+            curve: most.curve * heaviest,
+            mean_slope: 0.0,
+        })
+    }
+
+    /// Slopes and curvatures of the rows from `first` on, at these margins.
+    #[inline(always)]
+    pub(super) fn slopes(&self, first: usize, margins: &[f64], slopes: &mut [[f64; 2]]) {
+        let range = first..first + margins.len();
+        let weights = self.uneven_weights().map(|weights| &weights[range.clone()]);
+        self.objective
+            .slopes(margins, &self.targets[range], weights, slopes);
+    }
+
     /// Checks and scales.
     pub(super) fn new(
         n_rows: usize,
@@ -261,6 +328,7 @@ impl Targets {
         Ok(Self {
             objective,
             targets,
+            unit: weights.iter().all(|weight| weight.to_bits() == 1.0_f64.to_bits()),
             weights,
             rows,
             start,

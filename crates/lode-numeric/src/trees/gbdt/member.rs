@@ -4,7 +4,8 @@
 //! place or a row draw.
 
 use super::super::bins;
-use super::super::bins::LevelBins;
+use super::super::bins::Levels;
+use super::super::bins::Numbers;
 use super::super::grow;
 use super::super::grow::Node;
 use super::super::grow::Sample;
@@ -12,8 +13,12 @@ use super::super::grow::Scratch;
 use super::super::grow::Shape;
 use super::super::histogram::Bins;
 use super::super::objective::Targets;
+use super::super::quantize;
+use super::super::quantize::Scale;
+use super::super::wide::wide;
 use super::Plan;
 use crate::Rng;
+use crate::parallel;
 
 /// What all members of a shape share.
 pub(super) struct Settings {
@@ -22,6 +27,9 @@ pub(super) struct Settings {
     pub(super) row_share: f64,
     pub(super) column_share: f64,
 }
+
+/// Rows whose margins move at a time.
+const BLOCK: usize = 1 << 12;
 
 /// A model in the making.
 pub(super) struct Member<'a> {
@@ -32,6 +40,13 @@ pub(super) struct Member<'a> {
     useful: Vec<u32>,
     margins: Vec<f64>,
     slopes: Vec<[f64; 2]>,
+    packed: Vec<u64>,
+    /// How they were packed, where that does not depend on the rows drawn.
+    scale: Option<Scale>,
+    /// The leaf of the last tree where each row ended.
+    leaf_of: Vec<u16>,
+    /// Rows of the last tree, and those that it did not see.
+    dealt: (Vec<u32>, Vec<u32>),
     scratch: Scratch,
     seed: u64,
     threads: usize,
@@ -47,8 +62,8 @@ impl<'a> Member<'a> {
     pub(super) fn new(
         data: &'a Targets,
         plan: &'a Plan,
-        numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
-        levels: &'a [Option<LevelBins>],
+        numbers: &'a Numbers,
+        levels: &'a Levels,
         seed: u64,
         threads: usize,
     ) -> Self {
@@ -63,6 +78,10 @@ impl<'a> Member<'a> {
             useful,
             margins: vec![data.start; n_rows],
             slopes: vec![[0.0; 2]; n_rows],
+            packed: Vec::new(),
+            scale: None,
+            leaf_of: vec![0; n_rows],
+            dealt: Default::default(),
             scratch: Scratch::default(),
             seed,
             threads,
@@ -71,6 +90,7 @@ impl<'a> Member<'a> {
             losses: Vec::new(),
             held_weight: held_out.sum(),
         };
+        member.step(&[0.0]);
         member.judge();
         member
     }
@@ -79,42 +99,82 @@ impl<'a> Member<'a> {
     pub(super) fn boost(&mut self, rounds: usize, settings: &Settings) {
         for _ in 0..rounds {
             let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
-            for row in &self.plan.learn {
-                let row = *row as usize;
-                let weight = self.data.weights[row];
-                let slope = self
-                    .data
-                    .objective
-                    .slope(self.margins[row], self.data.targets[row]);
-                self.slopes[row] = [slope[0] * weight, slope[1] * weight];
-            }
             let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
-            let (rows, others) = draw_rows(&self.plan.learn, settings.row_share, &mut rng);
+            let (mut rows, mut others) = std::mem::take(&mut self.dealt);
+            draw_rows(&self.plan.learn, settings.row_share, &mut rng, &mut rows, &mut others);
+            merge(&mut others, &self.plan.held_out);
+            let scale = match self.scale {
+                Some(scale) => scale,
+                None => {
+                    let (draws, packed) = (self.draws(), &mut self.packed);
+                    quantize::packed(&self.slopes, &rows, draws, self.threads, packed)
+                }
+            };
             let sample = Sample {
                 bins: &self.bins,
                 columns,
                 rows,
+                others,
                 slopes: &self.slopes,
-                weights: &self.data.weights,
+                packed: &self.packed,
+                scale,
+                weights: self.data.uneven_weights(),
                 threads: self.threads,
             };
             let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
             for node in &mut grown.nodes {
                 node.value *= settings.learning_rate;
             }
-            for (leaf, range) in &grown.leaves {
-                for row in &grown.rows[range.clone()] {
-                    self.margins[*row as usize] += grown.nodes[*leaf].value;
+            let leaves = grown.leaves.iter();
+            let values: Vec<f64> = leaves.map(|leaf| grown.nodes[leaf.node_idx].value).collect();
+            // At most 65,536 leaves.
+            for (leaf, number) in grown.leaves.iter().zip(0..=u16::MAX) {
+                let seen = &grown.rows[leaf.rows.clone()];
+                for row in seen.iter().chain(&grown.others[leaf.others.clone()]) {
+                    self.leaf_of[*row as usize] = number;
                 }
-            }
-            for row in others.iter().chain(&self.plan.held_out) {
-                let row = *row as usize;
-                self.margins[row] += value(&grown.nodes, &self.bins, row);
             }
             self.trees.push(grown.nodes);
             self.gains.push(grown.gains);
+            self.dealt = (grown.rows, grown.others);
+            self.step(&values);
             self.judge();
         }
+    }
+
+    /// Seed of what is drawn to round the slopes of the next tree.
+    fn draws(&self) -> u64 {
+        let round = self.trees.len() as u64;
+        self.seed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Moves the margins by the values of leaves, and the slopes with them.
+    fn step(&mut self, values: &[f64]) {
+        if let Some(most) = self.data.most() {
+            self.packed.resize(self.slopes.len(), 0);
+            self.scale = Some(Scale::new(self.plan.learn.len(), &most, self.draws()));
+        }
+        let (data, scale) = (self.data, &self.scale);
+        let n_blocks = self.margins.len().div_ceil(BLOCK);
+        let mut packed: Vec<&mut [u64]> = self.packed.chunks_mut(BLOCK).collect();
+        packed.resize_with(n_blocks, Default::default);
+        let leaf_of = self.leaf_of.chunks(BLOCK);
+        let margins = self.margins.chunks_mut(BLOCK);
+        let slopes = self.slopes.chunks_mut(BLOCK);
+        let mut blocks: Vec<_> = leaf_of.zip(margins).zip(slopes.zip(packed)).collect();
+        parallel::map_mut(&mut blocks, self.threads, |index, block| {
+            let ((leaf_of, margins), (slopes, packed)) = block;
+            let first = index * BLOCK;
+            wide(|| {
+                for (margin, leaf) in margins.iter_mut().zip(*leaf_of) {
+                    *margin += values[usize::from(*leaf)];
+                }
+                data.slopes(first, margins, slopes);
+                if let Some(scale) = scale {
+                    scale.pack(first, slopes, packed);
+                }
+            });
+        });
     }
 
     fn judge(&mut self) {
@@ -147,17 +207,40 @@ fn value(tree: &[Node], bins: &Bins<'_>, row: usize) -> f64 {
     tree[grow::leaf(tree, |column| bins.columns[column as usize][row])].value
 }
 
+/// Two rising lists as one.
+fn merge(all: &mut Vec<u32>, more: &[u32]) {
+    let sorted = all.is_empty() || more.is_empty();
+    all.extend_from_slice(more);
+    if !sorted {
+        all.sort_unstable();
+    }
+}
+
 /// The rows drawn and the others, both rising.
-fn draw_rows(rows: &[u32], share: f64, rng: &mut Rng) -> (Vec<u32>, Vec<u32>) {
+fn draw_rows(
+    learn: &[u32],
+    share: f64,
+    rng: &mut Rng,
+    rows: &mut Vec<u32>,
+    others: &mut Vec<u32>,
+) {
+    rows.clear();
+    others.clear();
     if share >= 1.0 {
-        return (rows.to_vec(), Vec::new());
+        rows.extend_from_slice(learn);
+        return;
     }
-    let (drawn, others): (Vec<u32>, Vec<u32>) = rows.iter().partition(|_| rng.chance(share));
+    for row in learn {
+        if rng.chance(share) {
+            rows.push(*row);
+        } else {
+            others.push(*row);
+        }
+    }
     // Of a handful of rows none may have been drawn.
-    if drawn.is_empty() {
-        return (others, drawn);
+    if rows.is_empty() {
+        std::mem::swap(rows, others);
     }
-    (drawn, others)
 }
 
 fn draw_columns(columns: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {

@@ -10,6 +10,7 @@ use super::Table;
 use super::cuts;
 use super::histogram::Bins;
 use super::levels;
+use super::matrix::Binned;
 use super::matrix::Matrix;
 use super::objective::Targets;
 use crate::parallel;
@@ -81,8 +82,15 @@ impl Numbers {
             }
             Some((cuts, bins))
         });
-        let bytes: Vec<&[u8]> = columns.iter().flatten().map(|own| own.1.as_slice()).collect();
-        let matrix = Matrix::new(&bytes, table.n_rows(), threads);
+        let binned: Vec<Binned<'_>> = columns
+            .iter()
+            .flatten()
+            .map(|(cuts, bytes)| Binned {
+                bytes,
+                n_bins: cuts.len() + 2,
+            })
+            .collect();
+        let matrix = Matrix::new(&binned, table.n_rows(), threads);
         Self { columns, matrix }
     }
 }
@@ -184,8 +192,15 @@ impl Levels {
                 })
             })
             .collect();
-        let bytes: Vec<&[u8]> = columns.iter().flatten().map(|own| own.row_bins.as_slice()).collect();
-        let matrix = Matrix::new(&bytes, table.n_rows(), 1);
+        let binned: Vec<Binned<'_>> = columns
+            .iter()
+            .flatten()
+            .map(|own| Binned {
+                bytes: &own.row_bins,
+                n_bins: own.n_bins,
+            })
+            .collect();
+        let matrix = Matrix::new(&binned, table.n_rows(), 1);
         Self { columns, matrix }
     }
 }

@@ -243,4 +243,6 @@ fn lowest(losses: &[f64]) -> usize {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -60,10 +60,11 @@ pub(super) struct Sample<'a> {
     pub(super) rows: Vec<u32>,
     /// Rows it does not see, but deals to its leaves, rising.
     pub(super) others: Vec<u32>,
-    /// Slope and curvature of each row of the table.
-    pub(super) slopes: &'a [[f64; 2]],
-    /// The same in whole numbers.
+    /// Slope and curvature of each row of the table in whole numbers.
     pub(super) packed: &'a [u64],
+    /// The same before they were made whole, where leaves are to have them: of few rows, which
+    /// are cheap to add up once more.
+    pub(super) slopes: Option<&'a [[f64; 2]]>,
     pub(super) scale: Scale,
     /// Weight of each row of the table; none where all are 1.
     pub(super) weights: Option<&'a [f64]>,
@@ -169,7 +170,9 @@ impl Tree<'_, '_> {
         if self.may_split(&root) && self.shape.max_leaves > 1 && !self.layout.columns.is_empty() {
             let cells = self.fill(&root.rows);
             let first = &cells[self.layout.range(0)];
-            root.total = first.iter().fold(Sum::default(), |sum, cell| sum.plus(*cell));
+            root.total = first
+                .iter()
+                .fold(Sum::default(), |sum, cell| sum.plus(*cell));
             self.look(&mut root, cells);
         }
         self.nodes.push(root);
@@ -181,7 +184,7 @@ impl Tree<'_, '_> {
 
     fn fill(&mut self, range: &Range<usize>) -> Vec<Sum> {
         let mut cells = self.scratch.cells.pop().unwrap_or_default();
-        let n_all = self.sample.slopes.len();
+        let n_all = self.sample.packed.len();
         let rows = if range.len() == n_all {
             Rows::All(0, n_all)
         } else {
@@ -278,9 +281,21 @@ impl Tree<'_, '_> {
         self.nodes[node_idx].children = Some((first, first + 1));
     }
 
-    /// Slope, curvature and weight of each node, from the numbers before they were made whole:
-    /// those of leaves added in fixed chunks, those of other nodes by their children.
+    /// Slope, curvature and weight of each node: those of leaves added in fixed chunks of rows
+    /// where single rows must be looked at, those of other nodes by their children.
     fn totals(&self) -> Vec<[f64; 3]> {
+        let scale = &self.sample.scale;
+        let mut totals: Vec<[f64; 3]> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let sum = node.total;
+                [scale.slope(sum), scale.curve(sum), f64::from(sum.n())]
+            })
+            .collect();
+        if self.sample.slopes.is_none() && self.sample.weights.is_none() {
+            return totals;
+        }
         let leaves = self.nodes.iter().enumerate();
         let leaves = leaves.filter(|(_, node)| node.children.is_none());
         let mut chunks: Vec<(usize, Range<usize>)> = Vec::new();
@@ -294,17 +309,23 @@ impl Tree<'_, '_> {
         let sums = parallel::map_mut(&mut chunks, threads, |_, (_, range)| {
             self.sample.sum(range.clone())
         });
-        let mut totals = vec![[0.0; 3]; self.nodes.len()];
+        let mut exact = vec![[0.0; 3]; self.nodes.len()];
         for ((node_idx, _), sum) in chunks.iter().zip(&sums) {
-            add(&mut totals[*node_idx], sum);
+            add(&mut exact[*node_idx], sum);
         }
         // Children come after their parent.
         for (node_idx, node) in self.nodes.iter().enumerate().rev() {
             if let Some((left, right)) = node.children {
-                let mut sum = totals[left];
-                add(&mut sum, &totals[right]);
-                totals[node_idx] = sum;
+                let mut sum = exact[left];
+                add(&mut sum, &exact[right]);
+                exact[node_idx] = sum;
             }
+        }
+        if self.sample.slopes.is_some() {
+            return exact;
+        }
+        for (total, exact) in totals.iter_mut().zip(exact) {
+            total[2] = exact[2];
         }
         totals
     }
@@ -379,7 +400,7 @@ impl Sample<'_> {
         for four in self.rows[range].chunks(4) {
             for (sum, row) in sums.iter_mut().zip(four) {
                 let row = *row as usize;
-                let [slope, curve] = self.slopes[row];
+                let [slope, curve] = self.slopes.map_or([0.0; 2], |slopes| slopes[row]);
                 let weight = self.weights.map_or(1.0, |weights| weights[row]);
                 add(sum, &[slope, curve, weight]);
             }

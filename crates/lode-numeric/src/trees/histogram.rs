@@ -8,6 +8,7 @@ mod fill;
 use std::ops::Range;
 
 use super::matrix::Matrix;
+use super::matrix::Spot;
 use super::quantize::Sum;
 
 pub(super) use fill::Rows;
@@ -19,19 +20,32 @@ pub(super) use fill::fill;
 pub(super) struct Bins<'a> {
     pub(super) columns: Vec<&'a [u8]>,
     pub(super) n_bins: Vec<usize>,
-    /// The same bytes, row by row, in parts.
+    /// The same bins, row by row, in parts.
     pub(super) parts: Vec<&'a Matrix>,
-    /// Where each column is in the parts: which, and which byte of a row.
+    /// Where each column is: which part, and which column of it.
     pub(super) places: Vec<(usize, usize)>,
 }
 
-/// Columns of one word of the rows.
+/// A column that is read from a byte: its slot, and its bin by code where it shares the byte.
+#[derive(Clone, Debug)]
+struct Reading {
+    slot: usize,
+    bins: Option<Box<[u8; 256]>>,
+}
+
+/// A byte of a word, and what is read from it.
+#[derive(Clone, Debug)]
+struct Lane {
+    byte: u32,
+    readings: Vec<Reading>,
+}
+
+/// Bytes of one word of the rows.
 #[derive(Clone, Debug)]
 struct Group {
     part: usize,
     word: usize,
-    /// Byte of the word and slot of the layout.
-    lanes: Vec<(u32, usize)>,
+    lanes: Vec<Lane>,
 }
 
 /// Which columns a tree may use, and where the cells of each lie.
@@ -40,30 +54,56 @@ pub(super) struct Layout {
     pub(super) columns: Vec<u32>,
     starts: Vec<usize>,
     groups: Vec<Group>,
+    /// Of each part with lists, the slot of each listed column in use.
+    lists: Vec<(usize, Vec<Option<usize>>)>,
 }
 
 impl Layout {
     pub(super) fn new(columns: Vec<u32>, bins: &Bins<'_>) -> Self {
         let mut starts = Vec::with_capacity(columns.len() + 1);
-        let mut groups: Vec<Group> = Vec::new();
         let mut len = 0;
-        let mut by_place: Vec<(usize, usize, usize)> = Vec::with_capacity(columns.len());
+        let mut read: Vec<((usize, usize), Reading)> = Vec::with_capacity(columns.len());
+        let mut lists: Vec<(usize, Vec<Option<usize>>)> = Vec::new();
         for (slot, column) in columns.iter().enumerate() {
             starts.push(len);
             len += bins.n_bins[*column as usize];
-            let (part, byte) = bins.places[*column as usize];
-            by_place.push((part, byte, slot));
+            let (part, own) = bins.places[*column as usize];
+            match &bins.parts[part].spots[own] {
+                Spot::Byte(byte) => read.push(((part, *byte), Reading { slot, bins: None })),
+                Spot::Shared(byte, bins) => {
+                    let bins = Some(bins.clone());
+                    read.push(((part, *byte), Reading { slot, bins }));
+                }
+                Spot::Listed(index) => {
+                    let at = lists.iter().position(|list| list.0 == part);
+                    let at = at.unwrap_or_else(|| {
+                        lists.push((part, vec![None; bins.parts[part].sparse.usual.len()]));
+                        lists.len() - 1
+                    });
+                    lists[at].1[*index] = Some(slot);
+                }
+            }
         }
         starts.push(len);
-        by_place.sort_unstable();
-        for (part, byte, slot) in by_place {
-            let lane = ((byte % 8) as u32, slot);
-            match groups.last_mut() {
-                Some(last) if (last.part, last.word) == (part, byte / 8) => last.lanes.push(lane),
-                _ => groups.push(Group {
-                    part,
-                    word: byte / 8,
-                    lanes: vec![lane],
+        read.sort_by_key(|(place, _)| *place);
+        let mut groups: Vec<Group> = Vec::new();
+        for ((part, byte), reading) in read {
+            let (word, byte) = (byte / 8, (byte % 8) as u32);
+            if groups
+                .last()
+                .is_none_or(|last| (last.part, last.word) != (part, word))
+            {
+                let lanes = Vec::new();
+                groups.push(Group { part, word, lanes });
+            }
+            let Some(group) = groups.last_mut() else {
+                continue;
+            };
+            match group.lanes.last_mut() {
+                Some(lane) if lane.byte == byte => lane.readings.push(reading),
+                _ => group.lanes.push(Lane {
+                    byte,
+                    readings: vec![reading],
                 }),
             }
         }
@@ -71,6 +111,7 @@ impl Layout {
             columns,
             starts,
             groups,
+            lists,
         }
     }
 
@@ -96,3 +137,6 @@ pub(super) fn add(cells: &mut [Sum], other: &[Sum]) {
         *cell = cell.plus(*other);
     }
 }
+
+#[cfg(test)]
+mod tests;

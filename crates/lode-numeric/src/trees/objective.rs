@@ -328,7 +328,9 @@ impl Targets {
         Ok(Self {
             objective,
             targets,
-            unit: weights.iter().all(|weight| weight.to_bits() == 1.0_f64.to_bits()),
+            unit: weights
+                .iter()
+                .all(|weight| weight.to_bits() == 1.0_f64.to_bits()),
             weights,
             rows,
             start,

@@ -13,7 +13,7 @@ use crate::rng::SplitMix64;
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// Rows from which fields are coarse and rounding is drawn.
-const MANY_ROWS: usize = 1 << 16;
+pub(super) const MANY_ROWS: usize = 1 << 16;
 
 /// Rows that are packed at a time.
 const BLOCK: usize = 1 << 14;
@@ -174,21 +174,22 @@ impl Scale {
     }
 }
 
-/// Two numbers within half a unit of 0.
+/// Two numbers within half a unit of 0, from the halves of a mixed word of 32 bits.
+///
+/// The mixing is the end of MurmurHash3 (A. Appleby, 2008, public domain).
 #[inline(always)]
 fn draw(key: u64) -> (f64, f64) {
     // Products of 32 bits: vectors have no larger ones.
-    let mut x = (key & 0xffff_ffff).wrapping_mul(0x9e37_79b1);
-    x ^= x >> 29;
-    x = (x & 0xffff_ffff).wrapping_mul(0x85eb_ca77);
-    x ^= x >> 31;
-    x = (x & 0xffff_ffff).wrapping_mul(0xc2b2_ae3d);
-    let unit = |bits: u64| f64::from_bits(0x3ff0_0000_0000_0000 | bits) - 1.5;
-    // Bits 16 to 63 of the product, and its middle apart.
-    (
-        unit((x >> 12) & 0x000f_ffff_ffff_ffff),
-        unit((x << 20) & 0x000f_ffff_ffff_ffff),
-    )
+    const LOW: u64 = 0xffff_ffff;
+    let mut x = key & LOW;
+    x ^= x >> 16;
+    x = x.wrapping_mul(0x85eb_ca6b) & LOW;
+    x ^= x >> 13;
+    x = x.wrapping_mul(0xc2b2_ae35) & LOW;
+    x ^= x >> 16;
+    // The middle of one of 65,536 stretches of 1 to 2.
+    let unit = |half: u64| f64::from_bits(0x3ff0_0008_0000_0000 | (half << 36)) - 1.5;
+    (unit(x >> 16), unit(x & 0xffff))
 }
 
 /// Magnitudes of the slopes and curvatures of `rows`.
@@ -214,6 +215,8 @@ fn bounds(slopes: &[[f64; 2]], rows: &[u32], threads: usize) -> Bounds {
 }
 
 /// Packs all rows of the table, by the bounds of `rows`.
+///
+/// Parts of a table that are packed apart must share one [`Scale`] for their cells to add up.
 pub(super) fn packed(
     slopes: &[[f64; 2]],
     rows: &[u32],
@@ -230,3 +233,6 @@ pub(super) fn packed(
     });
     scale
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,10 @@ fn search(
         }
         let mut own: Option<(usize, bool)> = None;
         if let Some((at, gain)) = lefts.best(&node, &Amount::default(), before, limits, floor) {
-            own = Some((at, cells[0].n() == 0 && lefts.curves[at] * 2.0 >= node.curve));
+            own = Some((
+                at,
+                cells[0].n() == 0 && lefts.curves[at] * 2.0 >= node.curve,
+            ));
             floor = gain;
         }
         if cells[0].n() > 0 {
@@ -147,7 +150,11 @@ fn search(
     }
     let (slot, bin, missing_left) = found?;
     let cells = &cells[layout.range(slot)];
-    let mut left = if missing_left { cells[0] } else { Sum::default() };
+    let mut left = if missing_left {
+        cells[0]
+    } else {
+        Sum::default()
+    };
     for cell in &cells[1..=usize::from(bin)] {
         left = left.plus(*cell);
     }

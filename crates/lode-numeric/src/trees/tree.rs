@@ -181,7 +181,11 @@ pub fn fit(
     for node in &mut nodes {
         node.value = learner.margin(node.value, whole.n_rows);
     }
-    let sources = numbers.columns.into_iter().zip(&whole.levels.columns).enumerate();
+    let sources = numbers
+        .columns
+        .into_iter()
+        .zip(&whole.levels.columns)
+        .enumerate();
     let derived = sources.map(|(source, (number, levels))| {
         let (binning, missing) = match (number, levels) {
             (Some((cuts, bytes)), _) => {
@@ -320,7 +324,7 @@ impl Learner<'_> {
             bins: &bins,
             rows: rows.to_vec(),
             others: Vec::new(),
-            slopes: &slopes,
+            slopes: Some(&slopes),
             packed: &packed,
             scale,
             weights: self.data.uneven_weights(),

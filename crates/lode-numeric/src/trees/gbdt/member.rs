@@ -3,10 +3,14 @@
 //! Does not decide when to stop. Invariant: what it holds out never reaches a tree, a level's
 //! place or a row draw.
 
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering;
+
 use super::super::bins;
 use super::super::bins::Levels;
 use super::super::bins::Numbers;
 use super::super::grow;
+use super::super::grow::Grown;
 use super::super::grow::Node;
 use super::super::grow::Sample;
 use super::super::grow::Scratch;
@@ -29,7 +33,10 @@ pub(super) struct Settings {
 }
 
 /// Rows whose margins move at a time.
-const BLOCK: usize = 1 << 12;
+const BLOCK: usize = 1 << 11;
+
+/// Rows from which a second thread pays for itself.
+const WORTH_A_THREAD: usize = 1 << 15;
 
 /// A model in the making.
 pub(super) struct Member<'a> {
@@ -39,17 +46,20 @@ pub(super) struct Member<'a> {
     /// Columns that can be cut at all.
     useful: Vec<u32>,
     margins: Vec<f64>,
+    /// Slopes and curvatures of all rows at these margins, where they are looked at again.
     slopes: Vec<[f64; 2]>,
     packed: Vec<u64>,
     /// How they were packed, where that does not depend on the rows drawn.
     scale: Option<Scale>,
     /// The leaf of the last tree where each row ended.
-    leaf_of: Vec<u16>,
+    leaf_of: Vec<AtomicU16>,
     /// Rows of the last tree, and those that it did not see.
     dealt: (Vec<u32>, Vec<u32>),
     scratch: Scratch,
     seed: u64,
     threads: usize,
+    /// Whether leaves have the sums of slopes before they were made whole.
+    exact: bool,
     pub(super) trees: Vec<Vec<Node>>,
     /// Gain of each node of each tree.
     pub(super) gains: Vec<Vec<f64>>,
@@ -77,14 +87,15 @@ impl<'a> Member<'a> {
             bins,
             useful,
             margins: vec![data.start; n_rows],
-            slopes: vec![[0.0; 2]; n_rows],
-            packed: Vec::new(),
+            slopes: Vec::new(),
+            packed: vec![0; n_rows],
             scale: None,
-            leaf_of: vec![0; n_rows],
+            leaf_of: (0..n_rows).map(|_| AtomicU16::new(0)).collect(),
             dealt: Default::default(),
             scratch: Scratch::default(),
             seed,
             threads,
+            exact: plan.learn.len() < quantize::MANY_ROWS,
             trees: Vec::new(),
             gains: Vec::new(),
             losses: Vec::new(),
@@ -101,7 +112,13 @@ impl<'a> Member<'a> {
             let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
             let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
             let (mut rows, mut others) = std::mem::take(&mut self.dealt);
-            draw_rows(&self.plan.learn, settings.row_share, &mut rng, &mut rows, &mut others);
+            draw_rows(
+                &self.plan.learn,
+                settings.row_share,
+                &mut rng,
+                &mut rows,
+                &mut others,
+            );
             merge(&mut others, &self.plan.held_out);
             let scale = match self.scale {
                 Some(scale) => scale,
@@ -115,8 +132,8 @@ impl<'a> Member<'a> {
                 columns,
                 rows,
                 others,
-                slopes: &self.slopes,
                 packed: &self.packed,
+                slopes: self.exact.then_some(self.slopes.as_slice()),
                 scale,
                 weights: self.data.uneven_weights(),
                 threads: self.threads,
@@ -125,15 +142,11 @@ impl<'a> Member<'a> {
             for node in &mut grown.nodes {
                 node.value *= settings.learning_rate;
             }
+            self.mark(&grown);
             let leaves = grown.leaves.iter();
-            let values: Vec<f64> = leaves.map(|leaf| grown.nodes[leaf.node_idx].value).collect();
-            // At most 65,536 leaves.
-            for (leaf, number) in grown.leaves.iter().zip(0..=u16::MAX) {
-                let seen = &grown.rows[leaf.rows.clone()];
-                for row in seen.iter().chain(&grown.others[leaf.others.clone()]) {
-                    self.leaf_of[*row as usize] = number;
-                }
-            }
+            let values: Vec<f64> = leaves
+                .map(|leaf| grown.nodes[leaf.node_idx].value)
+                .collect();
             self.trees.push(grown.nodes);
             self.gains.push(grown.gains);
             self.dealt = (grown.rows, grown.others);
@@ -148,26 +161,61 @@ impl<'a> Member<'a> {
         self.seed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
+    /// Writes down the leaf of each row.
+    fn mark(&self, grown: &Grown) {
+        let mut chunks: Vec<(u16, &[u32])> = Vec::new();
+        // At most 65,536 leaves.
+        for (leaf, number) in grown.leaves.iter().zip(0..=u16::MAX) {
+            let (rows, others) = (leaf.rows.clone(), leaf.others.clone());
+            for rows in [&grown.rows[rows], &grown.others[others]] {
+                chunks.extend(rows.chunks(BLOCK * 4).map(|rows| (number, rows)));
+            }
+        }
+        let threads = self.threads_for(self.margins.len());
+        parallel::map_mut(&mut chunks, threads, |_, (number, rows)| {
+            for row in rows.iter() {
+                // Each row is in one leaf.
+                self.leaf_of[*row as usize].store(*number, Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn threads_for(&self, n_rows: usize) -> usize {
+        if n_rows < WORTH_A_THREAD {
+            1
+        } else {
+            self.threads
+        }
+    }
+
     /// Moves the margins by the values of leaves, and the slopes with them.
     fn step(&mut self, values: &[f64]) {
-        if let Some(most) = self.data.most() {
-            self.packed.resize(self.slopes.len(), 0);
-            self.scale = Some(Scale::new(self.plan.learn.len(), &most, self.draws()));
+        let most = self.data.most();
+        self.scale = most.map(|most| Scale::new(self.plan.learn.len(), &most, self.draws()));
+        if self.exact || self.scale.is_none() {
+            self.slopes.resize(self.margins.len(), [0.0; 2]);
         }
+        let threads = self.threads_for(self.margins.len());
         let (data, scale) = (self.data, &self.scale);
         let n_blocks = self.margins.len().div_ceil(BLOCK);
-        let mut packed: Vec<&mut [u64]> = self.packed.chunks_mut(BLOCK).collect();
-        packed.resize_with(n_blocks, Default::default);
+        let mut slopes: Vec<&mut [[f64; 2]]> = self.slopes.chunks_mut(BLOCK).collect();
+        slopes.resize_with(n_blocks, Default::default);
         let leaf_of = self.leaf_of.chunks(BLOCK);
         let margins = self.margins.chunks_mut(BLOCK);
-        let slopes = self.slopes.chunks_mut(BLOCK);
-        let mut blocks: Vec<_> = leaf_of.zip(margins).zip(slopes.zip(packed)).collect();
-        parallel::map_mut(&mut blocks, self.threads, |index, block| {
-            let ((leaf_of, margins), (slopes, packed)) = block;
+        let packed = self.packed.chunks_mut(BLOCK);
+        let mut blocks: Vec<_> = leaf_of.zip(margins).zip(packed.zip(slopes)).collect();
+        parallel::map_mut(&mut blocks, threads, |index, block| {
+            let ((leaf_of, margins), (packed, slopes)) = block;
             let first = index * BLOCK;
+            let mut own = [[0.0; 2]; BLOCK];
+            let slopes = if slopes.is_empty() {
+                &mut own[..margins.len()]
+            } else {
+                slopes
+            };
             wide(|| {
                 for (margin, leaf) in margins.iter_mut().zip(*leaf_of) {
-                    *margin += values[usize::from(*leaf)];
+                    *margin += values[usize::from(leaf.load(Ordering::Relaxed))];
                 }
                 data.slopes(first, margins, slopes);
                 if let Some(scale) = scale {
@@ -217,13 +265,7 @@ fn merge(all: &mut Vec<u32>, more: &[u32]) {
 }
 
 /// The rows drawn and the others, both rising.
-fn draw_rows(
-    learn: &[u32],
-    share: f64,
-    rng: &mut Rng,
-    rows: &mut Vec<u32>,
-    others: &mut Vec<u32>,
-) {
+fn draw_rows(learn: &[u32], share: f64, rng: &mut Rng, rows: &mut Vec<u32>, others: &mut Vec<u32>) {
     rows.clear();
     others.clear();
     if share >= 1.0 {

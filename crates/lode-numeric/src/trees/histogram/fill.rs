@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     /// Words of a block, those of a group together.
     words: Vec<[u64; BLOCK]>,
     packed: Vec<u64>,
+    /// Short cells of listed columns.
+    listed: Vec<u64>,
     cells: Vec<Sum>,
 }
 
@@ -122,6 +124,9 @@ impl Call<'_> {
             for tile in self.layout.groups.chunks(TILE) {
                 self.tile(tile, rows, worker, cells);
             }
+            for (part, slots) in &self.layout.lists {
+                self.list(*part, slots, rows, worker, cells);
+            }
         });
     }
 
@@ -184,7 +189,10 @@ impl Call<'_> {
         let mut rest = tile;
         let mut out = out;
         while let Some(first) = rest.first() {
-            let n = rest.iter().take_while(|group| group.part == first.part).count();
+            let n = rest
+                .iter()
+                .take_while(|group| group.part == first.part)
+                .count();
             let (own, others) = rest.split_at(n);
             let (own_out, others_out) = out.split_at_mut(n);
             (rest, out) = (others, others_out);
@@ -219,12 +227,77 @@ impl Call<'_> {
     /// Moves short cells to the cells proper, and leaves zeros.
     #[inline(always)]
     fn flush(&self, group: &Group, short: &mut Short, cells: &mut [Sum]) {
-        for ((_, slot), short) in group.lanes.iter().zip(short.iter_mut()) {
-            let cells = &mut cells[self.layout.range(*slot)];
-            for (cell, word) in cells.iter_mut().zip(short.iter_mut()) {
-                *cell = cell.plus(self.fields.unpack(*word));
-                *word = 0;
+        for (lane, short) in group.lanes.iter().zip(short.iter_mut()) {
+            for reading in &lane.readings {
+                let cells = &mut cells[self.layout.range(reading.slot)];
+                match &reading.bins {
+                    None => {
+                        for (cell, word) in cells.iter_mut().zip(short.iter()) {
+                            *cell = cell.plus(self.fields.unpack(*word));
+                        }
+                    }
+                    Some(bins) => {
+                        for (word, bin) in short.iter().zip(bins.iter()) {
+                            if *word != 0 {
+                                let cell = &mut cells[usize::from(*bin)];
+                                *cell = cell.plus(self.fields.unpack(*word));
+                            }
+                        }
+                    }
+                }
             }
+            *short = [0; 256];
+        }
+    }
+
+    /// Adds the listed bins of a part; what they leave of all rows is in the usual bins.
+    #[inline(always)]
+    fn list(
+        &self,
+        part: usize,
+        slots: &[Option<usize>],
+        rows: Rows<'_>,
+        worker: &mut Worker,
+        cells: &mut [Sum],
+    ) {
+        let sparse = &self.bins.parts[part].sparse;
+        let short = &mut worker.listed;
+        short.clear();
+        short.resize(slots.len() * 256, 0);
+        let (n, most) = (rows.len(), self.fields.rows());
+        let mut begin = 0;
+        while begin < n {
+            let end = (begin + most).min(n);
+            let mut total = 0_u64;
+            let mut count = |row: usize| {
+                let own = self.packed[row];
+                total = total.wrapping_add(own);
+                for entry in sparse.row(row) {
+                    let cell = &mut short[*entry as usize];
+                    *cell = cell.wrapping_add(own);
+                }
+            };
+            match rows.part(begin, end) {
+                Rows::All(first, last) => (first..last).for_each(&mut count),
+                Rows::Some(rows) => rows.iter().for_each(|row| count(*row as usize)),
+            }
+            let total = self.fields.unpack(total);
+            let columns = short.chunks_exact_mut(256).zip(slots).zip(&sparse.usual);
+            for ((short, slot), usual) in columns {
+                if let Some(slot) = slot {
+                    let cells = &mut cells[self.layout.range(*slot)];
+                    let mut rest = total;
+                    for (cell, word) in cells.iter_mut().zip(short.iter()) {
+                        let own = self.fields.unpack(*word);
+                        *cell = cell.plus(own);
+                        rest = rest.minus(own);
+                    }
+                    let usual = &mut cells[usize::from(*usual)];
+                    *usual = usual.plus(rest);
+                }
+                short.fill(0);
+            }
+            begin = end;
         }
     }
 }
@@ -242,8 +315,8 @@ fn add_group(group: &Group, words: &[u64], packed: &[u64], short: &mut Short) {
     macro_rules! lanes {
         ($n:literal) => {{
             let mut shifts = [0_u32; $n];
-            for (shift, (lane, _)) in shifts.iter_mut().zip(&group.lanes) {
-                *shift = 8 * lane;
+            for (shift, lane) in shifts.iter_mut().zip(&group.lanes) {
+                *shift = 8 * lane.byte;
             }
             if let Some(short) = short.first_chunk_mut::<$n>() {
                 add_lanes::<$n>(words, packed, &shifts, short);

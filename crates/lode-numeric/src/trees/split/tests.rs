@@ -1,7 +1,7 @@
 //! The best split against trying them all.
 
 use super::super::histogram::{Bins, Layout, Rows, Worker, fill};
-use super::super::matrix::Matrix;
+use super::super::matrix::{Binned, Matrix};
 use super::super::quantize::{self, Sum};
 use super::{Limits, best};
 use crate::Rng;
@@ -21,7 +21,8 @@ fn the_best_of_all_splits_is_found() {
             })
             .collect();
         let bytes: Vec<&[u8]> = columns.iter().map(Vec::as_slice).collect();
-        let matrix = Matrix::new(&bytes, n, 1);
+        let binned: Vec<Binned<'_>> = bytes.iter().map(|bytes| Binned { bytes, n_bins }).collect();
+        let matrix = Matrix::new(&binned, n, 1);
         let bins = Bins {
             columns: bytes,
             n_bins: vec![n_bins; 3],

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::histogram;
 use super::histogram::Bins;
 use super::histogram::Layout;
+use super::histogram::Packed;
 use super::histogram::Rows;
 use super::histogram::Worker;
 use super::partition;
@@ -16,7 +17,7 @@ use super::quantize::Sum;
 use super::split;
 use super::split::Limits;
 use super::split::Split;
-use crate::parallel;
+use crate::parallel::Crew;
 
 /// One node of a tree; a leaf when `column` is [`LEAF`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +69,7 @@ pub(super) struct Sample<'a> {
     pub(super) scale: Scale,
     /// Weight of each row of the table; none where all are 1.
     pub(super) weights: Option<&'a [f64]>,
-    pub(super) threads: usize,
+    pub(super) crew: &'a Crew<'a>,
 }
 
 /// Buffers that trees use again.
@@ -126,11 +127,6 @@ pub(super) struct Grown {
 /// Grows a tree.
 pub(super) fn grow(mut sample: Sample<'_>, shape: &Shape, scratch: &mut Scratch) -> Grown {
     let layout = Layout::new(std::mem::take(&mut sample.columns), sample.bins);
-    if scratch.workers.len() < sample.threads.max(1) {
-        scratch
-            .workers
-            .resize_with(sample.threads.max(1), Worker::default);
-    }
     let mut tree = Tree {
         layout,
         shape,
@@ -190,13 +186,18 @@ impl Tree<'_, '_> {
         } else {
             Rows::Some(&self.sample.rows[range.clone()])
         };
+        let table = Packed {
+            bins: self.sample.bins,
+            rows: self.sample.packed,
+            fields: self.sample.scale.fields,
+        };
+        let workers = &mut self.scratch.workers;
         histogram::fill(
-            self.sample.bins,
+            &table,
             &self.layout,
             rows,
-            self.sample.packed,
-            self.sample.scale.fields,
-            &mut self.scratch.workers[..self.sample.threads.max(1)],
+            self.sample.crew,
+            workers,
             &mut cells,
         );
         cells
@@ -235,11 +236,11 @@ impl Tree<'_, '_> {
         for (goes, bin) in goes_left.iter_mut().zip(0..=255) {
             *goes = split.goes_left(bin);
         }
-        let threads = self.sample.threads;
+        let crew = self.sample.crew;
         let mut deal = |all: &mut [u32], range: &Range<usize>| {
             let own = &mut all[range.clone()];
             let scratch = &mut self.scratch.rows;
-            range.start + partition::partition(own, column, &goes_left, scratch, threads)
+            range.start + partition::partition(own, column, &goes_left, scratch, crew)
         };
         let middle = deal(&mut self.sample.rows, &rows);
         let middle_others = deal(&mut self.sample.others, &others);
@@ -304,11 +305,10 @@ impl Tree<'_, '_> {
                 chunks.push((node_idx, start..(start + CHUNK).min(leaf.rows.end)));
             }
         }
-        let worth = self.sample.rows.len() >= 4 * CHUNK;
-        let threads = if worth { self.sample.threads } else { 1 };
-        let sums = parallel::map_mut(&mut chunks, threads, |_, (_, range)| {
-            self.sample.sum(range.clone())
-        });
+        let sums = self
+            .sample
+            .crew
+            .map_mut(&mut chunks, |_, (_, range)| self.sample.sum(range.clone()));
         let mut exact = vec![[0.0; 3]; self.nodes.len()];
         for ((node_idx, _), sum) in chunks.iter().zip(&sums) {
             add(&mut exact[*node_idx], sum);

@@ -11,6 +11,7 @@ use super::matrix::Matrix;
 use super::matrix::Spot;
 use super::quantize::Sum;
 
+pub(super) use fill::Packed;
 pub(super) use fill::Rows;
 pub(super) use fill::Worker;
 pub(super) use fill::fill;

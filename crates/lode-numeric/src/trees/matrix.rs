@@ -93,10 +93,10 @@ impl Matrix {
             .map(|(lane, code)| code.as_deref().unwrap_or(columns[lane[0]].bytes))
             .collect();
         let n_words = bytes.len().div_ceil(8);
-        // Five and six words stay as they are: padding would cost more than crossing a line.
+        // Five words stay as they are: padding would cost more than crossing a line.
         let stride = match n_words {
             3 => 4,
-            7 => 8,
+            6 | 7 => 8,
             n => n,
         };
         let mut words = vec![0_u64; n_rows * stride + LINE / 8];

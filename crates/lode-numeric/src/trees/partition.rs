@@ -3,7 +3,7 @@
 //! Does not choose the cut. Invariant: rows keep their order within each side, whatever the
 //! number of threads.
 
-use crate::parallel;
+use crate::parallel::Crew;
 
 /// Rows that are dealt at a time, in buffers of the nearest cache.
 const BLOCK: usize = 1024;
@@ -17,13 +17,13 @@ pub(super) fn partition(
     column: &[u8],
     left: &[bool; 256],
     scratch: &mut Vec<u32>,
-    threads: usize,
+    crew: &Crew<'_>,
 ) -> usize {
     if scratch.len() < rows.len() {
         scratch.resize(rows.len(), 0);
     }
     let scratch = &mut scratch[..rows.len()];
-    if rows.len() <= PIECE || threads < 2 {
+    if rows.len() <= PIECE || crew.threads() < 2 {
         let n_left = deal(rows, column, left, scratch);
         let n_right = rows.len() - n_left;
         rows[n_left..].copy_from_slice(&scratch[..n_right]);
@@ -34,7 +34,7 @@ pub(super) fn partition(
         .chunks_mut(PIECE)
         .zip(scratch.chunks_mut(PIECE))
         .collect();
-    let lefts = parallel::map_mut(&mut pieces, threads, |_, (rows, scratch)| {
+    let lefts = crew.map_mut(&mut pieces, |_, (rows, scratch)| {
         let n_left = deal(rows, column, left, scratch);
         scratch.copy_within(..rows.len() - n_left, n_left);
         scratch[..n_left].copy_from_slice(&rows[..n_left]);
@@ -50,7 +50,7 @@ pub(super) fn partition(
         right_side = rest;
         moves.push((a, b, own));
     }
-    parallel::map_mut(&mut moves, threads, |_, (a, b, own)| {
+    crew.map_mut(&mut moves, |_, (a, b, own)| {
         let (own_left, own_right) = own.split_at(a.len());
         a.copy_from_slice(own_left);
         b.copy_from_slice(own_right);

@@ -5,7 +5,7 @@
 //! Invariant: the packed word of a row depends on that row, the seed and the bounds alone.
 
 use super::wide::wide;
-use crate::parallel;
+use crate::parallel::Crew;
 use crate::rng::SplitMix64;
 
 /// Adding it to a number below 2^51 in magnitude leaves the nearest whole number in the low
@@ -102,8 +102,8 @@ impl Scale {
     pub(super) fn new(n_rows: usize, bounds: &Bounds, seed: u64) -> Self {
         let uneven = bounds.slope > 128.0 * bounds.mean_slope && bounds.mean_slope > 0.0;
         let (log_rows, curve_bits) = match n_rows {
-            0..=128 => (7, 16),
-            0..MANY_ROWS => (10, 14),
+            0..129 => (7, 16),
+            129..MANY_ROWS => (10, 14),
             _ if uneven => (10, 10),
             _ => (13, 11),
         };
@@ -193,10 +193,11 @@ fn draw(key: u64) -> (f64, f64) {
 }
 
 /// Magnitudes of the slopes and curvatures of `rows`.
-fn bounds(slopes: &[[f64; 2]], rows: &[u32], threads: usize) -> Bounds {
-    let bounds = parallel::map_chunks(rows.len(), BLOCK, threads, |range| {
+fn bounds(slopes: &[[f64; 2]], rows: &[u32], crew: &Crew<'_>) -> Bounds {
+    let mut blocks: Vec<&[u32]> = rows.chunks(BLOCK).collect();
+    let bounds = crew.map_mut(&mut blocks, |_, rows| {
         let mut bounds = Bounds::default();
-        for row in &rows[range] {
+        for row in rows.iter() {
             let [slope, curve] = slopes[*row as usize];
             bounds.slope = bounds.slope.max(slope.abs());
             bounds.curve = bounds.curve.max(curve);
@@ -221,14 +222,14 @@ pub(super) fn packed(
     slopes: &[[f64; 2]],
     rows: &[u32],
     seed: u64,
-    threads: usize,
+    crew: &Crew<'_>,
     packed: &mut Vec<u64>,
 ) -> Scale {
-    let scale = Scale::new(rows.len(), &bounds(slopes, rows, threads), seed);
+    let scale = Scale::new(rows.len(), &bounds(slopes, rows, crew), seed);
     packed.resize(slopes.len(), 0);
     let slopes = slopes.chunks(BLOCK);
     let mut blocks: Vec<_> = slopes.zip(packed.chunks_mut(BLOCK)).collect();
-    parallel::map_mut(&mut blocks, threads, |index, (slopes, packed)| {
+    crew.map_mut(&mut blocks, |index, (slopes, packed)| {
         wide(|| scale.pack(index * BLOCK, slopes, packed));
     });
     scale

@@ -30,6 +30,7 @@ use crate::Progress;
 use crate::Result;
 use crate::Rng;
 use crate::folds;
+use crate::parallel::with_crew;
 
 /// Parameters of [`fit`].
 #[derive(Clone, Debug, PartialEq)]
@@ -316,21 +317,22 @@ impl Learner<'_> {
             },
             smoothing: self.params.smoothing,
         };
-        let mut packed = Vec::new();
-        let threads = self.params.threads;
-        let scale = quantize::packed(&slopes, rows, self.params.seed, threads, &mut packed);
-        let sample = Sample {
-            columns: bins::useful(&bins, rows),
-            bins: &bins,
-            rows: rows.to_vec(),
-            others: Vec::new(),
-            slopes: Some(&slopes),
-            packed: &packed,
-            scale,
-            weights: self.data.uneven_weights(),
-            threads,
-        };
-        let mut grown = grow::grow(sample, &shape, &mut Scratch::default());
+        let mut grown = with_crew(self.params.threads, |crew| {
+            let mut packed = Vec::new();
+            let scale = quantize::packed(&slopes, rows, self.params.seed, crew, &mut packed);
+            let sample = Sample {
+                columns: bins::useful(&bins, rows),
+                bins: &bins,
+                rows: rows.to_vec(),
+                others: Vec::new(),
+                slopes: Some(&slopes),
+                packed: &packed,
+                scale,
+                weights: self.data.uneven_weights(),
+                crew,
+            };
+            grow::grow(sample, &shape, &mut Scratch::default())
+        });
         for node in &mut grown.nodes {
             node.value += mean;
         }

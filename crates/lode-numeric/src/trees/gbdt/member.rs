@@ -22,7 +22,8 @@ use super::super::quantize::Scale;
 use super::super::wide::wide;
 use super::Plan;
 use crate::Rng;
-use crate::parallel;
+use crate::parallel::Crew;
+use crate::parallel::with_crew;
 
 /// What all members of a shape share.
 pub(super) struct Settings {
@@ -33,10 +34,7 @@ pub(super) struct Settings {
 }
 
 /// Rows whose margins move at a time.
-const BLOCK: usize = 1 << 11;
-
-/// Rows from which a second thread pays for itself.
-const WORTH_A_THREAD: usize = 1 << 15;
+const BLOCK: usize = 1 << 12;
 
 /// A model in the making.
 pub(super) struct Member<'a> {
@@ -101,14 +99,22 @@ impl<'a> Member<'a> {
             losses: Vec::new(),
             held_weight: held_out.sum(),
         };
-        member.step(&[0.0]);
+        with_crew(1, |crew| member.step(&[0.0], crew));
         member.judge();
         member
     }
 
     /// Adds trees.
     pub(super) fn boost(&mut self, rounds: usize, settings: &Settings) {
-        for _ in 0..rounds {
+        with_crew(self.threads, |crew| {
+            for _ in 0..rounds {
+                self.round(settings, crew);
+            }
+        });
+    }
+
+    fn round(&mut self, settings: &Settings, crew: &Crew<'_>) {
+        {
             let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
             let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
             let (mut rows, mut others) = std::mem::take(&mut self.dealt);
@@ -124,7 +130,7 @@ impl<'a> Member<'a> {
                 Some(scale) => scale,
                 None => {
                     let (draws, packed) = (self.draws(), &mut self.packed);
-                    quantize::packed(&self.slopes, &rows, draws, self.threads, packed)
+                    quantize::packed(&self.slopes, &rows, draws, crew, packed)
                 }
             };
             let sample = Sample {
@@ -136,13 +142,13 @@ impl<'a> Member<'a> {
                 slopes: self.exact.then_some(self.slopes.as_slice()),
                 scale,
                 weights: self.data.uneven_weights(),
-                threads: self.threads,
+                crew,
             };
             let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
             for node in &mut grown.nodes {
                 node.value *= settings.learning_rate;
             }
-            self.mark(&grown);
+            self.mark(&grown, crew);
             let leaves = grown.leaves.iter();
             let values: Vec<f64> = leaves
                 .map(|leaf| grown.nodes[leaf.node_idx].value)
@@ -150,7 +156,7 @@ impl<'a> Member<'a> {
             self.trees.push(grown.nodes);
             self.gains.push(grown.gains);
             self.dealt = (grown.rows, grown.others);
-            self.step(&values);
+            self.step(&values, crew);
             self.judge();
         }
     }
@@ -162,7 +168,7 @@ impl<'a> Member<'a> {
     }
 
     /// Writes down the leaf of each row.
-    fn mark(&self, grown: &Grown) {
+    fn mark(&self, grown: &Grown, crew: &Crew<'_>) {
         let mut chunks: Vec<(u16, &[u32])> = Vec::new();
         // At most 65,536 leaves.
         for (leaf, number) in grown.leaves.iter().zip(0..=u16::MAX) {
@@ -171,8 +177,7 @@ impl<'a> Member<'a> {
                 chunks.extend(rows.chunks(BLOCK * 4).map(|rows| (number, rows)));
             }
         }
-        let threads = self.threads_for(self.margins.len());
-        parallel::map_mut(&mut chunks, threads, |_, (number, rows)| {
+        crew.map_mut(&mut chunks, |_, (number, rows)| {
             for row in rows.iter() {
                 // Each row is in one leaf.
                 self.leaf_of[*row as usize].store(*number, Ordering::Relaxed);
@@ -180,22 +185,13 @@ impl<'a> Member<'a> {
         });
     }
 
-    fn threads_for(&self, n_rows: usize) -> usize {
-        if n_rows < WORTH_A_THREAD {
-            1
-        } else {
-            self.threads
-        }
-    }
-
     /// Moves the margins by the values of leaves, and the slopes with them.
-    fn step(&mut self, values: &[f64]) {
+    fn step(&mut self, values: &[f64], crew: &Crew<'_>) {
         let most = self.data.most();
         self.scale = most.map(|most| Scale::new(self.plan.learn.len(), &most, self.draws()));
         if self.exact || self.scale.is_none() {
             self.slopes.resize(self.margins.len(), [0.0; 2]);
         }
-        let threads = self.threads_for(self.margins.len());
         let (data, scale) = (self.data, &self.scale);
         let n_blocks = self.margins.len().div_ceil(BLOCK);
         let mut slopes: Vec<&mut [[f64; 2]]> = self.slopes.chunks_mut(BLOCK).collect();
@@ -204,7 +200,7 @@ impl<'a> Member<'a> {
         let margins = self.margins.chunks_mut(BLOCK);
         let packed = self.packed.chunks_mut(BLOCK);
         let mut blocks: Vec<_> = leaf_of.zip(margins).zip(packed.zip(slopes)).collect();
-        parallel::map_mut(&mut blocks, threads, |index, block| {
+        crew.map_mut(&mut blocks, |index, block| {
             let ((leaf_of, margins), (packed, slopes)) = block;
             let first = index * BLOCK;
             let mut own = [[0.0; 2]; BLOCK];
@@ -255,12 +251,20 @@ fn value(tree: &[Node], bins: &Bins<'_>, row: usize) -> f64 {
     tree[grow::leaf(tree, |column| bins.columns[column as usize][row])].value
 }
 
-/// Two rising lists as one.
+/// Puts two rising lists together.
 fn merge(all: &mut Vec<u32>, more: &[u32]) {
-    let sorted = all.is_empty() || more.is_empty();
-    all.extend_from_slice(more);
-    if !sorted {
-        all.sort_unstable();
+    let (mut at, mut other) = (all.len(), more.len());
+    all.resize(at + other, 0);
+    // From the back, where there is room.
+    while other > 0 {
+        let to = at + other - 1;
+        if at > 0 && all[at - 1] > more[other - 1] {
+            at -= 1;
+            all[to] = all[at];
+        } else {
+            other -= 1;
+            all[to] = more[other];
+        }
     }
 }
 

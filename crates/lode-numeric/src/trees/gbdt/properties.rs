@@ -25,7 +25,7 @@ fn whole(rounds: usize) -> GbdtParams {
 /// Numbers of all sorts: continuous, few values, nearly always 0, half missing.
 fn columns(n: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<f64>) {
     let mut rng = Rng::new(seed);
-    let mut columns = vec![Vec::with_capacity(n); 12];
+    let mut columns = vec![Vec::new(); 12];
     let mut yes = Vec::with_capacity(n);
     for _ in 0..n {
         let x: Vec<f64> = (0..12)
@@ -154,7 +154,7 @@ fn one_row_many_levels_and_huge_numbers() {
     let n = 200_000;
     let mut rng = Rng::new(6);
     let codes: Vec<u32> = (0..n).map(|_| rng.index(65_536) as u32).collect();
-    let good = |code: u32| code % 3 == 0;
+    let good = |code: u32| code.is_multiple_of(3);
     let yes: Vec<f64> = codes
         .iter()
         .map(|code| f64::from(u8::from(rng.chance(if good(*code) { 0.8 } else { 0.2 }))))

@@ -9,11 +9,14 @@
     expect(unsafe_code, reason = "prefetches, which safe code cannot ask for")
 )]
 
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
 use super::Bins;
 use super::Group;
 use super::Layout;
 use super::add;
-use crate::parallel;
+use crate::parallel::Crew;
 use crate::trees::quantize::Fields;
 use crate::trees::quantize::Sum;
 use crate::trees::wide::wide;
@@ -28,7 +31,10 @@ const PIECE: usize = 64;
 const TILE: usize = 32;
 
 /// Rows times columns from which a second thread pays for itself.
-const WORTH_A_THREAD: usize = 1 << 19;
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// Rows that a thread takes at a time, or a multiple.
+const STRETCH: usize = 1 << 13;
 
 /// Short cells of eight columns.
 type Short = [[u64; 256]; 8];
@@ -70,52 +76,67 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Fills `cells` with the sums over `rows`; `packed` has an entry for each row of the table.
+/// Fills `cells` with the sums over `rows`; `packed` has an entry for each row of the table,
+/// `workers` one for each of the crew.
 pub(crate) fn fill(
-    bins: &Bins<'_>,
+    table: &Packed<'_>,
     layout: &Layout,
     rows: Rows<'_>,
-    packed: &[u64],
-    fields: Fields,
-    workers: &mut [Worker],
+    crew: &Crew<'_>,
+    workers: &mut Vec<Worker>,
     cells: &mut Vec<Sum>,
 ) {
     cells.clear();
     cells.resize(layout.n_cells(), Sum::default());
-    let n_parts = (rows.len().saturating_mul(layout.columns.len()) / WORTH_A_THREAD)
-        .clamp(1, workers.len().max(1));
-    let call = Call {
-        bins,
-        layout,
-        packed,
-        fields,
-    };
-    if n_parts == 1 {
-        if let Some(worker) = workers.first_mut() {
-            call.run(rows, worker, cells);
-        }
+    let n = rows.len();
+    let n_workers =
+        (n.saturating_mul(layout.columns.len()) / WORTH_A_THREAD).clamp(1, crew.threads());
+    if workers.len() < n_workers {
+        workers.resize_with(n_workers, Worker::default);
+    }
+    let call = Call { table, layout };
+    let workers = &mut workers[..n_workers];
+    if let [worker] = workers {
+        call.run(rows, worker, cells);
         return;
     }
-    let share = rows.len().div_ceil(n_parts).next_multiple_of(BLOCK);
-    parallel::map_mut(&mut workers[..n_parts], n_parts, |index, worker| {
-        let begin = (index * share).min(rows.len());
-        let own = rows.part(begin, (begin + share).min(rows.len()));
-        let mut cells = std::mem::take(&mut worker.cells);
-        cells.clear();
-        cells.resize(layout.n_cells(), Sum::default());
-        call.run(own, worker, &mut cells);
-        worker.cells = cells;
+    // Who comes takes the next stretch of rows; whole numbers do not mind who adds them.
+    let stretch = (n / (8 * n_workers)).next_multiple_of(STRETCH);
+    let next = AtomicUsize::new(0);
+    let came = crew.map_mut(workers, |_, worker| {
+        let mut own = std::mem::take(&mut worker.cells);
+        own.clear();
+        loop {
+            let begin = next.fetch_add(1, Ordering::Relaxed).saturating_mul(stretch);
+            if begin >= n {
+                break;
+            }
+            own.resize(layout.n_cells(), Sum::default());
+            let rows = rows.part(begin, (begin + stretch).min(n));
+            call.run(rows, worker, &mut own);
+        }
+        let came = !own.is_empty();
+        worker.cells = own;
+        came
     });
-    for worker in &workers[..n_parts] {
-        add(cells, &worker.cells);
+    for (worker, came) in workers.iter().zip(came) {
+        if came {
+            add(cells, &worker.cells);
+        }
     }
 }
 
+/// A table of bins and the packed numbers of its rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed<'a> {
+    pub(crate) bins: &'a Bins<'a>,
+    pub(crate) rows: &'a [u64],
+    pub(crate) fields: Fields,
+}
+
 struct Call<'a> {
-    bins: &'a Bins<'a>,
+    table: &'a Packed<'a>,
     layout: &'a Layout,
-    packed: &'a [u64],
-    fields: Fields,
 }
 
 impl Call<'_> {
@@ -143,7 +164,7 @@ impl Call<'_> {
             words.resize(tile.len(), [0; BLOCK]);
         }
         let n = rows.len();
-        let most = self.fields.rows();
+        let most = self.table.fields.rows();
         let block = BLOCK.min(most);
         let (mut begin, mut filled) = (0, 0);
         while begin < n {
@@ -151,9 +172,9 @@ impl Call<'_> {
             let own = rows.part(begin, end);
             packed.clear();
             match own {
-                Rows::All(first, last) => packed.extend_from_slice(&self.packed[first..last]),
+                Rows::All(first, last) => packed.extend_from_slice(&self.table.rows[first..last]),
                 Rows::Some(rows) => {
-                    packed.extend(rows.iter().map(|row| self.packed[*row as usize]));
+                    packed.extend(rows.iter().map(|row| self.table.rows[*row as usize]));
                 }
             }
             self.gather(tile, own, words);
@@ -196,7 +217,7 @@ impl Call<'_> {
             let (own, others) = rest.split_at(n);
             let (own_out, others_out) = out.split_at_mut(n);
             (rest, out) = (others, others_out);
-            let (words, stride) = self.bins.parts[first.part].words();
+            let (words, stride) = self.table.bins.parts[first.part].words();
             match rows {
                 Rows::All(begin, end) => {
                     let lines = words[begin * stride..end * stride].chunks_exact(stride);
@@ -218,7 +239,7 @@ impl Call<'_> {
     #[inline(always)]
     fn ask(&self, tile: &[Group], rows: &[u32]) {
         let Some(first) = tile.first() else { return };
-        let (words, stride) = self.bins.parts[first.part].words();
+        let (words, stride) = self.table.bins.parts[first.part].words();
         for row in rows {
             prefetch(words, (*row as usize).wrapping_mul(stride));
         }
@@ -233,14 +254,14 @@ impl Call<'_> {
                 match &reading.bins {
                     None => {
                         for (cell, word) in cells.iter_mut().zip(short.iter()) {
-                            *cell = cell.plus(self.fields.unpack(*word));
+                            *cell = cell.plus(self.table.fields.unpack(*word));
                         }
                     }
                     Some(bins) => {
                         for (word, bin) in short.iter().zip(bins.iter()) {
                             if *word != 0 {
                                 let cell = &mut cells[usize::from(*bin)];
-                                *cell = cell.plus(self.fields.unpack(*word));
+                                *cell = cell.plus(self.table.fields.unpack(*word));
                             }
                         }
                     }
@@ -260,17 +281,17 @@ impl Call<'_> {
         worker: &mut Worker,
         cells: &mut [Sum],
     ) {
-        let sparse = &self.bins.parts[part].sparse;
+        let sparse = &self.table.bins.parts[part].sparse;
         let short = &mut worker.listed;
         short.clear();
         short.resize(slots.len() * 256, 0);
-        let (n, most) = (rows.len(), self.fields.rows());
+        let (n, most) = (rows.len(), self.table.fields.rows());
         let mut begin = 0;
         while begin < n {
             let end = (begin + most).min(n);
             let mut total = 0_u64;
             let mut count = |row: usize| {
-                let own = self.packed[row];
+                let own = self.table.rows[row];
                 total = total.wrapping_add(own);
                 for entry in sparse.row(row) {
                     let cell = &mut short[*entry as usize];
@@ -281,14 +302,14 @@ impl Call<'_> {
                 Rows::All(first, last) => (first..last).for_each(&mut count),
                 Rows::Some(rows) => rows.iter().for_each(|row| count(*row as usize)),
             }
-            let total = self.fields.unpack(total);
+            let total = self.table.fields.unpack(total);
             let columns = short.chunks_exact_mut(256).zip(slots).zip(&sparse.usual);
             for ((short, slot), usual) in columns {
                 if let Some(slot) = slot {
                     let cells = &mut cells[self.layout.range(*slot)];
                     let mut rest = total;
                     for (cell, word) in cells.iter_mut().zip(short.iter()) {
-                        let own = self.fields.unpack(*word);
+                        let own = self.table.fields.unpack(*word);
                         *cell = cell.plus(own);
                         rest = rest.minus(own);
                     }

@@ -1,7 +1,8 @@
 //! Cells against sums made row by row, for all ways to keep a column.
 
-use super::{Bins, Layout, Rows, Worker, fill};
+use super::{Bins, Layout, Packed, Rows, fill};
 use crate::Rng;
+use crate::parallel::with_crew;
 use crate::trees::matrix::{Binned, Matrix};
 use crate::trees::quantize::{Bounds, Scale, Sum};
 
@@ -59,19 +60,16 @@ fn cells_are_the_sums_of_rows() {
         let layout = Layout::new(used.clone(), &bins);
         for (rows, seen) in [(&all, Rows::All(0, n)), (&some, Rows::Some(&some))] {
             for threads in [1, 2, 5] {
-                let mut workers: Vec<Worker> = Vec::new();
-                workers.resize_with(threads, Worker::default);
                 let mut cells = vec![Sum { slope: 7, rest: 7 }];
                 let fields = scale.fields;
-                fill(
-                    &bins,
-                    &layout,
-                    seen,
-                    &packed,
+                let table = Packed {
+                    bins: &bins,
+                    rows: &packed,
                     fields,
-                    &mut workers,
-                    &mut cells,
-                );
+                };
+                with_crew(threads, |crew| {
+                    fill(&table, &layout, seen, crew, &mut Vec::new(), &mut cells);
+                });
                 for (slot, column) in used.iter().enumerate() {
                     let mut expected = vec![Sum::default(); 256];
                     for row in rows {

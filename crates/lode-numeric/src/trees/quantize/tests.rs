@@ -2,6 +2,7 @@
 
 use super::{Bounds, Scale, Sum};
 use crate::Rng;
+use crate::parallel::with_crew;
 
 #[test]
 fn as_many_rows_as_allowed_add_up_without_overflow() {
@@ -70,7 +71,9 @@ fn few_rows_are_as_good_as_exact() {
     let slopes: Vec<[f64; 2]> = (0..5000).map(|_| [rng.normal(), rng.uniform()]).collect();
     let rows: Vec<u32> = (0..5000).collect();
     let mut packed = Vec::new();
-    let scale = super::packed(&slopes, &rows, 1, 2, &mut packed);
+    let scale = with_crew(2, |crew| {
+        super::packed(&slopes, &rows, 1, crew, &mut packed)
+    });
     for ([slope, curve], word) in slopes.iter().zip(&packed) {
         let own = scale.fields.unpack(*word);
         assert!((scale.slope(own) - slope).abs() < 2e-5);

@@ -1,10 +1,11 @@
 //! The best split against trying them all.
 
-use super::super::histogram::{Bins, Layout, Rows, Worker, fill};
+use super::super::histogram::{Bins, Layout, Packed, Rows, fill};
 use super::super::matrix::{Binned, Matrix};
 use super::super::quantize::{self, Sum};
 use super::{Limits, best};
 use crate::Rng;
+use crate::parallel::with_crew;
 
 #[test]
 fn the_best_of_all_splits_is_found() {
@@ -35,22 +36,22 @@ fn the_best_of_all_splits_is_found() {
         let rows: Vec<u32> = (0..n as u32).collect();
         let layout = Layout::new(vec![0, 1, 2], &bins);
         let (mut cells, mut packed) = (Vec::new(), Vec::new());
-        let scale = quantize::packed(&slopes, &rows, 1, 1, &mut packed);
+        let scale = with_crew(1, |crew| {
+            quantize::packed(&slopes, &rows, 1, crew, &mut packed)
+        });
         let seen = if case % 3 == 0 {
             Rows::All(0, n)
         } else {
             Rows::Some(&rows)
         };
-        let mut workers = [Worker::default()];
-        fill(
-            &bins,
-            &layout,
-            seen,
-            &packed,
-            scale.fields,
-            &mut workers,
-            &mut cells,
-        );
+        let table = Packed {
+            bins: &bins,
+            rows: &packed,
+            fields: scale.fields,
+        };
+        with_crew(1, |crew| {
+            fill(&table, &layout, seen, crew, &mut Vec::new(), &mut cells);
+        });
         let total = cells[..n_bins]
             .iter()
             .fold(Sum::default(), |sum, cell| sum.plus(*cell));

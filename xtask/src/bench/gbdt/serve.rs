@@ -41,14 +41,23 @@ pub(super) fn run(learners: &Learners, args: &Args) -> Result<()> {
         "\nscores of churn.gbdt over gRPC, {} columns, {} requests/s for {} s; medians of {}",
         args.columns, args.rate, args.seconds, learners.repeat
     );
-    for size in SIZES {
+    for (size, by_name) in SIZES
+        .into_iter()
+        .flat_map(|size| [(size, false), (size, true)])
+    {
+        let asked = Asked {
+            model: &model,
+            size,
+            by_name,
+        };
         let mut runs = Vec::new();
         // The first requests open the model; that is not what is measured.
-        bench.load(&engine, &model, size, 100, 1)?;
+        bench.load(&engine, &asked, 100, 1)?;
         for _ in 0..learners.repeat {
-            runs.push(bench.once(&engine, &model, size, args)?);
+            runs.push(bench.once(&engine, &asked, args)?);
         }
-        let mut line = format!("{size:>4} rows a request:");
+        let what = if by_name { "customers" } else { "rows" };
+        let mut line = format!("{size:>4} {what:9} a request:");
         for (at, name) in MEASURES.iter().enumerate() {
             let values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
             line.push_str(&format!("  {name} {:.0}", median(&values)));
@@ -56,6 +65,15 @@ pub(super) fn run(learners: &Learners, args: &Args) -> Result<()> {
         println!("{line}");
     }
     engine.terminate()
+}
+
+/// What is asked for again and again.
+struct Asked<'a> {
+    model: &'a str,
+    /// Rows of a request.
+    size: u64,
+    /// By the ids of customers whose rows the engine has, or with the rows.
+    by_name: bool,
 }
 
 struct Bench {
@@ -96,9 +114,9 @@ impl Bench {
         })
     }
 
-    fn once(&self, engine: &Engine, model: &str, size: u64, args: &Args) -> Result<[f64; 4]> {
+    fn once(&self, engine: &Engine, asked: &Asked<'_>, args: &Args) -> Result<[f64; 4]> {
         let before = process::cpu_seconds(engine.pid())?;
-        let done = self.load(engine, model, size, args.rate, args.seconds)?;
+        let done = self.load(engine, asked, args.rate, args.seconds)?;
         let cpu = process::cpu_seconds(engine.pid())? - before;
         let number = |name: &str| {
             let found = done[name].as_f64();
@@ -113,19 +131,17 @@ impl Bench {
         ])
     }
 
-    fn load(
-        &self,
-        engine: &Engine,
-        model: &str,
-        size: u64,
-        rate: u64,
-        seconds: u64,
-    ) -> Result<Value> {
-        let (size, rate, seconds) = (size.to_string(), rate.to_string(), seconds.to_string());
+    fn load(&self, engine: &Engine, asked: &Asked<'_>, rate: u64, seconds: u64) -> Result<Value> {
+        let (size, rate, seconds) = (
+            asked.size.to_string(),
+            rate.to_string(),
+            seconds.to_string(),
+        );
         let file = self.rows.to_string_lossy();
-        let asked = ["score-at", model, "--file", &file, "--rows", &size];
+        let what = ["score-at", asked.model, "--file", &file, "--rows", &size];
         let pace = ["--rate", &rate, "--seconds", &seconds];
+        let by: &[&str] = if asked.by_name { &["--by-name"] } else { &[] };
         self.programs
-            .load(engine, &[&asked[..], &pace[..]].concat())
+            .load(engine, &[&what[..], &pace[..], by].concat())
     }
 }

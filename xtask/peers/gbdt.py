@@ -94,6 +94,11 @@ def median(work):
     return result, sorted(runs, key=lambda took: took["seconds"])[len(runs) // 2]
 
 
+def took(args, explain):
+    """What contributions took; nothing where none are asked for."""
+    return measured(explain)[1] if args.explain else None
+
+
 def size_of(write):
     """Bytes of a file that a model is written to."""
     with tempfile.TemporaryDirectory() as folder:
@@ -133,8 +138,7 @@ def lightgbm(args, data):
     model, trained = measured(lambda: lgb.train(params, rows, args.rounds))
     scores, scored = median(lambda: model.predict(data.x, num_threads=args.threads))
     sample = data.x[data.learn : data.learn + args.explain]
-    explain = lambda: model.predict(sample, pred_contrib=True, num_threads=args.threads)
-    _, explained = measured(explain) if args.explain else (None, None)
+    explained = took(args, lambda: model.predict(sample, pred_contrib=True, num_threads=args.threads))
     bytes_ = len(model.model_to_string())
     return {"bin": binned, "train": trained, "score": scored, "explain": explained}, scores, bytes_
 
@@ -161,7 +165,7 @@ def xgboost(args, data):
     model, trained = measured(lambda: xgb.train(params, rows, args.rounds))
     scores, scored = median(lambda: model.inplace_predict(data.x))
     sample = xgb.DMatrix(data.x[data.learn : data.learn + args.explain], nthread=args.threads)
-    _, explained = measured(lambda: model.predict(sample, pred_contribs=True))
+    explained = took(args, lambda: model.predict(sample, pred_contribs=True))
     bytes_ = len(model.save_raw("ubj"))
     return {"bin": binned, "train": trained, "score": scored, "explain": explained}, scores, bytes_
 
@@ -188,7 +192,7 @@ def catboost(args, data):
     scores, scored = median(predict)
     sample = Pool(data.x[data.learn : data.learn + args.explain])
     explain = lambda: model.get_feature_importance(sample, type="ShapValues", thread_count=args.threads)
-    _, explained = measured(explain)
+    explained = took(args, explain)
     bytes_ = size_of(model.save_model)
     # It cuts numbers into bins as a part of training.
     return {"bin": pooled, "train": trained, "score": scored, "explain": explained}, scores, bytes_

@@ -22,6 +22,9 @@ use crate::measure::Meter;
 /// What [`objective`] knows.
 pub(crate) const OBJECTIVES: [&str; 5] = ["binary", "squared", "poisson", "gamma", "tweedie"];
 
+/// Its rows are ordered within queries.
+const RANKING: &str = "rank";
+
 /// An objective by the name that the peers' script has for it too.
 fn objective(name: &str) -> Result<Objective> {
     Ok(match name {
@@ -56,7 +59,10 @@ pub(crate) fn run(given: &Arguments) -> Result<()> {
     let rows = Rows::read(Path::new(given.text("file")?))?;
     let n_rows = rows.target.len();
     let data = Data::of(rows);
-    let learn = data.table(0, data.n_learn)?;
+    let mut learn = data.table(0, data.n_learn)?;
+    if given.text("objective")? == RANKING {
+        learn = learn.with_groups(&data.queries[..data.n_learn])?;
+    }
 
     let all = Meter::start()?;
     let binned = Cell::new(None);
@@ -108,6 +114,7 @@ struct Data {
     n_learn: usize,
     columns: Vec<Kind>,
     target: Vec<f64>,
+    queries: Vec<u32>,
 }
 
 enum Kind {
@@ -132,6 +139,7 @@ impl Data {
             n_learn: rows.n_learn,
             columns: columns.collect(),
             target: rows.target,
+            queries: rows.query.iter().map(|query| *query as u32).collect(),
         }
     }
 

@@ -21,20 +21,24 @@ pub(crate) struct Plan {
     loads: Vec<[f64; FACTORS]>,
     /// Share of zeros.
     sparse: f64,
+    /// Of tables of zeros, what it says that a column has another value.
+    marks: Vec<f64>,
 }
 
 impl Plan {
     pub(crate) fn new(n_columns: usize, sparse: f64, rng: &mut Rng) -> Self {
         let correlated = (n_columns * 34).div_ceil(50);
         let whole = (n_columns * 8).div_ceil(50).min(n_columns - correlated);
+        let loads = (0..correlated).map(|_| std::array::from_fn(|_| 0.5 * rng.normal()));
+        let loads = loads.collect();
+        let n_marks = if sparse > 0.0 { correlated } else { 0 };
         Self {
             correlated,
             whole,
             n_columns,
-            loads: (0..correlated)
-                .map(|_| std::array::from_fn(|_| 0.5 * rng.normal()))
-                .collect(),
+            loads,
             sparse,
+            marks: (0..n_marks).map(|_| rng.normal()).collect(),
         }
     }
 
@@ -75,8 +79,11 @@ impl Plan {
             n => row[self.correlated + at % n],
         };
         let when = |asked: bool, value: f64| if asked { value } else { 0.0 };
+        let marked = self.marks.iter().zip(row);
+        let marked = marked.map(|(mark, x)| when(x.abs() > 0.0, *mark));
         let sign = when(x(6) > 0.0, 1.0) - when(x(6) < 0.0, 1.0);
-        -1.9 + 1.1 * (1.5 * x(0) * x(1)).tanh()
+        marked.sum::<f64>() - 1.9
+            + 1.1 * (1.5 * x(0) * x(1)).tanh()
             + when(x(2) > 0.7 && (0.5..1.5).contains(&whole(0)), 0.9)
             - 0.8 * x(8).max(0.0).ln_1p()
             + 0.9 * (2.0 * x(3)).sin()

@@ -67,7 +67,7 @@ pub(super) fn growth(learners: &Learners, args: &Args) -> Result<()> {
             },
         ));
     }
-    for columns in COLUMNS {
+    for columns in COLUMNS.into_iter().filter(|n| *n != args.columns) {
         let name = format!("{columns} columns");
         sets.push((
             name,
@@ -77,7 +77,7 @@ pub(super) fn growth(learners: &Learners, args: &Args) -> Result<()> {
             },
         ));
     }
-    for leaves in LEAVES {
+    for leaves in LEAVES.into_iter().filter(|n| *n != args.leaves) {
         let name = format!("{leaves} leaves");
         sets.push((
             name,

@@ -4,6 +4,8 @@
 //! The model is what a user gets: `churn.gbdt` with default parameters on made rows. CPU is the
 //! kernel's count for the engine and its workers.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use anyhow::Result;
 use serde_json::Value;
@@ -36,7 +38,7 @@ pub(super) fn run(learners: &Learners, args: &Args) -> Result<()> {
     learners.make(&set, &file)?;
     learners.write_csv(&file, &bench.rows)?;
     let engine = bench.programs.engine(&["--log", "warn"])?;
-    let model = bench.model(&engine)?;
+    let model = bench.model(&engine, args.columns)?;
     println!(
         "\nscores of churn.gbdt over gRPC, {} columns, {} requests/s for {} s; medians of {}",
         args.columns, args.rate, args.seconds, learners.repeat
@@ -78,22 +80,25 @@ struct Asked<'a> {
 
 struct Bench {
     programs: Programs,
-    rows: std::path::PathBuf,
+    /// The rows as text.
+    rows: PathBuf,
 }
 
 impl Bench {
     /// Loads the rows and learns from them.
-    fn model(&self, engine: &Engine) -> Result<String> {
+    fn model(&self, engine: &Engine, columns: u64) -> Result<String> {
         let file = self.rows.to_string_lossy();
-        let ingest = ["ingest", DATASET, &file, "--kind", "customers"];
-        let roles = [
-            "--role",
-            "customer_id=row_name",
-            "--role",
-            "label=lode_label",
-        ];
-        self.programs
-            .lode(engine, &[&ingest[..], &roles[..]].concat())?;
+        let mut ingest = ["ingest", DATASET, &file, "--kind", "customers"]
+            .map(str::to_owned)
+            .to_vec();
+        for role in ["customer_id=row_name", "label=lode_label"] {
+            ingest.extend(["--role".to_owned(), role.to_owned()]);
+        }
+        for column in 0..columns {
+            ingest.extend(["--type".to_owned(), format!("x{column}=float64")]);
+        }
+        let ingest: Vec<&str> = ingest.iter().map(String::as_str).collect();
+        self.programs.lode(engine, &ingest)?;
         let input = format!("customers={DATASET}");
         let run = [
             "run",

@@ -104,9 +104,8 @@ pub(crate) fn judge(
         .ok_or_else(|| Error::bug("a supervised algorithm declares no input"))?;
     let opened = bench.open_input(bound, bounds)?;
     let sample = Sample::load(opened.files, bound, outcome, &checked.params_json)?;
-    suspect::features(&sample, job.spec.seed)
-        .into_iter()
-        .for_each(warn);
+    let alone = suspect::features(&sample, job.spec.seed);
+    alone.warnings.iter().cloned().for_each(warn);
 
     let plan = plan::plan(&sample, checked.folds, &job.spec)?;
     plan.notes.iter().cloned().for_each(warn);
@@ -126,7 +125,7 @@ pub(crate) fn judge(
         judged_groups.push((group, measured));
     }
     let metrics = headline(&held, &plan, &judged_groups, &settings);
-    for message in suspect::results(&sample, &held, &metrics) {
+    for message in suspect::results(&sample, &alone, &held, &metrics) {
         warn(message);
     }
     let mut reports = tables::reports(&sample, &held, &settings)?;
@@ -167,6 +166,14 @@ fn headline(
     }
     for (name, spread) in measures::spread(groups, plan) {
         metrics.insert(format!("{name}_sd"), spread);
+    }
+    if settings.outcome == Outcome::Binary
+        && let Some(auc) = metrics.get("auc")
+    {
+        metrics.insert("gini".to_owned(), 2.0 * auc - 1.0);
+    }
+    if let Some(psi) = held.psi {
+        metrics.insert("psi".to_owned(), psi);
     }
     metrics.insert("evaluated_rows".to_owned(), held.rows.len() as f64);
     let splits = if plan.out_of_time {

@@ -13,6 +13,8 @@ mod frame;
 mod output;
 mod params;
 #[cfg(test)]
+mod bad_inputs;
+#[cfg(test)]
 mod testdata;
 #[cfg(test)]
 mod tests;

@@ -23,15 +23,32 @@ use super::rows::Truth;
 /// Rows that are looked at.
 const MOST_ROWS: usize = 100_000;
 
-/// Warnings on columns that alone tell the label apart almost perfectly.
-pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
+/// Fewer rows of the rarer outcome make the AUC of one column a guess.
+const FEW_OF_ONE: usize = 100;
+/// The part of what a model is better than chance that one column makes alone before it is
+/// asked after.
+const MOST_OF_MODEL: f64 = 0.75;
+
+/// What columns say alone.
+#[derive(Debug, Default)]
+pub(super) struct Alone {
+    /// Of columns that alone tell the label apart almost perfectly.
+    pub(super) warnings: Vec<String>,
+    /// The best AUC of a column and its name, of yes and no.
+    pub(super) best: Option<(f64, String)>,
+    /// The second best.
+    pub(super) next: f64,
+}
+
+/// Looks at each column alone.
+pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
     let mut rows: Vec<usize> = (0..sample.n_rows()).collect();
     if rows.len() > MOST_ROWS {
         Rng::stream(seed, 0x5eed).shuffle(&mut rows);
         rows.truncate(MOST_ROWS);
         rows.sort_unstable();
     }
-    let mut warnings = Vec::new();
+    let mut alone = Alone::default();
     let schema = sample.batch.schema();
     for (field, column) in schema.fields().iter().zip(sample.batch.columns()) {
         if role_of(field).is_some() {
@@ -42,12 +59,33 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
             (_, Some(classes)) => separation(column, classes, &rows),
             (_, None) => None,
         };
-        if let Some(how_well) = found.filter(|how_well| *how_well > TOO_GOOD) {
+        let Some(how_well) = found else {
+            let filled = presence(column, sample.classes(), &rows);
+            if let Some(auc) = filled.filter(|auc| *auc > TOO_GOOD) {
+                alone.warnings.push(format!(
+                    "whether column {:?} has a value gives the label away (AUC {auc:.4}): it is \
+                     not used itself, but does the table hold more that was known only after the \
+                     label?",
+                    field.name()
+                ));
+            }
+            continue;
+        };
+        if matches!(sample.truth, Truth::Binary(_)) {
+            let best = alone.best.as_ref().map_or(0.5, |best| best.0);
+            if how_well > best {
+                alone.next = best;
+                alone.best = Some((how_well, field.name().clone()));
+            } else {
+                alone.next = alone.next.max(how_well);
+            }
+        }
+        if how_well > TOO_GOOD {
             let measure = match sample.truth {
                 Truth::Amount(_) => "rank correlation",
                 _ => "AUC",
             };
-            warnings.push(format!(
+            alone.warnings.push(format!(
                 "column {:?} alone gives the label away ({measure} {how_well:.4}), suspiciously \
                  perfect: is it the label itself, or from a time after it? Leave it out with \
                  exclude if so",
@@ -55,12 +93,39 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
             ));
         }
     }
-    warnings
+    alone
+}
+
+/// A question after a column that alone makes most of a model, and far more than any other.
+///
+/// Where rows are of dates, what is computed from events is of before; a column that the company
+/// keeps may say a wrong date. Without dates nothing says when a column was known, many honest
+/// tables have one that leads, and only an extreme one is asked after.
+pub(super) fn leader(sample: &Sample, alone: &Alone, auc: f64) -> Option<String> {
+    let (least, ahead, when) = match sample.as_of {
+        Some(_) => (0.75, 0.1, "at each of the dates"),
+        None => (0.9, 0.15, "at the time of a score"),
+    };
+    let classes = sample.classes()?;
+    let yes = classes.iter().filter(|class| **class).count();
+    let (best, name) = alone.best.as_ref()?;
+    let leads = (least..=TOO_GOOD).contains(best)
+        && best - alone.next >= ahead
+        && best - 0.5 >= MOST_OF_MODEL * (auc - 0.5)
+        && yes.min(classes.len() - yes) >= FEW_OF_ONE;
+    leads.then(|| {
+        format!(
+            "most of what the model knows comes from column {name:?} (AUC {best:.3} alone, the next \
+             column {:.3}, the model {auc:.3}): is it known {when}?",
+            alone.next.max(0.5)
+        )
+    })
 }
 
 /// Warnings on what the judging gave.
 pub(super) fn results(
     sample: &Sample,
+    alone: &Alone,
     held: &Held,
     metrics: &BTreeMap<String, f64>,
 ) -> Vec<String> {
@@ -70,6 +135,9 @@ pub(super) fn results(
             "an AUC of {auc:.4} is suspiciously perfect: does a column hold the label, or what \
              was known only after it?"
         ));
+    }
+    if let Some(auc) = metrics.get("auc") {
+        warnings.extend(leader(sample, alone, *auc));
     }
     let (few, what) = match sample.classes() {
         Some(classes) => {
@@ -119,6 +187,18 @@ fn separation(column: &ArrayRef, classes: &[bool], rows: &[usize]) -> Option<f64
             Some(with(low - 1.0)?.max(with(high + 1.0)?))
         }
     }
+}
+
+/// The AUC of whether a column has a value, of one that is no feature, such as a date.
+fn presence(column: &ArrayRef, classes: Option<&[bool]>, rows: &[usize]) -> Option<f64> {
+    let classes = classes?;
+    if !column.data_type().is_temporal() {
+        return None;
+    }
+    let labels: Vec<bool> = rows.iter().map(|row| classes[*row]).collect();
+    let filled = rows.iter().map(|row| f64::from(u8::from(column.is_valid(*row))));
+    let auc = metrics::auc(&filled.collect::<Vec<f64>>(), &labels).ok()?;
+    Some(auc.max(1.0 - auc))
 }
 
 /// For each row how often its category goes with a yes among the rows of the other half: a

@@ -27,7 +27,11 @@ fn people(n: usize) -> Result<String> {
             true => ("yes", format!("2024-03-{:02}", 1 + at % 28)),
             false => ("no", String::new()),
         };
-        writeln!(lines, "c{at},{x},{plan},2023-01-{:02},{cancelled},{word}", 1 + at % 28)?;
+        writeln!(
+            lines,
+            "c{at},{x},{plan},2023-01-{:02},{cancelled},{word}",
+            1 + at % 28
+        )?;
     }
     Ok(lines)
 }
@@ -47,7 +51,9 @@ async fn what_a_score_does_without_is_said() -> Result<()> {
     let engine = Engine::start()?;
     let client = engine.client()?;
     load(&engine, &folder, "people", &people(600)?)?;
-    engine.lode(["run", "churn.logistic", "-i", "people", "--id", "m"])?.text()?;
+    engine
+        .lode(["run", "churn.logistic", "-i", "people", "--id", "m"])?
+        .text()?;
 
     // Dates teach nothing, and that there is one gives the label away.
     let said = warnings(&client, "m").await?;
@@ -58,18 +64,33 @@ async fn what_a_score_does_without_is_said() -> Result<()> {
     assert!(of("joined", "is not used: a date"), "{said:?}");
     assert!(of("cancelled", "gives the label away"), "{said:?}");
     assert!(!of("joined", "gives the label away"), "{said:?}");
-    assert!(!said.iter().any(|line| line.contains("most of what the model knows")), "{said:?}");
+    assert!(
+        !said
+            .iter()
+            .any(|line| line.contains("most of what the model knows")),
+        "{said:?}"
+    );
 
     let score = |row: &str, format: &str| engine.lode(["score", "m", "--row", row, "-o", format]);
-    let whole = score(r#"{"x": 0.5, "plan": "gold", "joined": null, "cancelled": null}"#, "json")?;
+    let whole = score(
+        r#"{"x": 0.5, "plan": "gold", "joined": null, "cancelled": null}"#,
+        "json",
+    )?;
     let whole = whole.json()?;
     assert_eq!(whole[0].get("missing_columns"), None, "{whole}");
     assert_eq!(whole[0].get("unseen_columns"), None, "{whole}");
     let part = score(r#"{"x": 0.5}"#, "json")?.json()?;
-    assert_eq!(part[0]["missing_columns"], serde_json::json!(["cancelled", "joined", "plan"]));
+    assert_eq!(
+        part[0]["missing_columns"],
+        serde_json::json!(["cancelled", "joined", "plan"])
+    );
     assert!(part[0]["score"].as_f64().is_some_and(|score| score > 0.0));
     let told = score(r#"{"x": 0.5}"#, "table")?;
-    assert!(told.stderr.contains("row 1: left out, counted as missing"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("row 1: left out, counted as missing"),
+        "{}",
+        told.stderr
+    );
     let new = score(r#"{"x": 0.5, "plan": "zzz"}"#, "json")?.json()?;
     assert_eq!(new[0]["unseen_columns"], serde_json::json!(["plan"]));
     let told = score(r#"{"x": 0.5, "plan": "zzz"}"#, "table")?;
@@ -83,7 +104,11 @@ async fn what_a_score_does_without_is_said() -> Result<()> {
     let of_plan = drifts.iter().find(|drift| drift["name"] == "plan");
     assert_eq!(of_plan.context("plan")?["unseen_now"], 2);
     let told = engine.lode(["drift", "m"])?;
-    assert!(told.stderr.contains("it takes 100 to tell"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("it takes 100 to tell"),
+        "{}",
+        told.stderr
+    );
 
     // A batch counts what it meets.
     let later = people(600)?.replace(",gold,", ",platinum,");
@@ -94,15 +119,24 @@ async fn what_a_score_does_without_is_said() -> Result<()> {
     let job = work::get(&client, "batch").await?;
     let table = work::output_of(&client, &job, "drift").await?;
     let names = wire::texts(&table, "name")?;
-    let at = names.iter().position(|name| name == "plan").context("plan")?;
-    let rows = engine.lode(["output", "batch", "drift", "-o", "json"])?.json()?;
+    let at = names
+        .iter()
+        .position(|name| name == "plan")
+        .context("plan")?;
+    let rows = engine
+        .lode(["output", "batch", "drift", "-o", "json"])?
+        .json()?;
     assert_eq!(rows[at]["unseen_now"].as_f64(), Some(n_new), "{rows}");
     let said = warnings(&client, "batch").await?;
     let counted = format!("\"plan\": {n_new} of 600 rows");
     assert!(said.iter().any(|line| line.contains(&counted)), "{said:?}");
     let ids = vec!["c0".to_owned()];
     let request = v1::ScoreRequest {
-        model: job.models.first().cloned().unwrap_or_else(|| "tenants/default/models/m".to_owned()),
+        model: job
+            .models
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "tenants/default/models/m".to_owned()),
         customers: ids,
         ..v1::ScoreRequest::default()
     };
@@ -117,11 +151,23 @@ fn a_score_can_be_worked_out_from_what_the_command_prints() -> Result<()> {
     let engine = Engine::start()?;
     load(&engine, &folder, "people", &people(900)?)?;
     for method in ["platt", "isotonic"] {
-        let run = ["run", "churn.logistic", "-i", "people", "--id", method, "--calibration", method];
+        let run = [
+            "run",
+            "churn.logistic",
+            "-i",
+            "people",
+            "--id",
+            method,
+            "--calibration",
+            method,
+        ];
         engine.lode(run)?.text()?;
         let model = engine.lode(["model", method, "-o", "json"])?.json()?;
         let curve = &model["calibration"];
-        assert_eq!((&curve["method"], &curve["input"]), (&method.into(), &"margin".into()));
+        assert_eq!(
+            (&curve["method"], &curve["input"]),
+            (&method.into(), &"margin".into())
+        );
         let number = |of: &Value| of.as_f64().with_context(|| format!("a number: {of}"));
         let by_hand = |margin: f64| -> Result<f64> {
             if method == "platt" {
@@ -145,7 +191,10 @@ fn a_score_can_be_worked_out_from_what_the_command_prints() -> Result<()> {
         assert_eq!(scores.len(), 30);
         for score in scores {
             let expected = by_hand(number(&score["margin"])?)?;
-            assert!((number(&score["score"])? - expected).abs() < 1e-12, "{score} {expected}");
+            assert!(
+                (number(&score["score"])? - expected).abs() < 1e-12,
+                "{score} {expected}"
+            );
         }
         // The table says it too, with all digits.
         let told = engine.lode(["model", method])?;
@@ -167,7 +216,12 @@ fn numbers_that_are_too_large_are_refused_by_name() -> Result<()> {
     let mut lines = people(200)?;
     writeln!(lines, "big,1e308,gold,2023-01-01,,no")?;
     load(&engine, &folder, "people", &lines)?;
-    for algorithm in ["churn.logistic", "churn.tree", "churn.gbdt", "credit.scorecard"] {
+    for algorithm in [
+        "churn.logistic",
+        "churn.tree",
+        "churn.gbdt",
+        "credit.scorecard",
+    ] {
         let told = engine.lode(["run", algorithm, "-i", "people"])?;
         let told = told.failure()?;
         let named = told.contains("inputs.customers.x") && told.contains("found 1e308");

@@ -37,9 +37,14 @@ fn explained(engine: &Engine, job: &str, ids: &[&str]) -> Result<()> {
         let sum = parts.sum::<Result<f64>>()?;
         let (base, margin) = (number(score, "base")?, number(score, "margin")?);
         assert!((base + sum - margin).abs() < 1e-9, "{score}");
-        let same = own.iter().find(|row| row["customer_id"] == score["customer"]);
+        let same = own
+            .iter()
+            .find(|row| row["customer_id"] == score["customer"]);
         let same = same.context("the customer among the job's scores")?;
-        assert!((number(same, "margin")? - margin).abs() < 1e-12, "{same} {score}");
+        assert!(
+            (number(same, "margin")? - margin).abs() < 1e-12,
+            "{same} {score}"
+        );
         assert!((number(same, "score")? - number(score, "score")?).abs() < 1e-12);
     }
     Ok(())
@@ -113,7 +118,16 @@ fn a_scorecard_is_what_its_figures_say() -> Result<()> {
     let folder = TempDir::new()?;
     let engine = Engine::start()?;
     load(&engine, &folder, "applicants", &lines)?;
-    let run = ["run", "credit.scorecard", "-i", "applicants", "--id", "card", "-o", "json"];
+    let run = [
+        "run",
+        "credit.scorecard",
+        "-i",
+        "applicants",
+        "--id",
+        "card",
+        "-o",
+        "json",
+    ];
     let job = engine.lode(run)?.json()?;
 
     let card = rows(&engine, "card", "scorecard")?;
@@ -134,7 +148,10 @@ fn a_scorecard_is_what_its_figures_say() -> Result<()> {
         }
         let [no, yes] = counts;
         assert!((number(bin, "rows")? - no - yes).abs() < 1e-9, "{bin}");
-        assert!((number(bin, "share")? - (no + yes) / n).abs() < 1e-12, "{bin}");
+        assert!(
+            (number(bin, "share")? - (no + yes) / n).abs() < 1e-12,
+            "{bin}"
+        );
         assert!((number(bin, "positives_rate")? - yes / (no + yes)).abs() < 1e-12);
         // One row of average risk is added to each bin.
         let woe = ((yes + all_yes / n) / all_yes / ((no + all_no / n) / all_no)).ln();
@@ -152,11 +169,21 @@ fn a_scorecard_is_what_its_figures_say() -> Result<()> {
     let [intercept, of_income, of_home] = regression(&evidence, &labels);
     let factor = 20.0 / 2.0_f64.ln();
     let base = 600.0 - factor * (50.0_f64.ln() + intercept);
-    assert!((number(&card[0], "points")? - base.round()).abs() < 1e-9, "{base}");
+    assert!(
+        (number(&card[0], "points")? - base.round()).abs() < 1e-9,
+        "{base}"
+    );
     for bin in &card[1..] {
-        let weight = if bin["feature"] == "home" { of_home } else { of_income };
+        let weight = if bin["feature"] == "home" {
+            of_home
+        } else {
+            of_income
+        };
         let points = -factor * weight * number(bin, "woe")?;
-        assert!((number(bin, "points")? - points.round()).abs() < 1e-9, "{bin} {points}");
+        assert!(
+            (number(bin, "points")? - points.round()).abs() < 1e-9,
+            "{bin} {points}"
+        );
     }
     // Each one's points are those of the card, added.
     let scores = rows(&engine, "card", "scores")?;
@@ -181,7 +208,9 @@ fn a_scorecard_is_what_its_figures_say() -> Result<()> {
             let below = of_class.clone().filter(|(margin, _)| *margin <= at).count();
             below as f64 / of_class.count() as f64
         };
-        let gaps = pairs.iter().map(|(at, _)| (share(*at, true) - share(*at, false)).abs());
+        let gaps = pairs
+            .iter()
+            .map(|(at, _)| (share(*at, true) - share(*at, false)).abs());
         kss.push(gaps.fold(0.0, f64::max));
     }
     let ks = kss.iter().sum::<f64>() / kss.len() as f64;
@@ -216,7 +245,10 @@ fn finds_the_truth(engine: &Engine, job: &str) -> Result<()> {
     let ratios = rows(engine, job, "hazard_ratios")?;
     let of_x = ratios.iter().find(|row| row["feature"] == "x");
     let of_x = of_x.context("a ratio of x")?;
-    let (found, error) = (number(of_x, "coefficient")?, number(of_x, "standard_error")?);
+    let (found, error) = (
+        number(of_x, "coefficient")?,
+        number(of_x, "standard_error")?,
+    );
     assert!(error > 0.0 && error < 0.15, "{of_x}");
     assert!((found - 0.7).abs() < 3.0 * error, "{of_x}");
     assert!((number(of_x, "hazard_ratio")? - found.exp()).abs() < 1e-9);
@@ -229,7 +261,18 @@ fn learners_of_times_find_what_was_planted() -> Result<()> {
     let engine = Engine::start()?;
     load(&engine, &folder, "members", &watched(2_000)?)?;
     for (algorithm, id) in [("churn.cox", "cox"), ("churn.hazard", "hazard")] {
-        let run = ["run", algorithm, "-i", "members", "--id", id, "-p", "horizon=6", "-o", "json"];
+        let run = [
+            "run",
+            algorithm,
+            "-i",
+            "members",
+            "--id",
+            id,
+            "-p",
+            "horizon=6",
+            "-o",
+            "json",
+        ];
         let job = engine.lode(run)?.json()?;
         let concordance = number(&job["metrics"], "concordance")?;
         assert!((0.55..0.75).contains(&concordance), "{id}: {concordance}");
@@ -238,9 +281,14 @@ fn learners_of_times_find_what_was_planted() -> Result<()> {
         // The chance to leave within six months of one about whom little is said is that of the
         // rate, within a tenth: 1 - exp(-0.3).
         let row = r#"{"x": 0.0, "plan": "a"}"#;
-        let score = engine.lode(["score", id, "--row", row, "-o", "json"])?.json()?;
+        let score = engine
+            .lode(["score", id, "--row", row, "-o", "json"])?
+            .json()?;
         let chance = number(&score[0], "score")?;
-        assert!((chance - (1.0 - (-0.3_f64).exp())).abs() < 0.04, "{id}: {chance}");
+        assert!(
+            (chance - (1.0 - (-0.3_f64).exp())).abs() < 0.04,
+            "{id}: {chance}"
+        );
     }
     Ok(())
 }

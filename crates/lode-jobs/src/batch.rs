@@ -148,7 +148,9 @@ pub(crate) fn carry_out(
     };
     writing.batch("drift", "bar", tables::drift(&drifts)?)?;
     for drift in drifts.iter().filter(|drift| drift.unseen_now > 0) {
-        let Drift { name, unseen_now, .. } = drift;
+        let Drift {
+            name, unseen_now, ..
+        } = drift;
         let rows = scored.subjects.len();
         let message = format!(
             "column {name:?}: {unseen_now} of {rows} rows have a word that the model was not made \

@@ -8,11 +8,7 @@ use crate::glm::dot;
 /// Turns the lower triangle into its factor in place, or names the first row whose pivot is not
 /// above `rounding` times its diagonal entry: the rows above it determine it, or the matrix is not
 /// positive definite.
-pub(crate) fn factor(
-    matrix: &mut [f64],
-    size: usize,
-    rounding: f64,
-) -> std::result::Result<(), usize> {
+pub(crate) fn factor(matrix: &mut [f64], size: usize, rounding: f64) -> Result<(), usize> {
     for row in 0..size {
         let (above, this) = matrix.split_at_mut(row * size);
         for column in 0..row {

@@ -9,11 +9,11 @@ pub mod learner;
 pub mod learners;
 
 mod algorithm;
+#[cfg(test)]
+mod bad_inputs;
 mod frame;
 mod output;
 mod params;
-#[cfg(test)]
-mod bad_inputs;
 #[cfg(test)]
 mod testdata;
 #[cfg(test)]

@@ -337,7 +337,10 @@ fn one_row_and_labels_that_say_nothing_are_told_apart() {
         let mut amounts = vec![1.0; 20];
         amounts[7] = f64::INFINITY;
         let infinite = with(&batch, "spent", Arc::new(Float64Array::from(amounts)));
-        refused::<A>(&infinite, "expected finite amounts of at most 1e100, found inf in row 7");
+        refused::<A>(
+            &infinite,
+            "expected finite amounts of at most 1e100, found inf in row 7",
+        );
     }
     amount::<Predict<Value, Linear>>();
     amount::<Predict<Value, GbdtAmount>>();

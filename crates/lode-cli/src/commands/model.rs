@@ -55,7 +55,10 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
 
 /// How a margin becomes a score, with all digits: it can be worked out by hand.
 fn calibration(curve: &Value) -> String {
-    let number = |of: &Value| of.as_f64().map_or_else(|| "?".to_owned(), |x| x.to_string());
+    let number = |of: &Value| {
+        of.as_f64()
+            .map_or_else(|| "?".to_owned(), |x| x.to_string())
+    };
     let x = match curve["input"].as_str() {
         Some("score") => "ln(s / (1 - s)) of the plugin's score s",
         _ => "the margin",

@@ -129,7 +129,12 @@ fn stability(learned: &[Answer], held: &[Answer]) -> Option<f64> {
     if learned.len().min(held.len()) < LEAST_ROWS as usize {
         return None;
     }
-    let of = |answers: &[Answer]| answers.iter().map(|(score, _)| *score).collect::<Vec<f64>>();
+    let of = |answers: &[Answer]| {
+        answers
+            .iter()
+            .map(|(score, _)| *score)
+            .collect::<Vec<f64>>()
+    };
     let (learned, held) = (of(learned), of(held));
     let edges = metrics::number_edges(&learned, None, BINS).ok()?;
     let shares = |scores: &[f64]| metrics::number_shares(scores, None, &edges).ok();

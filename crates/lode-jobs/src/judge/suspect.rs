@@ -196,7 +196,9 @@ fn presence(column: &ArrayRef, classes: Option<&[bool]>, rows: &[usize]) -> Opti
         return None;
     }
     let labels: Vec<bool> = rows.iter().map(|row| classes[*row]).collect();
-    let filled = rows.iter().map(|row| f64::from(u8::from(column.is_valid(*row))));
+    let filled = rows
+        .iter()
+        .map(|row| f64::from(u8::from(column.is_valid(*row))));
     let auc = metrics::auc(&filled.collect::<Vec<f64>>(), &labels).ok()?;
     Some(auc.max(1.0 - auc))
 }

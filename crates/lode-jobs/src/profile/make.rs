@@ -240,18 +240,15 @@ fn of_numbers(mut numbers: Vec<(f64, f64)>, missing: f64) -> Result<Made> {
         values: Distribution {
             bins,
             weights,
-            mean: (total > 0.0).then(|| sum / total).filter(|mean| mean.is_finite()),
+            mean: (total > 0.0)
+                .then(|| sum / total)
+                .filter(|mean| mean.is_finite()),
         },
         other_words: None,
     })
 }
 
-fn of_words(
-    words: HashMap<String, f64>,
-    mut others: f64,
-    missing: f64,
-    is_complete: bool,
-) -> Made {
+fn of_words(words: HashMap<String, f64>, mut others: f64, missing: f64, is_complete: bool) -> Made {
     let mut words: Vec<(String, f64)> = words.into_iter().collect();
     words.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let typical = words.first().map(|(word, _)| word.clone());

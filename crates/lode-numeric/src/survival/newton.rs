@@ -62,7 +62,8 @@ pub(super) fn minimize<P: Problem>(
             return Err(Error::Cancelled);
         }
         let mut factor = problem.hessian(&state);
-        cholesky::factor(&mut factor, point.len(), PIVOT).map_err(|weight| Error::Singular { weight })?;
+        cholesky::factor(&mut factor, point.len(), PIVOT)
+            .map_err(|weight| Error::Singular { weight })?;
         let negative = P::gradient(&state).iter().map(|g| -g).collect();
         let direction = cholesky::solve(&factor, negative);
         let size = largest(P::gradient(&state));

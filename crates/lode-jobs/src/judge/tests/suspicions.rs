@@ -63,7 +63,11 @@ fn a_column_that_gives_the_label_away_is_named() {
         .iter()
         .filter_map(|words| words.split('"').nth(1))
         .collect();
-    assert_eq!(named, ["refund", "ended", "state", "flag", "cancelled"], "{warnings:?}");
+    assert_eq!(
+        named,
+        ["refund", "ended", "state", "flag", "cancelled"],
+        "{warnings:?}"
+    );
     assert!(
         warnings[0].contains("suspiciously perfect"),
         "{}",
@@ -107,7 +111,10 @@ fn a_column_that_makes_most_of_a_model_is_asked_after() {
     all.push(("lie", None, lie));
     let asked = |rows: &Sample, auc: f64| suspect::leader(rows, &suspect::features(rows, 1), auc);
     let words = asked(&of(&all, true), 0.9).unwrap();
-    assert!(words.contains("\"lie\"") && words.contains("at each of the dates"), "{words}");
+    assert!(
+        words.contains("\"lie\"") && words.contains("at each of the dates"),
+        "{words}"
+    );
     // Not where nothing says when columns were known, nor where the others make the model.
     assert_eq!(asked(&of(&all, false), 0.9), None);
     assert_eq!(asked(&of(&all, true), 0.985), None);

@@ -249,10 +249,14 @@ pub(crate) fn from_values(
     Ok(((0..rows.len()).collect(), results, batch))
 }
 
-/// The features that a row does not name. What it says is null is no slip.
+/// The features that a row does not name. What it says is null is no slip, and dates and times
+/// are no features.
 fn left_out(signature: &[SignatureColumn], row: &BTreeMap<String, Value>) -> Vec<String> {
     let is_left_out = |column: &&SignatureColumn| {
-        matches!(column.role, None | Some(Role::Item)) && !row.contains_key(&column.name)
+        let is_moment = matches!(column.column_type, ColumnType::Date | ColumnType::Timestamp);
+        matches!(column.role, None | Some(Role::Item))
+            && !is_moment
+            && !row.contains_key(&column.name)
     };
     let columns = signature.iter().filter(is_left_out);
     columns.map(|column| column.name.clone()).collect()

@@ -104,8 +104,9 @@ pub(crate) fn judge(
         .ok_or_else(|| Error::bug("a supervised algorithm declares no input"))?;
     let opened = bench.open_input(bound, bounds)?;
     let sample = Sample::load(opened.files, bound, outcome, &checked.params_json)?;
-    let alone = suspect::features(&sample, job.spec.seed);
-    alone.warnings.iter().cloned().for_each(warn);
+    suspect::features(&sample, job.spec.seed)
+        .into_iter()
+        .for_each(warn);
 
     let plan = plan::plan(&sample, checked.folds, &job.spec)?;
     plan.notes.iter().cloned().for_each(warn);
@@ -125,7 +126,7 @@ pub(crate) fn judge(
         judged_groups.push((group, measured));
     }
     let metrics = headline(&held, &plan, &judged_groups, &settings);
-    for message in suspect::results(&sample, &alone, &held, &metrics) {
+    for message in suspect::results(&sample, &held, &metrics) {
         warn(message);
     }
     let mut reports = tables::reports(&sample, &held, &settings)?;

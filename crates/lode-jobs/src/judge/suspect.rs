@@ -29,26 +29,15 @@ const FEW_OF_ONE: usize = 100;
 /// asked after.
 const MOST_OF_MODEL: f64 = 0.75;
 
-/// What columns say alone.
-#[derive(Debug, Default)]
-pub(super) struct Alone {
-    /// Of columns that alone tell the label apart almost perfectly.
-    pub(super) warnings: Vec<String>,
-    /// The best AUC of a column and its name, of yes and no.
-    pub(super) best: Option<(f64, String)>,
-    /// The second best.
-    pub(super) next: f64,
-}
-
-/// Looks at each column alone.
-pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
+/// Warnings on columns that alone tell the label apart almost perfectly.
+pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
     let mut rows: Vec<usize> = (0..sample.n_rows()).collect();
     if rows.len() > MOST_ROWS {
         Rng::stream(seed, 0x5eed).shuffle(&mut rows);
         rows.truncate(MOST_ROWS);
         rows.sort_unstable();
     }
-    let mut alone = Alone::default();
+    let mut warnings = Vec::new();
     let schema = sample.batch.schema();
     for (field, column) in schema.fields().iter().zip(sample.batch.columns()) {
         if role_of(field).is_some() {
@@ -62,7 +51,7 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
         let Some(how_well) = found else {
             let filled = presence(column, sample.classes(), &rows);
             if let Some(auc) = filled.filter(|auc| *auc > TOO_GOOD) {
-                alone.warnings.push(format!(
+                warnings.push(format!(
                     "whether column {:?} has a value gives the label away (AUC {auc:.4}): it is \
                      not used itself, but does the table hold more that was known only after the \
                      label?",
@@ -71,21 +60,12 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
             }
             continue;
         };
-        if matches!(sample.truth, Truth::Binary(_)) {
-            let best = alone.best.as_ref().map_or(0.5, |best| best.0);
-            if how_well > best {
-                alone.next = best;
-                alone.best = Some((how_well, field.name().clone()));
-            } else {
-                alone.next = alone.next.max(how_well);
-            }
-        }
         if how_well > TOO_GOOD {
             let measure = match sample.truth {
                 Truth::Amount(_) => "rank correlation",
                 _ => "AUC",
             };
-            alone.warnings.push(format!(
+            warnings.push(format!(
                 "column {:?} alone gives the label away ({measure} {how_well:.4}), suspiciously \
                  perfect: is it the label itself, or from a time after it? Leave it out with \
                  exclude if so",
@@ -93,7 +73,7 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
             ));
         }
     }
-    alone
+    warnings
 }
 
 /// A question after a column that alone makes most of a model, and far more than any other.
@@ -101,23 +81,48 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Alone {
 /// Where rows are of dates, what is computed from events is of before; a column that the company
 /// keeps may say a wrong date. Without dates nothing says when a column was known, many honest
 /// tables have one that leads, and only an extreme one is asked after.
-pub(super) fn leader(sample: &Sample, alone: &Alone, auc: f64) -> Option<String> {
+///
+/// What a column says alone is asked of the rows that judge, of each fold or date for itself: one
+/// that tells the future says most at the last dates.
+pub(super) fn leader(sample: &Sample, held: &Held, auc: f64) -> Option<String> {
+    let Truth::Binary(classes) = &sample.truth else {
+        return None;
+    };
     let (least, ahead, when) = match sample.as_of {
         Some(_) => (0.75, 0.1, "at each of the dates"),
         None => (0.9, 0.15, "at the time of a score"),
     };
-    let classes = sample.classes()?;
-    let yes = classes.iter().filter(|class| **class).count();
-    let (best, name) = alone.best.as_ref()?;
-    let leads = (least..=TOO_GOOD).contains(best)
-        && best - alone.next >= ahead
-        && best - 0.5 >= MOST_OF_MODEL * (auc - 0.5)
-        && yes.min(classes.len() - yes) >= FEW_OF_ONE;
+    let yes = held.rows.iter().filter(|row| classes[**row]).count();
+    if yes.min(held.rows.len() - yes) < FEW_OF_ONE {
+        return None;
+    }
+    let mut splits: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (row, split) in held.rows.iter().zip(&held.split) {
+        splits.entry(*split).or_default().push(*row);
+    }
+    let (mut best, mut next, mut name) = (0.5, 0.5, "");
+    let schema = sample.batch.schema_ref();
+    for (field, column) in schema.fields().iter().zip(sample.batch.columns()) {
+        if role_of(field).is_some() {
+            continue;
+        }
+        let of_splits = splits.values();
+        let aucs = of_splits.filter_map(|rows| separation(column, classes, rows));
+        let aucs: Vec<f64> = aucs.collect();
+        let alone = aucs.iter().sum::<f64>() / aucs.len().max(1) as f64;
+        if alone > best {
+            (next, best, name) = (best, alone, field.name());
+        } else if alone > next {
+            next = alone;
+        }
+    }
+    let leads = (least..=TOO_GOOD).contains(&best)
+        && best - next >= ahead
+        && best - 0.5 >= MOST_OF_MODEL * (auc - 0.5);
     leads.then(|| {
         format!(
             "most of what the model knows comes from column {name:?} (AUC {best:.3} alone, the next \
-             column {:.3}, the model {auc:.3}): is it known {when}?",
-            alone.next.max(0.5)
+             column {next:.3}, the model {auc:.3}): is it known {when}?"
         )
     })
 }
@@ -125,7 +130,6 @@ pub(super) fn leader(sample: &Sample, alone: &Alone, auc: f64) -> Option<String>
 /// Warnings on what the judging gave.
 pub(super) fn results(
     sample: &Sample,
-    alone: &Alone,
     held: &Held,
     metrics: &BTreeMap<String, f64>,
 ) -> Vec<String> {
@@ -137,7 +141,7 @@ pub(super) fn results(
         ));
     }
     if let Some(auc) = metrics.get("auc") {
-        warnings.extend(leader(sample, alone, *auc));
+        warnings.extend(leader(sample, held, *auc));
     }
     let (few, what) = match sample.classes() {
         Some(classes) => {

@@ -12,6 +12,8 @@ use lode_types::Role;
 
 use super::batch;
 use super::sample;
+use crate::judge::calibration::CalibrationInput;
+use crate::judge::predict::Held;
 use crate::judge::rows::Sample;
 use crate::judge::rows::Truth;
 use crate::judge::suspect;
@@ -58,7 +60,7 @@ fn a_column_that_gives_the_label_away_is_named() {
         ("empty", None, empty),
         ("left", Some(Role::Label), label),
     ]);
-    let warnings = suspect::features(&rows, 1).warnings;
+    let warnings = suspect::features(&rows, 1);
     let named: Vec<&str> = warnings
         .iter()
         .filter_map(|words| words.split('"').nth(1))
@@ -84,7 +86,7 @@ fn an_amount_in_another_currency_is_named() {
     let near: ArrayRef = Arc::new(near.collect::<Float64Array>());
     let mut rows = sample(Truth::Amount(amounts), None);
     rows.batch = batch(&[("dollars", None, other), ("near", None, near)]);
-    let warnings = suspect::features(&rows, 1).warnings;
+    let warnings = suspect::features(&rows, 1);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("\"dollars\""), "{warnings:?}");
 }
@@ -109,7 +111,16 @@ fn a_column_that_makes_most_of_a_model_is_asked_after() {
     let both = [("honest", None, honest), ("other", None, other)];
     let mut all = both.to_vec();
     all.push(("lie", None, lie));
-    let asked = |rows: &Sample, auc: f64| suspect::leader(rows, &suspect::features(rows, 1), auc);
+    let all_judge = Held {
+        rows: (0..2_000).collect(),
+        split: (0..2_000).map(|row| row % 3).collect(),
+        raw: Vec::new(),
+        margin: Vec::new(),
+        margin_is: CalibrationInput::Margin,
+        score: Vec::new(),
+        psi: None,
+    };
+    let asked = |rows: &Sample, auc: f64| suspect::leader(rows, &all_judge, auc);
     let words = asked(&of(&all, true), 0.9).unwrap();
     assert!(
         words.contains("\"lie\"") && words.contains("at each of the dates"),

@@ -390,7 +390,11 @@ impl Checker<'_> {
                             test_dates: spec.evaluation.test_dates,
                             judges: spec.folds != 1,
                         };
-                        TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?
+                        let set = TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?;
+                        if asked.judges {
+                            evaluation::check_dates(&spec.evaluation, &set)?;
+                        }
+                        set
                     }
                 };
                 let mut columns = arrow_columns(&source.schema())?;

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::Result;
 use crate::spec::Evaluation;
+use crate::training::TrainingSource;
 
 /// Most dates that judge: each one takes a fit.
 const MAX_TEST_DATES: u32 = 100;
@@ -42,4 +43,26 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<()> {
         return refuse("test_dates", "at most 100 dates", found);
     }
     Ok(())
+}
+
+/// Refuses more dates that judge than a training set has.
+pub(super) fn check_dates(evaluation: &Evaluation, set: &TrainingSource) -> Result<()> {
+    let (judging, dates) = set.judging_of();
+    if evaluation.test_dates as usize <= judging {
+        return Ok(());
+    }
+    let expected = match judging {
+        0 => "none".to_owned(),
+        n => format!("at most {n}"),
+    };
+    let words = format!(
+        "expected {expected} of the {dates} dates to judge, as many as come a horizon or more after \
+         another, found {}",
+        evaluation.test_dates
+    );
+    Err(Error::invalid(
+        "OUT_OF_RANGE",
+        "spec.evaluation.test_dates",
+        words,
+    ))
 }

@@ -29,7 +29,10 @@ async fn load(client: &Client, id: &str, prefix: &str, turned: bool) -> Result<(
         .number("calls", numbers(&|n| noise(n, 1)))
         .number("weather", numbers(&|n| noise(n, 2)))
         .text("left", left)
-        .number("paid", numbers(&|n| 100.0 * noise(n, 1) + 10.0 * noise(n, 3)))
+        .number(
+            "paid",
+            numbers(&|n| 100.0 * noise(n, 1) + 10.0 * noise(n, 3)),
+        )
         .load(client, id, v1::DatasetKind::Customers)
         .await
 }
@@ -172,7 +175,7 @@ async fn a_better_model_wins_and_none_beats_itself() -> Result<()> {
 
 #[tokio::test]
 async fn folds_of_another_seed_are_compared_too() -> Result<()> {
-    let (engine, client) = people().await?;
+    let (_engine, client) = people().await?;
     work::run(
         &client,
         "one",
@@ -190,7 +193,7 @@ async fn folds_of_another_seed_are_compared_too() -> Result<()> {
 
 #[tokio::test]
 async fn amounts_are_compared_by_their_errors() -> Result<()> {
-    let (engine, client) = people().await?;
+    let (_engine, client) = people().await?;
     work::run(&client, "good", spec("value.linear", "people", "paid", &[])).await?;
     work::run(
         &client,
@@ -213,7 +216,7 @@ async fn amounts_are_compared_by_their_errors() -> Result<()> {
 
 #[tokio::test]
 async fn what_cannot_be_compared_is_refused_with_its_reason() -> Result<()> {
-    let (engine, client) = people().await?;
+    let (_engine, client) = people().await?;
     load(&client, "others", "o", false).await?;
     load(&client, "turned", "c", true).await?;
     work::run(

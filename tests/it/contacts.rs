@@ -6,13 +6,11 @@ mod wrong;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::Array;
 use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use lode_client::Client;

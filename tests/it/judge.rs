@@ -51,7 +51,9 @@ async fn load(
     for (name, values, role) in columns {
         table = table.number(name, values).role(role);
     }
-    table.load(client, dataset, v1::DatasetKind::Customers).await
+    table
+        .load(client, dataset, v1::DatasetKind::Customers)
+        .await
 }
 
 /// Labels of chance `sigmoid(2 x)`.
@@ -456,6 +458,22 @@ async fn a_row_of_weight_three_is_three_rows() -> Result<()> {
     let job = work::run_to_end(&client, "n", spec).await?;
     let error = job.error.context("weights below 0 are refused")?;
     assert_eq!(error.reason, "WEIGHT_INVALID", "{}", error.message);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_label_of_one_value_is_refused_by_its_name() -> Result<()> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    let x = (0..60).map(f64::from).collect();
+    let columns = vec![("x", x, v1::Role::Unspecified)];
+    load(&client, "stayed", &[false; 60], columns).await?;
+    let spec = work::spec("churn.logistic", "customers", "stayed");
+    let failed = work::run_to_end(&client, "stayed", spec).await?;
+    let error = failed.error.context("it fails")?;
+    let words =
+        r#"label column "left": expected a label with exactly two values, found the values ["no"]"#;
+    assert_eq!(error.message, words);
     Ok(())
 }
 

@@ -1,16 +1,13 @@
 //! Training sets through the engine: from events to a judged model that scores customers; the
 //! rows are those that a plain count gives; what cannot be is refused with the field.
 
+mod command;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
@@ -18,7 +15,6 @@ use lode_client::Client;
 use lode_proto::v1;
 use lode_tests::Columns;
 use lode_tests::Engine;
-use lode_tests::wire;
 use lode_tests::work;
 use serde_json::Value;
 use serde_json::json;
@@ -81,7 +77,10 @@ async fn shop(sales: &[Sale]) -> Result<(Engine, Client)> {
     events(sales, "time", |sale| sale.time)
         .text("invoice", numbers.clone().map(|i| format!("o{i}")))
         .role(v1::Role::Order)
-        .text("item", sales.iter().map(|sale| format!("item {}", sale.item)))
+        .text(
+            "item",
+            sales.iter().map(|sale| format!("item {}", sale.item)),
+        )
         .role(v1::Role::Item)
         .number("amount", numbers.map(|i| (i % 17) as f64 + 2.5))
         .role(v1::Role::Amount)
@@ -161,6 +160,17 @@ async fn from_events_to_a_model_that_scores_in_one_command() -> Result<()> {
         let (rows, left) = counted(&sales, t);
         assert_eq!(date["rows"], json!(rows), "{date}");
         assert_eq!(date["positives"], json!(left), "{date}");
+    }
+    // Each row that was learned from has its score, and the date that tells a customer's apart.
+    let mut scored: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    for row in output(&engine, "first", "scores")? {
+        let customer = row["customer_id"].as_str().context("a customer")?;
+        let of_date = scored.entry(micros(&row, "as_of")?).or_default();
+        assert!(of_date.insert(customer.to_owned()), "{row}");
+    }
+    for date in &dates {
+        let of_date = scored.get(&micros(date, "as_of")?).map(BTreeSet::len);
+        assert_eq!(json!(of_date), date["rows"], "{date}");
     }
     let job = work::get(&client, "first").await?;
     let rows: i64 = dates.iter().filter_map(|date| date["rows"].as_i64()).sum();

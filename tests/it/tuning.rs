@@ -5,13 +5,9 @@
 mod dates;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Result;
 use arrow_array::Array as _;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray as _;
 use lode_client::Client;
 use lode_proto::v1;

@@ -204,6 +204,9 @@ impl Checker<'_> {
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        if again.is_none() {
+            evaluation::check_dates(spec, &inputs)?;
+        }
         let tuning = spec.tuning.as_ref();
         let tuning = tuning
             .map(|tuning| self.tuning(&algorithm, spec, tuning, &inputs))
@@ -390,11 +393,7 @@ impl Checker<'_> {
                             test_dates: spec.evaluation.test_dates,
                             judges: spec.folds != 1,
                         };
-                        let set = TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?;
-                        if asked.judges {
-                            evaluation::check_dates(&spec.evaluation, &set)?;
-                        }
-                        set
+                        TrainingSource::resolve(&asked, set, &mut |id| pins.pin(id))?
                     }
                 };
                 let mut columns = arrow_columns(&source.schema())?;

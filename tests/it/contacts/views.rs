@@ -52,7 +52,10 @@ async fn load(client: &Client) -> Result<()> {
     Columns::of_customers("who", all().map(|n| format!("p{n}")))
         .time("since", all().map(|_| START - 400 * DAY))
         .role(v1::Role::EventTime)
-        .text("plan", all().map(|n| if n % 3 == 0 { "basic" } else { "gold" }))
+        .text(
+            "plan",
+            all().map(|n| if n % 3 == 0 { "basic" } else { "gold" }),
+        )
         .text("left", all().map(|n| if leaves(n) { "yes" } else { "no" }))
         .load(client, "people", v1::DatasetKind::Customers)
         .await

@@ -4,12 +4,12 @@ use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::RecordBatch;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::wire;
 use lode_tests::work;
 
 use super::Operator;
 use super::load_actions;
-use super::texts;
 
 struct Refused {
     what: &'static str,

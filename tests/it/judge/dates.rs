@@ -5,15 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::BooleanArray;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
 use lode_client::Client;

@@ -1,10 +1,6 @@
 //! A search over rows with dates sees none of those that judge.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray as _;
 use lode_client::Client;
 use lode_proto::v1;

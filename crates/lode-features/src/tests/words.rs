@@ -154,7 +154,10 @@ fn quantity_by_unit_price_is_what_was_spent() {
         assert_eq!(said(sentence, value), expected);
     }
     let all = "Sum of q x p over all time up to the as-of time, of sales, only events with q > 0";
-    assert_eq!(words("s", all, Some("4"), None), "spent 4 with q above 0 in all");
+    assert_eq!(
+        words("s", all, Some("4"), None),
+        "spent 4 with q above 0 in all"
+    );
 }
 
 #[test]

@@ -74,16 +74,21 @@ fn values(set: &Json) -> Option<BTreeSet<&str>> {
 
 fn list(json: Option<&Json>) -> BTreeSet<&str> {
     let list = json.and_then(Json::as_array);
-    list.into_iter().flatten().filter_map(Json::as_str).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect()
 }
 
 /// Conditions as people type them, in an order of their own.
 fn conditions(json: Option<&Json>) -> String {
     let list = json.and_then(Json::as_array).into_iter().flatten();
-    let words = list.map(|json| match serde_json::from_value::<Condition>(json.clone()) {
-        Ok(condition) => condition.to_string(),
-        Err(_) => json.to_string(),
-    });
+    let words = list.map(
+        |json| match serde_json::from_value::<Condition>(json.clone()) {
+            Ok(condition) => condition.to_string(),
+            Err(_) => json.to_string(),
+        },
+    );
     let words: BTreeSet<String> = words.collect();
     words.into_iter().collect::<Vec<_>>().join(" and ")
 }

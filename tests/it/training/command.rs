@@ -68,6 +68,19 @@ async fn an_alias_moves_within_its_question_and_else_when_asked() -> Result<()> 
     let words = "alias churn moved to model moved from two, which answers another question";
     assert!(moved.contains(words), "{moved}");
     assert_eq!(target(&engine, "churn")?, "moved");
+
+    // The task is no alias where it is a model's id.
+    engine.lode(["alias", "churn", "--remove"])?.text()?;
+    let own = said(train(&engine, "30d", "--id churn")?)?;
+    assert!(
+        own.contains("no alias churn, which is the id of this model;"),
+        "{own}"
+    );
+    let next = said(train(&engine, "30d", "--id next")?)?;
+    assert!(
+        next.contains("no alias churn, which is the id of a model; `lode alias"),
+        "{next}"
+    );
     Ok(())
 }
 
@@ -92,7 +105,11 @@ async fn a_command_that_is_refused_says_why_alone_and_leaves_nothing() -> Result
         ("30d", "-p l2=1 -p l2=2", "parameter l2 is given twice"),
         ("30d", "--filter tpye=sale", "found \"tpye\""),
         ("30d", "--alias 1st", "expected an alias: a letter, then"),
-        ("30d", "--id x --alias x", "which is to be the id of this"),
+        (
+            "30d",
+            "--id x --alias x",
+            "found x, which is the id of this model",
+        ),
     ];
     for (horizon, more, words) in cases {
         refuse(horizon, more, words)?;
@@ -107,7 +124,11 @@ async fn a_command_that_is_refused_says_why_alone_and_leaves_nothing() -> Result
     train(&engine, "30d", "--id kept --no-alias")?.text()?;
     refuse("900d", "", "no label window")?;
     assert_eq!(views()?.as_array().map(Vec::len), Some(1));
-    refuse("30d", "--alias kept", "no model's id, found kept")?;
+    refuse(
+        "30d",
+        "--alias kept",
+        "no model's id, found kept, which is the id of a model",
+    )?;
     Ok(())
 }
 
@@ -158,7 +179,7 @@ fn numbers_that_mean_nothing_are_refused_by_what_is_expected() -> Result<()> {
         (format!("{train} 9d --tune -5"), count),
         (format!("{train} 9d --negatives -1"), amount),
         ("contacts churn --budget -5".to_owned(), count),
-        ("contacts churn --cost-per-contact -.5".to_owned(), amount),
+        ("contacts churn --cost-per-contact -0.5".to_owned(), amount),
     ] {
         let done = cli::lode(line.split(' '), None)?;
         let told = done.failure()?;

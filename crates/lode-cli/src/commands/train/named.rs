@@ -29,6 +29,8 @@ pub(super) struct Named {
     alias: AliasId,
     before: Option<Model>,
     moves: bool,
+    /// Why there will be none, where none was asked for by its name.
+    taken: Option<String>,
 }
 
 impl Named {
@@ -45,13 +47,20 @@ impl Named {
             Err(error) if error.has_reason("MODEL_NOT_FOUND") => None,
             Err(error) => return Err(error.into()),
         };
-        if before.is_none() {
-            free(cx, &alias, args.id.as_deref()).await?;
+        let taken = match before {
+            Some(_) => None,
+            None => taken(cx, &alias, args.id.as_deref()).await?,
+        };
+        if let (Some(found), Some(_)) = (&taken, &args.alias) {
+            let words = format!("expected an alias that is no model's id, found {alias}, {found}");
+            let fault = Fault::new(Class::Exists, "MODEL_EXISTS", words);
+            return Err(Failed::fault(fault.at("alias")));
         }
         Ok(Some(Self {
             alias,
             before,
             moves: args.move_alias,
+            taken,
         }))
     }
 
@@ -61,6 +70,12 @@ impl Named {
             return Ok(());
         };
         let (alias, before) = (&self.alias, self.before.as_ref());
+        if let Some(taken) = &self.taken {
+            say(&format!(
+                "no alias {alias}, {taken}; `lode alias NAME {model}` gives it another"
+            ));
+            return Ok(());
+        }
         let other = before.and_then(|before| {
             question::other(before.provenance.as_ref(), done.provenance.as_ref())
         });
@@ -80,19 +95,16 @@ impl Named {
     }
 }
 
-/// Refuses a new alias that is the id of a model, or of the one to be.
-async fn free(cx: &Context, alias: &AliasId, id: Option<&str>) -> Result<()> {
-    let found = match id == Some(alias.as_str()) {
-        true => format!("{alias}, which is to be the id of this model"),
-        false => match cx.lode.model(alias.as_str()).await {
-            Ok(_) => format!("{alias}, which is one"),
-            Err(error) if error.has_reason("MODEL_NOT_FOUND") => return Ok(()),
-            Err(error) => return Err(error.into()),
-        },
-    };
-    let words = format!("expected an alias that is no model's id, found {found}");
-    let fault = Fault::new(Class::Exists, "MODEL_EXISTS", words);
-    Err(Failed::fault(fault.at("alias")))
+/// What has the name of a new alias, if a model has it, or the one to be.
+async fn taken(cx: &Context, alias: &AliasId, id: Option<&str>) -> Result<Option<String>> {
+    if id == Some(alias.as_str()) {
+        return Ok(Some("which is the id of this model".to_owned()));
+    }
+    match cx.lode.model(alias.as_str()).await {
+        Ok(_) => Ok(Some("which is the id of a model".to_owned())),
+        Err(error) if error.has_reason("MODEL_NOT_FOUND") => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a move did, and how both models did when they were judged.

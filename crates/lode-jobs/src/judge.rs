@@ -51,7 +51,8 @@ pub(crate) use plan::test_dates;
 pub(crate) use trial::Grounds;
 pub(crate) use trial::measure_of;
 
-pub(crate) use rewrite::is_calibrated;
+pub(crate) use rewrite::Dates;
+pub(crate) use rewrite::is_of_rows;
 pub(crate) use rewrite::rewrite;
 
 use groups::Group;

@@ -6025,7 +6025,8 @@ pub mod job_service_client {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         pub async fn create_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateJobRequest>,
@@ -6218,7 +6219,8 @@ pub mod job_service_server {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         async fn create_job(
             &self,
             request: tonic::Request<super::CreateJobRequest>,
@@ -7065,7 +7067,8 @@ pub mod model_service_client {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         pub async fn set_alias(
             &mut self,
             request: impl tonic::IntoRequest<super::SetAliasRequest>,
@@ -7178,7 +7181,8 @@ pub mod model_service_server {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         async fn set_alias(
             &self,
             request: tonic::Request<super::SetAliasRequest>,

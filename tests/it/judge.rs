@@ -25,10 +25,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A small stream of numbers from 0 to 1 that is the same each time.
-struct Draws(u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -74,7 +74,7 @@ fn evaluated(spec: v1::JobSpec, evaluation: v1::Evaluation) -> v1::JobSpec {
 }
 
 /// The warnings of a job.
-async fn warnings(client: &Client, id: &str) -> Result<Vec<String>> {
+pub(crate) async fn warnings(client: &Client, id: &str) -> Result<Vec<String>> {
     let (_, events) = work::watch(client, id).await?;
     let lines = events.into_iter().filter_map(|event| match event.kind {
         Some(Event::Log(line)) if line.level == "warn" => Some(line.message),

@@ -6861,6 +6861,9 @@ pub struct GetDriftResponse {
     /// The score first, then features, the largest drift first.
     #[prost(message, repeated, tag = "3")]
     pub drifts: ::prost::alloc::vec::Vec<Drift>,
+    /// Rows that an index needs; of fewer it is not told.
+    #[prost(uint64, tag = "4")]
+    pub least_rows: u64,
 }
 /// Drift is how far one distribution is from that of the training rows.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6869,9 +6872,10 @@ pub struct Drift {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Population stability index: sum((now - then) ln(now / then)) over the bins of the training
-    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted.
-    #[prost(double, tag = "2")]
-    pub psi: f64,
+    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted. Not set below
+    /// least_rows, where it would be chance.
+    #[prost(double, optional, tag = "2")]
+    pub psi: ::core::option::Option<f64>,
     /// Share of rows without a value.
     #[prost(double, tag = "3")]
     pub missing_then: f64,
@@ -6881,9 +6885,12 @@ pub struct Drift {
     pub mean_then: f64,
     #[prost(double, tag = "6")]
     pub mean_now: f64,
-    /// "stable", "moving", "shifted", or "few rows" below 100.
+    /// "stable", "moving", "shifted", or "few rows" below least_rows.
     #[prost(string, tag = "7")]
     pub verdict: ::prost::alloc::string::String,
+    /// Rows with a word that is none of the training rows; 0 of numbers.
+    #[prost(uint64, tag = "8")]
+    pub unseen_now: u64,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8507,6 +8514,14 @@ pub struct ScoreResult {
     /// customer a result for each candidate, the best first.
     #[prost(string, tag = "8")]
     pub item: ::prost::alloc::string::String,
+    /// Of a row: columns of the model that it leaves out; they count as null. A column that is given
+    /// as null is not among them.
+    #[prost(string, repeated, tag = "9")]
+    pub missing_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Columns of words whose word here is none that the model was made from: it says nothing of
+    /// this one. Not told of columns with more than 1,000 words.
+    #[prost(string, repeated, tag = "10")]
+    pub unseen_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -276,7 +276,7 @@ fn weights_count_and_bad_ones_are_refused() {
                 "expected a weight of 0 to 1e100, found -1",
             ),
             (vec![None; n], "expected a weight of 0 to 1e100, found none"),
-            (vec![Some(f64::INFINITY); n], "0 or more, found inf"),
+            (vec![Some(f64::INFINITY); n], "of 0 to 1e100, found inf"),
             (vec![Some(0.0); n], "expected a weight above 0"),
         ] {
             let refused = message(weighted(weights));

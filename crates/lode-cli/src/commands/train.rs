@@ -75,14 +75,18 @@ pub(crate) struct Args {
     /// most frequent items]
     #[arg(long, value_parser = asked::candidates, value_name = "COLUMN[=VALUE,..]")]
     candidates: Option<lode_sdk::Candidates>,
+    /// Tell who buys of which group instead of which item: a column of the events, such as the
+    /// product group or brand; its 20 most frequent values unless --top says otherwise
+    #[arg(long, value_name = "COLUMN", conflicts_with = "candidates")]
+    group_by: Option<String>,
     /// How many of the most frequent candidates
     #[arg(long, value_name = "N")]
     top: Option<u32>,
     /// Leave out candidates that the customer has had
     #[arg(long)]
     exclude_owned: bool,
-    /// Rows without the event to keep for each with it; weights make up for the others [default:
-    /// all]
+    /// Rows without the event to keep for each with it at dates that do not judge; weights make up
+    /// for the others, 0 keeps all [default: all, for demand 5]
     #[arg(long, value_name = "N")]
     negatives: Option<f64>,
     /// Who is new at a date: first event so long before it [default: the horizon]
@@ -122,12 +126,16 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         .map(|known| known.algorithm.as_str())
         .collect();
     let task = asked::Task::find(&args.what, &ids)?;
-    let set = asked::training_set(cx, &args, &task).await?;
+    let (set, view) = asked::training_set(cx, &args, &task).await?;
+    let follows = asked::params(&args, &task, &view, &algorithms);
     let mut spec = JobSpec::new(&task.algorithm).input("customers", Input::training_set(set));
     for (name, value) in &args.params {
         if spec.params.insert(name.clone(), value.clone()).is_some() {
             return Err(Failed::usage(format!("parameter {name} is given twice")));
         }
+    }
+    for (name, value) in follows {
+        spec.params.entry(name).or_insert(value);
     }
     spec.as_of = args.as_of;
     spec.seed = args.seed;

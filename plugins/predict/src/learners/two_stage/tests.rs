@@ -183,13 +183,20 @@ fn a_row_unlike_all_others_gets_no_more_than_the_largest_amount() {
     let largest = spent.iter().flatten().fold(0.0, f64::max);
     let smallest = spent.iter().flatten().filter(|amount| *amount > 0.0);
     let smallest = smallest.fold(f64::INFINITY, f64::min);
-    let mut before = batch["before"].as_primitive::<Float64Type>().values().to_vec();
+    let mut before = batch["before"]
+        .as_primitive::<Float64Type>()
+        .values()
+        .to_vec();
     for (classifier, amount) in CORES {
         let asked = params(classifier, amount, "");
         let fit = fit::<TwoStage>(&asked, &batch).unwrap();
         before[7] = 1e7;
         before[8] = -1e7;
-        let strange = with(&batch, "before", Arc::new(Float64Array::from(before.clone())));
+        let strange = with(
+            &batch,
+            "before",
+            Arc::new(Float64Array::from(before.clone())),
+        );
         let told = testing::with_option(&strange, "explain", "true");
         let answer = score::<TwoStage>(&asked, &fit, &told).unwrap();
         let amounts = floats(&answer, "amount");
@@ -214,7 +221,10 @@ fn a_row_unlike_all_others_gets_no_more_than_the_largest_amount() {
         let expected: f64 = known.iter().map(|row| scores[*row]).sum();
         let actual: f64 = known.iter().map(|row| spent.value(*row)).sum();
         let ratio = expected / actual;
-        assert!((0.8..1.25).contains(&ratio), "{classifier} {amount}: {ratio}");
+        assert!(
+            (0.8..1.25).contains(&ratio),
+            "{classifier} {amount}: {ratio}"
+        );
     }
 }
 

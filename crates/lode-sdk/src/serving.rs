@@ -47,6 +47,12 @@ pub struct Score {
     pub details: BTreeMap<String, Value>,
     /// What moved the margin, the strongest first.
     pub reasons: Vec<Reason>,
+    /// Columns of the model that a row leaves out; they count as null.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_columns: Vec<String>,
+    /// Columns with a word that is none of those that the model was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen_columns: Vec<String>,
     /// Set instead of a score.
     pub error: Option<Fault>,
 }
@@ -276,6 +282,8 @@ impl Score {
             margin: result.margin,
             base: result.base,
             details: convert::values_from_wire(&result.details),
+            missing_columns: result.missing_columns,
+            unseen_columns: result.unseen_columns,
             reasons: result
                 .reasons
                 .into_iter()

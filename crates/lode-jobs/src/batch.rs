@@ -33,6 +33,7 @@ use crate::Result;
 use crate::card;
 use crate::check::Checked;
 use crate::check::CheckedBatch;
+use crate::profile::Drift;
 use crate::run::Bench;
 use crate::run::Bounds;
 use crate::run::Keep;
@@ -146,6 +147,17 @@ pub(crate) fn carry_out(
         _ => Vec::new(),
     };
     writing.batch("drift", "bar", tables::drift(&drifts)?)?;
+    for drift in drifts.iter().filter(|drift| drift.unseen_now > 0) {
+        let Drift {
+            name, unseen_now, ..
+        } = drift;
+        let rows = scored.subjects.len();
+        let message = format!(
+            "column {name:?}: {unseen_now} of {rows} rows have a word that the model was not made \
+             from; it says nothing of them"
+        );
+        warn(bench, message);
+    }
 
     bench.check_cancelled()?;
     let mut written_back = 0;
@@ -158,20 +170,25 @@ pub(crate) fn carry_out(
         };
         let outputs = checked.algorithm.spec.outputs.iter();
         let columns = outputs.flat_map(|output| output.write_back.clone());
+        let table = Table::open(vec![score_table])?;
+        let schema = table.schema();
         let written = OutputSpec {
             name: "scores".to_owned(),
             description: String::new(),
             chart_hint: String::new(),
-            write_back: columns.filter(|column| column.column == "score").collect(),
+            // Nobody scored: what the algorithm says beside the score has no column then.
+            write_back: columns
+                .filter(|wanted| schema.index_of(&wanted.column).is_ok())
+                .collect(),
         };
         let best = |row: usize| ranks.is_best(row);
-        let table = Table::open(vec![score_table])?;
         let n = tags::write_back(bench.store, by, &written, &table, Some(&best))?;
         written_back = n.customers;
     }
     let mut metrics = metrics(&scored, &ranks, contacts.as_ref(), batch.outcome);
-    if let Some(drift) = drifts.first().filter(|drift| drift.name == "score") {
-        metrics.insert("psi_score", drift.psi);
+    let of_score = drifts.first().filter(|drift| drift.name == "score");
+    if let Some(psi) = of_score.and_then(|drift| drift.psi) {
+        metrics.insert("psi_score", psi);
     }
     let metrics = metrics.into_iter().map(|(name, value)| Metric {
         name: name.to_owned(),
@@ -204,10 +221,15 @@ fn score(
 ) -> Result<Scored> {
     let mut scoring = Scoring::open(bench, checked, batch, spec, card, n_reasons, bounds)?;
     let total = table.rows().max(1) as f64;
-    let schema = scoring.schema();
     let mut done = 0.0;
     let mut told = Instant::now();
-    let rows = score::pieces(table)?.into_iter().map(|piece| {
+    let mut pieces = score::pieces(table)?.into_iter();
+    // The first answer says which columns there are.
+    let first = pieces.next().map(|piece| scoring.piece(table, &piece));
+    let first = first.transpose()?;
+    let schema = scoring.schema();
+    done += first.as_ref().map_or(0, RecordBatch::num_rows) as f64;
+    let more = pieces.map(|piece| {
         bench.check_cancelled()?;
         let answer = scoring.piece(table, &piece)?;
         done += piece.rows.len() as f64;
@@ -217,7 +239,7 @@ fn score(
         }
         Ok(answer)
     });
-    write(scratch, &schema, rows)?;
+    write(scratch, &schema, first.map(Ok).into_iter().chain(more))?;
     Ok(scoring.done())
 }
 

@@ -19,6 +19,8 @@ mod levels;
 mod matrix;
 mod objective;
 mod partition;
+#[cfg(test)]
+mod properties;
 mod quantize;
 mod rules;
 mod shap;

@@ -1,6 +1,7 @@
 //! `lode score`: what a model says of customers, with reasons on request.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use lode_sdk::Score;
@@ -9,6 +10,7 @@ use lode_types::Value;
 use crate::commands::Context;
 use crate::failure::Failed;
 use crate::failure::Result;
+use crate::failure::say;
 use crate::output::Cell;
 use crate::output::Format;
 use crate::output::List;
@@ -50,15 +52,51 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         }
     };
     list(&scores, args.explain, cx.format).print(cx.format, &scores, "no scores")?;
+    if cx.format != Format::Json {
+        for note in notes(&scores) {
+            say(&note);
+        }
+    }
     match scores.iter().any(|score| score.error.is_some()) {
         true => Ok(ExitCode::from(1)),
         false => Ok(ExitCode::SUCCESS),
     }
 }
 
+/// What the scores do without, a line for each thing said of the same rows.
+fn notes(scores: &[Score]) -> Vec<String> {
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (at, score) in scores.iter().enumerate() {
+        let who = match score.customer.as_str() {
+            "" => format!("row {}", at + 1),
+            id => format!("customer {id}"),
+        };
+        let mut add = |columns: &[String], words: &str| {
+            if !columns.is_empty() {
+                let note = format!("{words}: {}", columns.join(", "));
+                notes.entry(note).or_default().push(who.clone());
+            }
+        };
+        add(&score.missing_columns, "left out, counted as missing");
+        add(&score.unseen_columns, "a value that the model never saw");
+    }
+    let told = notes.into_iter().map(|(note, who)| match &who[..] {
+        [one] => format!("{one}: {note}"),
+        [first, rest @ ..] => format!("{first} and {} more: {note}", rest.len()),
+        [] => note,
+    });
+    told.collect()
+}
+
 fn list(scores: &[Score], explain: bool, format: Format) -> List {
     let has_items = scores.iter().any(|score| !score.item.is_empty());
-    let mut columns = vec!["customer", "score", "label", "margin", "error"];
+    let details: BTreeSet<&str> = scores
+        .iter()
+        .flat_map(|score| score.details.keys().map(String::as_str))
+        .collect();
+    let mut columns = vec!["customer", "score", "label", "margin"];
+    columns.extend(&details);
+    columns.push("error");
     if has_items {
         columns.insert(1, "item");
     }
@@ -76,11 +114,11 @@ fn list(scores: &[Score], explain: bool, format: Format) -> List {
             found(score.score),
             score.label.as_str().into(),
             found(score.margin),
-            score
-                .error
-                .as_ref()
-                .map_or(Cell::Empty, |error| error.message.as_str().into()),
         ];
+        let told = details.iter();
+        row.extend(told.map(|name| score.details.get(*name).map_or(Cell::Empty, value_cell)));
+        let error = score.error.as_ref();
+        row.push(error.map_or(Cell::Empty, |error| error.message.as_str().into()));
         if has_items {
             row.insert(1, score.item.as_str().into());
         }

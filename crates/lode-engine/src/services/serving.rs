@@ -148,9 +148,12 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
         item: scored.item,
         score: scored.score,
         label: scored.label,
+        details: convert::values_to_wire(&scored.details),
         margin: scored.margin,
         base: scored.base,
         reasons: reasons.collect(),
         error: scored.error.as_ref().map(convert::fault_to_wire),
+        missing_columns: scored.missing_columns,
+        unseen_columns: scored.unseen_columns,
     }
 }

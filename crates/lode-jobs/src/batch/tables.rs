@@ -27,6 +27,15 @@ use crate::Result;
 use crate::profile::Drift;
 use crate::reasons::CONTRIBUTIONS;
 
+/// Columns that are made here, which nothing of a plugin's may be called.
+pub(super) const OWN: [&str; 6] = [
+    "decile",
+    "rank",
+    "expected_gain",
+    "cumulative_gain",
+    "cumulative_cost",
+    "action_description",
+];
 /// Contacts that are put together at once.
 const CONTACTS_AT_ONCE: usize = 4096;
 
@@ -226,14 +235,17 @@ pub(super) fn drift(drifts: &[Drift]) -> Result<RecordBatch> {
         Arc::new(drifts.iter().map(of).collect::<Float64Array>())
     };
     let names = drifts.iter().map(|drift| drift.name.as_str());
+    let unseen = drifts.iter().map(|drift| drift.unseen_now as i64);
+    let unseen: ArrayRef = Arc::new(Int64Array::from_iter_values(unseen));
     let verdicts = drifts.iter().map(|drift| drift.verdict);
     table(vec![
         ("name", Arc::new(StringArray::from_iter_values(names))),
-        ("psi", numbers(&|drift| Some(drift.psi))),
+        ("psi", numbers(&|drift| drift.psi)),
         ("missing_then", numbers(&|drift| Some(drift.missing_then))),
         ("missing_now", numbers(&|drift| Some(drift.missing_now))),
         ("mean_then", numbers(&|drift| drift.mean_then)),
         ("mean_now", numbers(&|drift| drift.mean_now)),
+        ("unseen_now", unseen),
         ("verdict", Arc::new(StringArray::from_iter_values(verdicts))),
     ])
 }

@@ -1308,12 +1308,13 @@ pub mod algorithm_service_server {
 ///
 /// Its outputs:
 /// - "scores", a row for each row that was asked: customer_id, item of a demand model, score,
-///    margin, base, decile (1 is the best tenth of all rows), reason_1 and so on in words, action,
+///    margin, base, decile (1 is the best tenth of all rows), what else the algorithm says (of
+///    value.two-stage probability, amount and stage), reason_1 and so on in words, action,
 ///    contributions (feature, value, contribution: base + their sum is the margin).
 /// - "reasons": feature and action, the customers of whom the feature is the first reason and
 ///    the action is that, and the mean of what it adds to their margins.
 /// - "contacts", when asked for: rank, customer_id, item, score, expected_gain, cumulative_gain,
-///    cumulative_cost, decile, reasons, action, and action_description where the table has one.
+///    cumulative_cost, what else the algorithm says, reasons, action, and action_description where the table has one.
 /// - "expected" of the contacts, after each tenth of the list: contacted, share of all customers,
 ///    expected_positives (of a model of amounts expected_amount: the sum of the scores), reached (its
 ///    share of the sum over everybody), cost, gain, profit.
@@ -1321,7 +1322,8 @@ pub mod algorithm_service_server {
 ///    GetDrift tells it of online calls.
 ///
 /// With JobSpec.write_back the score of each customer is written onto the customer under the key
-/// that the model's own job writes, with this job as its origin, if its algorithm writes scores. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
+/// that the model's own job writes, with this job as its origin, if its algorithm writes scores; and
+/// what else it writes, such as the stage. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
 /// INVALID_ACTION, OUT_OF_RANGE, WRONG_TASK name the field.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchScore {
@@ -6025,7 +6027,8 @@ pub mod job_service_client {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         pub async fn create_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateJobRequest>,
@@ -6218,7 +6221,8 @@ pub mod job_service_server {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         async fn create_job(
             &self,
             request: tonic::Request<super::CreateJobRequest>,
@@ -6859,6 +6863,9 @@ pub struct GetDriftResponse {
     /// The score first, then features, the largest drift first.
     #[prost(message, repeated, tag = "3")]
     pub drifts: ::prost::alloc::vec::Vec<Drift>,
+    /// Rows that an index needs; of fewer it is not told.
+    #[prost(uint64, tag = "4")]
+    pub least_rows: u64,
 }
 /// Drift is how far one distribution is from that of the training rows.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6867,9 +6874,10 @@ pub struct Drift {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Population stability index: sum((now - then) ln(now / then)) over the bins of the training
-    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted.
-    #[prost(double, tag = "2")]
-    pub psi: f64,
+    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted. Not set below
+    /// least_rows, where it would be chance.
+    #[prost(double, optional, tag = "2")]
+    pub psi: ::core::option::Option<f64>,
     /// Share of rows without a value.
     #[prost(double, tag = "3")]
     pub missing_then: f64,
@@ -6879,9 +6887,12 @@ pub struct Drift {
     pub mean_then: f64,
     #[prost(double, tag = "6")]
     pub mean_now: f64,
-    /// "stable", "moving", "shifted", or "few rows" below 100.
+    /// "stable", "moving", "shifted", or "few rows" below least_rows.
     #[prost(string, tag = "7")]
     pub verdict: ::prost::alloc::string::String,
+    /// Rows with a word that is none of the training rows; 0 of numbers.
+    #[prost(uint64, tag = "8")]
+    pub unseen_now: u64,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7058,7 +7069,8 @@ pub mod model_service_client {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         pub async fn set_alias(
             &mut self,
             request: impl tonic::IntoRequest<super::SetAliasRequest>,
@@ -7171,7 +7183,8 @@ pub mod model_service_server {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         async fn set_alias(
             &self,
             request: tonic::Request<super::SetAliasRequest>,
@@ -8503,6 +8516,21 @@ pub struct ScoreResult {
     /// customer a result for each candidate, the best first.
     #[prost(string, tag = "8")]
     pub item: ::prost::alloc::string::String,
+    /// Of a row: columns of the model that it leaves out; they count as null. A column that is given
+    /// as null is not among them.
+    #[prost(string, repeated, tag = "9")]
+    pub missing_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Columns of words whose word here is none that the model was made from: it says nothing of
+    /// this one. Not told of columns with more than 1,000 words.
+    #[prost(string, repeated, tag = "10")]
+    pub unseen_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What else the model says, by name: of value.two-stage probability, amount and stage (rising,
+    /// stable or losing), of a scorecard points. What it does not know of a row is left out.
+    #[prost(btree_map = "string, message", tag = "11")]
+    pub details: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,5 +1,8 @@
 //! What the arguments of `lode train` ask for: task words, labels, populations, candidates.
 
+use std::cmp::Ordering;
+
+use lode_sdk::AlgorithmInfo;
 use lode_sdk::Candidates;
 use lode_sdk::Condition;
 use lode_sdk::ConditionOp;
@@ -16,7 +19,7 @@ use super::Args;
 use crate::commands::Context;
 use crate::failure::Failed;
 use crate::failure::Result;
-use crate::failure::say;
+use crate::output::number;
 
 /// A label as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub(crate) struct Task {
     pub(crate) word: String,
     pub(crate) algorithm: String,
 }
+
+/// Rows without the event for each with it, of a demand that does not say.
+const DEMAND_NEGATIVES: f64 = 5.0;
 
 /// Tasks with what does best on customers' data first.
 const TASKS: [(&str, &[&str]); 4] = [
@@ -119,24 +125,57 @@ pub(crate) fn candidates(text: &str) -> std::result::Result<Candidates, String> 
     })
 }
 
-/// The training set that the arguments describe; makes the standard view when none is named.
-pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Result<TrainingSet> {
-    let view = match &args.features {
-        Some(name) => cx.lode.feature_view(name).await?,
-        None => {
-            let customers = args.customers.as_deref();
-            let (view, spec) = cx.lode.standard_view(&args.events, customers).await?;
-            if let Some(left_out) = &spec.left_out {
-                say(left_out);
-            }
-            say(&format!(
-                "features: {} of view {}",
-                view.features.len(),
-                view.feature_view
-            ));
-            view
+/// The features, and whether this command made their view.
+pub(crate) struct Features {
+    view: FeatureView,
+    made: bool,
+    left_out: Option<String>,
+}
+
+impl Features {
+    /// The view that is named, or else the standard one, made when it is not there.
+    pub(crate) async fn find(cx: &Context, args: &Args) -> Result<Self> {
+        if let Some(name) = &args.features {
+            return Ok(Self {
+                view: cx.lode.feature_view(name).await?,
+                made: false,
+                left_out: None,
+            });
         }
-    };
+        let customers = args.customers.as_deref();
+        let standard = cx.lode.standard_view(&args.events, customers).await?;
+        Ok(Self {
+            view: standard.view,
+            made: standard.made,
+            left_out: standard.left_out,
+        })
+    }
+
+    /// Takes the view away again where this command made it: of what is refused nothing stays.
+    pub(crate) async fn undo(self, cx: &Context) {
+        if self.made {
+            // The refusal is what is to be told; that a view stays behind it changes nothing.
+            drop(cx.lode.delete_feature_view(&self.view.feature_view).await);
+        }
+    }
+}
+
+/// The training set that the arguments describe, and what to say of what they left open.
+pub(crate) async fn training_set(
+    cx: &Context,
+    args: &Args,
+    task: &Task,
+    features: &Features,
+) -> Result<(TrainingSet, Vec<String>)> {
+    let view = &features.view;
+    let mut notes: Vec<String> = features.left_out.iter().cloned().collect();
+    if args.features.is_none() {
+        notes.push(format!(
+            "features: {} of view {}",
+            view.features.len(),
+            view.feature_view
+        ));
+    }
     let label = match &args.label {
         Some(label) => label.clone(),
         None => task.label()?,
@@ -148,16 +187,20 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
                 LabelKind::Column => String::new(),
                 _ => args.events.clone(),
             },
-            filter: filter(cx, args, task).await?,
+            filter: filter(cx, args, task, &mut notes).await?,
             column: label.column,
         },
-        rows: rows(args, task, &view)?,
+        rows: rows(args, task, view, &mut notes),
         as_of: args.at.clone(),
         exclude_customers: args.exclude_customers.clone(),
-        negatives: args.negatives.unwrap_or(0.0),
+        negatives: negatives(args, task, label.kind, &mut notes),
         new_within: args.new_within.clone().unwrap_or_default(),
         candidates: offered(args, task)?,
-        ..TrainingSet::new(view.feature_view, label.kind, args.horizon.as_str())
+        ..TrainingSet::new(
+            view.feature_view.as_str(),
+            label.kind,
+            args.horizon.as_str(),
+        )
     };
     if args.every.is_some() || args.dates.is_some() {
         set.rolling = Some(RollingPlan {
@@ -166,11 +209,63 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
             dates: args.dates.unwrap_or(0),
         });
     }
-    Ok(set)
+    Ok((set, notes))
+}
+
+/// Parameters that follow from what is told: what a customer spends now, which the stage of an
+/// algorithm that takes it (`current`) is told by.
+pub(crate) fn params(
+    args: &Args,
+    task: &Task,
+    features: &Features,
+    algorithms: &[AlgorithmInfo],
+    notes: &mut Vec<String>,
+) -> Vec<(String, Value)> {
+    let mut known = algorithms.iter();
+    let takes = known.any(|known| {
+        known.algorithm == task.algorithm
+            && known.params_schema.pointer("/properties/current").is_some()
+    });
+    let given = args.params.iter().any(|(name, _)| name == "current");
+    if !takes || given {
+        return Vec::new();
+    }
+    // Of another label the amounts of the view say nothing.
+    let standard = args.label.is_none() && args.filter.is_empty();
+    let spend = standard.then(|| features.view.spend(&args.events, &args.horizon));
+    let Some(spend) = spend.flatten() else {
+        notes.push(
+            "stages: none, since no feature says what a customer spends now; -p current=COLUMN names one"
+                .to_owned(),
+        );
+        return Vec::new();
+    };
+    let scaled = match spend.scale.total_cmp(&1.0) {
+        Ordering::Equal => String::new(),
+        _ => format!(
+            ", {} x its {} for the {} of the label",
+            number(spend.scale),
+            spend.window,
+            args.horizon
+        ),
+    };
+    notes.push(format!(
+        "stages: rising, stable or losing against {}{scaled}; -p current=COLUMN says another",
+        spend.feature
+    ));
+    vec![
+        ("current".to_owned(), Value::Text(spend.feature)),
+        ("current_scale".to_owned(), Value::Float(spend.scale)),
+    ]
 }
 
 /// The conditions on events, their values in the types of the dataset's columns.
-async fn filter(cx: &Context, args: &Args, task: &Task) -> Result<Vec<Condition>> {
+async fn filter(
+    cx: &Context,
+    args: &Args,
+    task: &Task,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Condition>> {
     let is_value = task.word == "value" && args.label.is_none();
     if args.filter.is_empty() && !is_value {
         return Ok(Vec::new());
@@ -179,7 +274,7 @@ async fn filter(cx: &Context, args: &Args, task: &Task) -> Result<Vec<Condition>
     if args.filter.is_empty() {
         let bought = bought(&dataset);
         let words: Vec<String> = bought.iter().map(ToString::to_string).collect();
-        say(&format!(
+        notes.push(format!(
             "label: the sum of what is bought ({}), without what is given back; --filter says another",
             words.join(", ")
         ));
@@ -219,7 +314,7 @@ fn bought(dataset: &Dataset) -> Vec<Condition> {
 }
 
 /// Who takes part.
-fn rows(args: &Args, task: &Task, view: &FeatureView) -> Result<Vec<Condition>> {
+fn rows(args: &Args, task: &Task, view: &FeatureView, notes: &mut Vec<String>) -> Vec<Condition> {
     let columns = || view.features.iter().flat_map(|feature| &feature.columns);
     if !args.rows.is_empty() {
         let typed = args.rows.iter().map(|condition| {
@@ -229,25 +324,27 @@ fn rows(args: &Args, task: &Task, view: &FeatureView) -> Result<Vec<Condition>> 
                 None => condition.clone(),
             }
         });
-        return Ok(typed.collect());
+        return typed.collect();
     }
     if task.word != "churn" || args.everybody {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let days = days(&args.horizon);
     let Some(days) = days.filter(|_| columns().any(|(name, _)| name == "recency")) else {
-        say("population: everybody with an event before the date; --where narrows it");
-        return Ok(Vec::new());
+        notes.push(
+            "population: everybody with an event before the date; --where narrows it".to_owned(),
+        );
+        return Vec::new();
     };
-    say(&format!(
+    notes.push(format!(
         "population: customers with an event in the {} before the date; --where says another, --everybody none",
         args.horizon
     ));
-    Ok(vec![Condition {
+    vec![Condition {
         column: "recency".to_owned(),
         op: ConditionOp::AtMost,
         values: vec![Value::Float(days)],
-    }])
+    }]
 }
 
 /// A length in days.
@@ -258,21 +355,49 @@ fn days(text: &str) -> Option<f64> {
     Some(f64::from(n) * of)
 }
 
+/// Rows without the event for each with it: of a demand a sample unless another number is asked
+/// for, since customers by items are many rows, of which few have the event.
+fn negatives(args: &Args, task: &Task, kind: LabelKind, notes: &mut Vec<String>) -> f64 {
+    let is_event = matches!(kind, LabelKind::Event | LabelKind::NoEvent);
+    match args.negatives {
+        Some(given) => given,
+        None if task.word == "demand" && is_event => {
+            notes.push(format!(
+                "sample: {DEMAND_NEGATIVES} rows without the event for each with it, weighted up, at dates that do not judge; --negatives says another number, 0 keeps all"
+            ));
+            DEMAND_NEGATIVES
+        }
+        None => 0.0,
+    }
+}
+
 /// What a customer might take.
 fn offered(args: &Args, task: &Task) -> Result<Option<Candidates>> {
-    let mut candidates = match &args.candidates {
-        Some(candidates) => candidates.clone(),
-        None if task.word == "demand" => Candidates::default(),
-        None if args.top.is_some() || args.exclude_owned => {
-            return Err(Failed::usage(
-                "expected --candidates beside --top and --exclude-owned, found none",
-            ));
-        }
-        None => return Ok(None),
+    let mut candidates = match (&args.candidates, &args.group_by) {
+        (Some(candidates), _) => candidates.clone(),
+        (None, Some(column)) => Candidates {
+            column: column.clone(),
+            ..Candidates::default()
+        },
+        (None, None) => match default_candidates(args, task)? {
+            Some(candidates) => candidates,
+            None => return Ok(None),
+        },
     };
     candidates.top = args.top.unwrap_or(0);
     candidates.exclude_owned = args.exclude_owned;
     Ok(Some(candidates))
+}
+
+/// The items of a demand; nothing of another task.
+fn default_candidates(args: &Args, task: &Task) -> Result<Option<Candidates>> {
+    match task.word.as_str() {
+        "demand" => Ok(Some(Candidates::default())),
+        _ if args.top.is_some() || args.exclude_owned => Err(Failed::usage(
+            "expected --candidates or --group-by beside --top and --exclude-owned, found none",
+        )),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -20,8 +20,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+/// Rows from which a short loop over them is worth a second thread.
+const WORTH_ROWS: usize = 1 << 16;
+
 /// The caller's thread and those that help it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Crew<'a> {
     threads: usize,
     /// None for a caller alone.
@@ -97,6 +100,19 @@ impl Crew<'_> {
     /// Threads, the caller's among them.
     pub(crate) fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// The crew for loops over so many rows: of few the caller alone, since waking others takes
+    /// longer.
+    pub(crate) fn for_rows(&self, n_rows: usize) -> Self {
+        if n_rows < WORTH_ROWS {
+            Self {
+                threads: 1,
+                shared: None,
+            }
+        } else {
+            *self
+        }
     }
 
     /// Runs `work` on each item, which it may change, and gives the results in item order.

@@ -225,6 +225,7 @@ pub(super) fn packed(
     crew: &Crew<'_>,
     packed: &mut Vec<u64>,
 ) -> Scale {
+    let crew = &crew.for_rows(slopes.len());
     let scale = Scale::new(rows.len(), &bounds(slopes, rows, crew), seed);
     packed.resize(slopes.len(), 0);
     let slopes = slopes.chunks(BLOCK);

@@ -177,6 +177,7 @@ impl<'a> Member<'a> {
                 chunks.extend(rows.chunks(BLOCK * 4).map(|rows| (number, rows)));
             }
         }
+        let crew = crew.for_rows(self.margins.len());
         crew.map_mut(&mut chunks, |_, (number, rows)| {
             for row in rows.iter() {
                 // Each row is in one leaf.
@@ -200,6 +201,7 @@ impl<'a> Member<'a> {
         let margins = self.margins.chunks_mut(BLOCK);
         let packed = self.packed.chunks_mut(BLOCK);
         let mut blocks: Vec<_> = leaf_of.zip(margins).zip(packed.zip(slopes)).collect();
+        let crew = crew.for_rows(self.leaf_of.len());
         crew.map_mut(&mut blocks, |index, block| {
             let ((leaf_of, margins), (packed, slopes)) = block;
             let first = index * BLOCK;

@@ -31,7 +31,7 @@ const PIECE: usize = 64;
 const TILE: usize = 32;
 
 /// Rows times columns from which a second thread pays for itself.
-const WORTH_A_THREAD: usize = 1 << 18;
+const WORTH_A_THREAD: usize = 1 << 20;
 
 /// Rows that a thread takes at a time, or a multiple.
 const STRETCH: usize = 1 << 13;

@@ -2,6 +2,8 @@
 //!
 //! Does not choose the objective.
 
+use std::collections::BTreeMap;
+
 use lode_numeric::trees::Objective;
 use lode_numeric::trees::gbdt;
 use lode_numeric::trees::gbdt::GbdtFit;
@@ -12,9 +14,11 @@ use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
 
+use super::constraints;
+use super::constraints::Direction;
 use super::forest;
 use super::forest::Grown;
-use crate::frame::Rows;
+use crate::learner::Training;
 use crate::params::Part;
 use crate::params::within;
 use crate::params::within_count;
@@ -79,6 +83,13 @@ pub struct BoostParams {
     /// Rows from which a level's own rows are trusted to place it among the levels.
     #[schemars(range(min = 0.0, max = 1e9))]
     pub category_rows: f64,
+    /// Columns of numbers that the score must only rise or only fall with while all others stay
+    /// as they are, such as `{"overdue_days": "rising"}`. Rows without the value are not bound.
+    pub monotone: BTreeMap<String, Direction>,
+    /// Sets of columns, such as `[["age", "income"], ["months"]]`: only columns of one set may
+    /// work together, others add up. Columns in no set are one more set. None: all may.
+    #[schemars(length(max = 63))]
+    pub interactions: Vec<Vec<String>>,
 }
 
 impl Default for BoostParams {
@@ -103,6 +114,8 @@ impl Default for BoostParams {
             max_bins: tuned.max_bins,
             category_smoothing: tuned.category_smoothing,
             category_rows: tuned.category_rows,
+            monotone: BTreeMap::new(),
+            interactions: Vec::new(),
         }
     }
 }
@@ -121,6 +134,7 @@ impl Part for BoostParams {
         }
         within_count("min_rows", self.min_rows, 0, 1_000_000)?;
         within_count("max_bins", self.max_bins, 2, 255)?;
+        constraints::check(&self.interactions)?;
         for (name, value) in [
             ("min_child_weight", self.min_child_weight),
             ("l1", self.l1),
@@ -143,11 +157,13 @@ pub(super) struct Boosted {
     pub(super) fit: GbdtFit,
 }
 
-/// Boosts trees for `targets`; gives the scorer and the rest of the fit, whose model it has.
+/// Boosts trees for the targets; gives the scorer and the rest of the fit, whose model it has.
+/// With `base` the trees come behind those of that model.
 pub(super) fn boost(
     params: &BoostParams,
     objective: Objective,
-    (rows, targets, weights): (&Rows<'_>, &[f64], Option<&[f64]>),
+    known: &Training<'_>,
+    base: Option<&Grown>,
     cx: &Context<'_>,
     go_on: lode_numeric::Progress<'_>,
 ) -> Result<Boosted> {
@@ -171,11 +187,17 @@ pub(super) fn boost(
         max_bins: params.max_bins,
         category_smoothing: params.category_smoothing,
         category_rows: params.category_rows,
+        constraints: constraints::constraints(&params.monotone, &params.interactions, known.plan)?,
         seed: cx.seed(),
         threads: cx.threads(),
     };
-    let table = forest::table(rows)?;
-    let fit = gbdt::fit(&table, targets, weights, &asked, go_on).map_err(forest::failed)?;
+    let (targets, weights) = (known.targets, known.weights);
+    let table = forest::table(&known.rows)?;
+    let fit = match base {
+        Some(base) => gbdt::fit_from(base.forest(), &table, targets, weights, &asked, go_on),
+        None => gbdt::fit(&table, targets, weights, &asked, go_on),
+    };
+    let fit = fit.map_err(forest::failed)?;
     let margins = fit.model.margins(&table, cx.threads());
     let model = Grown::new(fit.model.clone(), &margins.map_err(forest::failed)?);
     Ok(Boosted { model, fit })

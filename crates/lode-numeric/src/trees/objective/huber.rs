@@ -7,10 +7,13 @@ use super::pinball;
 /// Steps in which the best constant is found.
 const STEPS: usize = 100;
 
-/// Slope of the loss, and 1 for its curvature: no less than the true one, so that no step is
-/// too long.
+/// Slope of the loss, and the curvature of the parabola that touches it at the margin and lies
+/// on or above it elsewhere: 1 up to `delta` from the target, `delta / |m - y|` beyond. So no
+/// step raises the loss, and none is as short as the true curvature of 0 would ask for.
 pub(super) fn slope(delta: f64, m: f64, y: f64) -> [f64; 2] {
-    [(m - y).clamp(-delta, delta), 1.0]
+    let off = (m - y).abs();
+    let curve = if off > delta { delta / off } else { 1.0 };
+    [(m - y).clamp(-delta, delta), curve]
 }
 
 /// `(m - y)^2 / 2` up to `delta` from the target, `delta (|m - y| - delta / 2)` beyond.

@@ -265,7 +265,7 @@ fn parameters_are_checked() {
         ),
         (
             r#"{"huber_delta": 0}"#,
-            "params.huber_delta: expected 0.000000001 to 1000000000000000, found 0",
+            "params.huber_delta: expected 1e-9 to 1e15, found 0",
         ),
         (
             r#"{"loss": "gamma"}"#,

@@ -248,7 +248,7 @@ impl Rules {
             for (bin, at) in (1..=u8::MAX).zip(range.start + 1..range.end) {
                 let cell = cells(at);
                 acc = acc.plus(&cell);
-                if !(cell.n > 0.0) {
+                if cell.n <= 0.0 {
                     continue;
                 }
                 let follow = !has_missing && acc.curve * 2.0 >= total.curve;

@@ -156,9 +156,7 @@ pub fn fit_from(
     params.check()?;
     warm::check(base, table)?;
     let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
-    let data = data
-        .grouped(table)?
-        .from_model(table, base, params.threads)?;
+    let data = data.grouped(table)?.going_on(table, base, params.threads)?;
     learned(table, &data, Some(base), params, progress)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn center(entries: &mut [(f64, f64)], delta: f64) -> f64 {
             weight += own;
         }
         let step = sum / weight;
-        if !(step.abs() > 1e-12 * delta) {
+        if step.abs() <= 1e-12 * delta {
             break;
         }
         center += step;

@@ -103,7 +103,7 @@ impl Ranking {
         let mut slopes = vec![[0.0; 2]; relevance.len()];
         ranking.slopes(&vec![0.0; relevance.len()], weights, 1, &mut slopes);
         let curve: f64 = slopes.iter().map(|slope| slope[1]).sum();
-        if !(curve > 0.0) {
+        if curve <= 0.0 {
             return Err(Error::NoPairs);
         }
         ranking.scale = 0.25 * rows.len() as f64 / curve;
@@ -210,7 +210,7 @@ impl Ranking {
     }
 
     fn ndcg(&self, group: &Group, margins: &[f64]) -> f64 {
-        if !(group.inverse_best > 0.0) {
+        if group.inverse_best <= 0.0 {
             return 1.0;
         }
         let own: Vec<f64> = group

@@ -25,7 +25,7 @@ impl Targets {
     }
 
     /// Starts from the margins of a model of the same columns and objective.
-    pub(in super::super) fn from_model(
+    pub(in super::super) fn going_on(
         mut self,
         table: &Table<'_>,
         base: &Forest,

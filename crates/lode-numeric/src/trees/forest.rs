@@ -96,19 +96,17 @@ impl Forest {
 
     fn chunk_margins(&self, table: &Table<'_>, rows: Range<usize>) -> Vec<f64> {
         let mut margins = vec![self.start; rows.len()];
-        let width = self.derived.len();
+        // Of a model that asks about no column each row has a byte that is never read.
+        let width = self.derived.len().max(1);
         let mut bins = vec![0_u8; BLOCK * width];
         for (block, margins) in margins.chunks_mut(BLOCK).enumerate() {
             let first = rows.start + block * BLOCK;
-            for (offset, bins) in bins
-                .chunks_mut(width.max(1))
-                .take(margins.len())
-                .enumerate()
-            {
+            let rows = bins.chunks_mut(width).take(margins.len());
+            for (offset, bins) in rows.enumerate() {
                 self.bin_row(table, first + offset, bins);
             }
             for tree in &self.trees {
-                for (margin, bins) in margins.iter_mut().zip(bins.chunks(width.max(1))) {
+                for (margin, bins) in margins.iter_mut().zip(bins.chunks(width)) {
                     *margin += tree[leaf(tree, |column| bins[column as usize])].value;
                 }
             }

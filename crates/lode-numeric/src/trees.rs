@@ -9,6 +9,7 @@
 
 mod bins;
 mod bytes;
+mod constraints;
 mod cuts;
 mod forest;
 pub mod gbdt;
@@ -26,6 +27,8 @@ mod table;
 mod test_data;
 pub mod tree;
 
+pub use constraints::Constraints;
+pub use constraints::Trend;
 pub use forest::Forest;
 pub use objective::Objective;
 pub use objective::TARGET_LIMIT;

@@ -6,7 +6,6 @@
 mod read;
 
 use super::Forest;
-use super::Objective;
 use super::bins::Binning;
 use super::grow::LEAF;
 use super::grow::Node;
@@ -22,19 +21,13 @@ impl Forest {
     /// The model as bytes: about 7 a split and 13 a leaf, and the cuts of each column used.
     ///
     /// Little-endian; the same model gives the same bytes. Layout: magic `lodetre1`; objective
-    /// (tag, power); start; columns (0 for a number, else levels + 1); binnings (column, kind,
+    /// (tag, its parameter); start; columns (0 for a number, else levels + 1); binnings (column, kind,
     /// missing values seen, cuts or bins); trees in preorder (binned column + 1 or 0 for a
     /// leaf, then the cut or the value, and the cover); FNV-1a of all before. Counts are
     /// LEB128.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        let (tag, power) = match self.objective {
-            Objective::Logistic => (0, 0.0),
-            Objective::Squared => (1, 0.0),
-            Objective::Poisson => (2, 0.0),
-            Objective::Gamma => (3, 0.0),
-            Objective::Tweedie { power } => (4, power),
-        };
+        let (tag, power) = self.objective.code();
         bytes.push(tag);
         push_float(&mut bytes, power);
         push_float(&mut bytes, self.start);

@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use super::constraints::Amount;
+use super::constraints::Bounds;
+use super::constraints::Rules;
 use super::histogram;
 use super::histogram::Bins;
 use super::histogram::Cell;
@@ -54,6 +57,8 @@ pub(super) struct Sample<'a> {
     pub(super) slopes: &'a [[f64; 2]],
     /// Weight of each row of the table.
     pub(super) weights: &'a [f64],
+    /// What the tree must keep to.
+    pub(super) rules: Option<&'a Rules>,
     pub(super) threads: usize,
 }
 
@@ -73,6 +78,7 @@ struct Growing {
     total: Cell,
     value: f64,
     cover: f64,
+    bounds: Bounds,
     cells: Option<Vec<Cell>>,
     split: Option<Split>,
     children: Option<(usize, usize)>,
@@ -138,6 +144,7 @@ impl Tree<'_, '_> {
             total,
             value: self.shape.limits.value(&total),
             cover,
+            bounds: Bounds::default(),
             cells: None,
             split: None,
             children: None,
@@ -172,12 +179,38 @@ impl Tree<'_, '_> {
 
     /// Finds the best split of a node, and keeps its cells for the children when there is one.
     fn look(&mut self, node: &mut Growing, cells: Vec<Cell>) {
-        node.split = split::best(&self.layout, &cells, &node.total, &self.shape.limits);
+        node.split = match self.sample.rules {
+            None => split::best(&self.layout, &cells, &node.total, &self.shape.limits),
+            Some(rules) => self.legal(rules, node, &cells),
+        };
         if node.split.is_some() {
             node.cells = Some(cells);
         } else {
             self.scratch.cells.push(cells);
         }
+    }
+
+    /// The best split that keeps to the rules.
+    fn legal(&self, rules: &Rules, node: &Growing, cells: &[Cell]) -> Option<Split> {
+        let limits = &self.shape.limits;
+        let total = amount(&node.total);
+        let amounts = |at: usize| amount(&cells[at]);
+        let cut = rules.best(&self.layout, amounts, &total, limits, &node.bounds)?;
+        let cells = &cells[self.layout.range(cut.slot)];
+        let mut left = Cell::default();
+        if cut.missing_left {
+            left.add(&cells[0]);
+        }
+        let of_left = &cells[1..=usize::from(cut.bin)];
+        of_left.iter().for_each(|cell| left.add(cell));
+        Some(Split {
+            column: self.layout.columns[cut.slot],
+            bin: cut.bin,
+            missing_left: cut.missing_left,
+            gain: cut.gain,
+            left,
+            right: node.total.minus(&left),
+        })
     }
 
     fn next_split(&self) -> Option<(usize, Split)> {
@@ -215,7 +248,12 @@ impl Tree<'_, '_> {
         }
         self.rows[kept..end].copy_from_slice(&rights[..n_right]);
         let parent_value = self.nodes[node_idx].value;
-        let child = |begin: usize, end: usize, total: Cell, cover: f64| {
+        let mut bounds = [self.nodes[node_idx].bounds; 2];
+        if let Some(rules) = self.sample.rules {
+            let sides = [&amount(&split.left), &amount(&split.right)];
+            bounds = rules.children(split.column, &bounds[0], sides, &self.shape.limits);
+        }
+        let child = |begin: usize, end: usize, total: Cell, cover: f64, bounds: Bounds| {
             let own = self.shape.limits.value(&total);
             let n = f64::from(total.n);
             let share = n / (n + self.shape.smoothing);
@@ -226,13 +264,14 @@ impl Tree<'_, '_> {
                 total,
                 value: own * share + parent_value * (1.0 - share),
                 cover,
+                bounds,
                 cells: None,
                 split: None,
                 children: None,
             }
         };
-        let mut left = child(begin, kept, split.left, covers[0]);
-        let mut right = child(kept, end, split.right, covers[1]);
+        let mut left = child(begin, kept, split.left, covers[0], bounds[0]);
+        let mut right = child(kept, end, split.right, covers[1], bounds[1]);
         let cells = self.nodes[node_idx].cells.take();
         if let Some(mut cells) = cells {
             if more && (self.may_split(&left) || self.may_split(&right)) {
@@ -303,6 +342,14 @@ impl Tree<'_, '_> {
             rows: self.rows,
             leaves,
         }
+    }
+}
+
+fn amount(cell: &Cell) -> Amount {
+    Amount {
+        slope: cell.slope,
+        curve: cell.curve,
+        n: f64::from(cell.n),
     }
 }
 

@@ -315,6 +315,7 @@ impl Learner<'_> {
             rows: rows.to_vec(),
             slopes: &slopes,
             weights: &self.data.weights,
+            rules: None,
             threads: self.params.threads,
         };
         let mut grown = grow::grow(sample, &shape, &mut Scratch::default());

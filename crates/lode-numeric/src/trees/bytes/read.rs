@@ -125,19 +125,11 @@ pub(super) fn forest(bytes: &[u8]) -> Result<Forest> {
 
 fn objective(reader: &mut Reader<'_>) -> Result<Objective> {
     let tag = reader.byte()?;
-    let power = reader.margin()?;
-    let objective = match tag {
-        0 => Objective::Logistic,
-        1 => Objective::Squared,
-        2 => Objective::Poisson,
-        3 => Objective::Gamma,
-        4 => Objective::Tweedie { power },
-        _ => return wrong("a known objective"),
-    };
-    if objective.check().is_err() {
-        return wrong("a power above 1 and below 2");
+    let number = reader.margin()?;
+    match Objective::from_code(tag, number) {
+        Some(objective) => Ok(objective),
+        None => wrong("a known objective with a parameter in its range"),
     }
-    Ok(objective)
 }
 
 fn binning(reader: &mut Reader<'_>, kinds: &[Option<u32>]) -> Result<Derived> {

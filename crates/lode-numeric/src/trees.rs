@@ -23,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod test_data;
 pub mod tree;
+mod walk;
 
 pub use forest::Forest;
 pub use objective::Objective;

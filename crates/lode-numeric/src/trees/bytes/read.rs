@@ -14,6 +14,7 @@ use crate::trees::bins::Binning;
 use crate::trees::bins::Derived;
 use crate::trees::grow::LEAF;
 use crate::trees::grow::Node;
+use crate::trees::walk::Compiled;
 
 /// Largest magnitude of a leaf's value: far beyond what targets of 1e100 give.
 const MARGIN_LIMIT: f64 = 1e150;
@@ -120,6 +121,7 @@ pub(super) fn forest(bytes: &[u8]) -> Result<Forest> {
         derived,
         trees,
         start,
+        compiled: Compiled::default(),
     })
 }
 

@@ -159,6 +159,7 @@ fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (For
         derived,
         trees,
         start: data.offset + data.scale * data.start,
+        compiled: Default::default(),
     };
     model.compact();
     (model, gains)

@@ -7,6 +7,7 @@ use super::super::gbdt::GbdtParams;
 use super::super::grow::LEAF;
 use super::super::grow::Node;
 use super::super::test_data::Data;
+use super::super::walk::Compiled;
 use super::super::{Column, Forest, Objective, Table};
 use super::left_share;
 
@@ -178,6 +179,7 @@ fn published_example_of_fever_and_cough() {
             leaf(leaves[3]),
         ]],
         start: 0.0,
+        compiled: Compiled::default(),
     };
     let (fever, cough) = ([1.0], [1.0]);
     let table = Table::new(1, vec![Column::Number(&fever), Column::Number(&cough)]).unwrap();

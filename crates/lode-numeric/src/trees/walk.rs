@@ -204,4 +204,4 @@ impl fmt::Debug for Compiled {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

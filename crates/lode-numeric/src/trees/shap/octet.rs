@@ -194,7 +194,6 @@ fn backwards(
     let (own, below) = products.split_at_mut((at + 1) * k);
     let own = &mut own[at * k..];
     let sides = passed[at];
-    let mut value = Octet::ZERO;
     let mut all = Octet::ZERO;
     let mut sum = Octet::ZERO;
     let old = passed_before(passed, split);
@@ -207,7 +206,7 @@ fn backwards(
         (take(&mut numbers, k), take(&mut numbers, k))
     };
     if n_inner < 2 {
-        value = sides[0]
+        let value = sides[0]
             .scaled(split.values[0])
             .plus(sides[1].scaled(split.values[1]));
         let neither = take(&mut numbers, k);

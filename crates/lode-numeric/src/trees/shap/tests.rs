@@ -9,7 +9,12 @@ use super::super::grow::Node;
 use super::super::test_data::Data;
 use super::super::walk::Compiled;
 use super::super::{Column, Forest, Objective, Table};
+use super::super::walk::Lanes;
+use super::super::walk::tests::Rows;
+use super::super::walk::tests::any_forest;
 use super::left_share;
+use super::quadrature::Quadrature;
+use crate::Rng;
 
 /// Value of a tree when only the columns in `known` are: both ways elsewhere, by covers.
 fn value_of(forest: &Forest, nodes: &[Node], at: usize, bins: &[u8], known: u32) -> f64 {
@@ -89,15 +94,65 @@ fn check_exact(data: &Data, params: &GbdtParams) {
         }
         assert!((all.margin(row) - margin).abs() < 1e-9);
     }
-    // A row alone goes without tables.
-    for row in 0..12 {
-        let single = data.take(&[row]);
-        let own = model.contributions(&single.table(), 1).unwrap();
-        for (found, expected) in own.row(0).iter().zip(all.row(row)) {
-            assert!(
-                (found - expected).abs() < 1e-12,
-                "{found} against {expected}"
-            );
+}
+
+#[test]
+fn equal_to_shapley_for_any_trees() {
+    let mut rng = Rng::new(21);
+    for round in 0..25 {
+        let forest = any_forest(&mut rng, 1 + round % 5, [2, 5, 12, 40, 300][round % 5]);
+        let rows = Rows::any(&mut rng, &forest, 40);
+        let all = forest.contributions(&rows.all(), 1).unwrap();
+        let margins = forest.margins(&rows.all(), 1).unwrap();
+        let mut bins = vec![0; forest.derived.len()];
+        for (row, margin) in margins.iter().enumerate() {
+            assert!((all.margin(row) - margin).abs() < 1e-10);
+            if row < 4 {
+                forest.bin_row(&rows.all(), row, &mut bins);
+                for (found, expected) in all.row(row).iter().zip(shapley(&forest, &bins)) {
+                    assert!(
+                        (found - expected).abs() < 1e-11,
+                        "{found} against {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_has_its_bits_in_any_batch_by_any_instructions() {
+    let mut rng = Rng::new(22);
+    let forest = any_forest(&mut rng, 12, 30);
+    let rows = Rows::any(&mut rng, &forest, 500);
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+    let n_cols = forest.n_cols();
+    let all = bits(&forest.contributions(&rows.all(), 1).unwrap().values);
+    for n in [1, 7, 8, 9, 127, 128, 129, 500] {
+        let first = rng.index(500 - n + 1);
+        let expected = &all[first * n_cols..(first + n) * n_cols];
+        let table = rows.table(first..first + n);
+        for lanes in [Lanes::Portable, Lanes::best()] {
+            let found = forest.contributions_with(&table, 3, lanes).unwrap();
+            assert_eq!(bits(&found.values), expected, "{n} rows, {lanes:?}");
+        }
+    }
+}
+
+#[test]
+fn shares_that_vanish_leave_numbers() {
+    // Covers from the smallest to the largest float: shares of 0 and products below any float.
+    let mut rng = Rng::new(23);
+    for _ in 0..20 {
+        let mut forest = any_forest(&mut rng, 2, 60);
+        for node in forest.trees.iter_mut().flatten() {
+            node.cover = [f32::MIN_POSITIVE, 1.0, 1e30][rng.index(3)];
+        }
+        let rows = Rows::any(&mut rng, &forest, 100);
+        let all = forest.contributions(&rows.all(), 1).unwrap();
+        let margins = forest.margins(&rows.all(), 1).unwrap();
+        for (row, margin) in margins.iter().enumerate() {
+            assert!((all.margin(row) - margin).abs() < 1e-9);
         }
     }
 }
@@ -223,7 +278,7 @@ fn bits_do_not_depend_on_threads() {
 #[test]
 fn the_rule_of_each_degree_is_exact() {
     for degree in 0..40 {
-        let rule = super::Quadrature::exact_for(degree);
+        let rule = Quadrature::exact_for(degree);
         let found: f64 = rule
             .points
             .iter()

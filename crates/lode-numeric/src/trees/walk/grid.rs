@@ -139,7 +139,12 @@ impl Grid {
 
 #[inline(always)]
 fn biased(below: u8, value: f64) -> i8 {
-    (below.wrapping_add(u8::from(!value.is_nan())) ^ 0x80) as i8
+    let rank = if value.is_nan() {
+        0
+    } else {
+        below.wrapping_add(1)
+    };
+    (rank ^ 0x80) as i8
 }
 
 fn maps(cuts: &[f64]) -> impl Iterator<Item = Map> {

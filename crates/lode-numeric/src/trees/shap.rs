@@ -21,6 +21,7 @@ use crate::Result;
 use crate::parallel;
 use octet::Octet;
 use octet::Scratch;
+use terms::Tree;
 
 pub(super) use terms::Terms;
 
@@ -148,7 +149,8 @@ impl<'a> Room<'a> {
     /// Contributions to at most [`ROWS`] rows, into zeros.
     fn add(&mut self, table: &Table<'_>, rows: Range<usize>, lanes: Lanes, values: &mut [f64]) {
         let n_octets = rows.len().div_ceil(octet::WIDTH);
-        self.planes.fill(table, rows.clone(), lanes, &mut self.ranks);
+        self.planes
+            .fill(table, rows.clone(), lanes, &mut self.ranks);
         self.sums.fill(Octet::ZERO);
         match lanes {
             Lanes::Portable => self.trees(n_octets),
@@ -170,14 +172,26 @@ impl<'a> Room<'a> {
 
     #[inline(always)]
     fn trees(&mut self, n_octets: usize) {
-        let n_used = self.terms.used.len();
         for tree in &self.terms.trees {
-            let rule = self.terms.rule(tree);
-            let octets = self.sums.chunks_mut(n_used).take(n_octets);
-            for (index, sums) in octets.enumerate() {
-                let first = index * octet::WIDTH;
-                octet::add(tree, rule, &self.ranks, first, &mut self.scratch, sums);
+            match self.terms.rule(tree).points.len() {
+                1 => self.tree::<1>(tree, n_octets),
+                2 => self.tree::<2>(tree, n_octets),
+                3 => self.tree::<3>(tree, n_octets),
+                4 => self.tree::<4>(tree, n_octets),
+                5 => self.tree::<5>(tree, n_octets),
+                6 => self.tree::<6>(tree, n_octets),
+                _ => self.tree::<0>(tree, n_octets),
             }
+        }
+    }
+
+    #[inline(always)]
+    fn tree<const K: usize>(&mut self, tree: &Tree, n_octets: usize) {
+        let rule = self.terms.rule(tree);
+        let sums = self.sums.chunks_mut(self.terms.used.len());
+        for (index, sums) in sums.take(n_octets).enumerate() {
+            let first = index * octet::WIDTH;
+            octet::add::<K>(tree, rule, &self.ranks, first, &mut self.scratch, sums);
         }
     }
 

@@ -110,14 +110,9 @@ impl Walker {
         let mut ranks: Vec<Plane> = vec![[0; ROWS]; width * n_groups];
         let mut first = rows.start;
         for margins in margins.chunks_mut(ROWS * n_groups) {
-            let mut from = first;
-            for (group, margins) in margins.chunks(ROWS).enumerate() {
-                let ranks = &mut ranks[group * width..(group + 1) * width];
-                self.planes
-                    .fill(table, from..from + margins.len(), lanes, ranks);
-                from += margins.len();
-            }
-            first = from;
+            let next = first + margins.len();
+            self.planes.fill(table, first..next, lanes, &mut ranks);
+            first = next;
             for part in &self.parts {
                 for (group, margins) in margins.chunks_mut(ROWS).enumerate() {
                     let ranks = &ranks[group * width..(group + 1) * width];

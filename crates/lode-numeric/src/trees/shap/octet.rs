@@ -74,9 +74,10 @@ pub(super) struct Scratch {
     products: Vec<Octet>,
 }
 
-/// Adds the tree's contributions to those of the eight rows from `first` in a group.
+/// Adds the tree's contributions to those of the eight rows from `first` in a group. `K` is
+/// the number of the rule's points, or 0 for any number of them.
 #[inline(always)]
-pub(super) fn add(
+pub(super) fn add<const K: usize>(
     tree: &Tree,
     rule: &Rule,
     planes: &[Plane],
@@ -84,7 +85,7 @@ pub(super) fn add(
     scratch: &mut Scratch,
     sums: &mut [Octet],
 ) {
-    let k = rule.points.len();
+    let k = points::<K>(rule);
     let n = tree.splits.len();
     if scratch.passed.len() < n {
         scratch.passed.resize(n, [Octet::ZERO; 2]);
@@ -105,10 +106,10 @@ pub(super) fn add(
         let old = passed_before(passed, split);
         let right = right.times(old);
         passed[at] = [old.minus(right), right];
-        forwards(tree, rule, (at, split), passed, products);
+        forwards::<K>(tree, rule, (at, split), passed, products);
     }
     for (at, split) in tree.splits.iter().enumerate().rev() {
-        let own = backwards(tree, rule, (at, split), passed, products);
+        let own = backwards::<K>(tree, rule, (at, split), passed, products);
         let sum = &mut sums[split.column as usize];
         *sum = sum.plus(own);
     }
@@ -130,16 +131,25 @@ fn take<'a>(numbers: &mut &'a [f64], k: usize) -> &'a [f64] {
     own
 }
 
+/// Points of a rule: known to the compiler where `K` says them.
+#[inline(always)]
+fn points<const K: usize>(rule: &Rule) -> usize {
+    match K {
+        0 => rule.points.len(),
+        _ => K,
+    }
+}
+
 /// `P` of the children that are splits.
 #[inline(always)]
-fn forwards(
+fn forwards<const K: usize>(
     tree: &Tree,
     rule: &Rule,
     (at, split): (usize, &Split),
     passed: &[[Octet; 2]],
     products: &mut [Octet],
 ) {
-    let k = rule.points.len();
+    let k = points::<K>(rule);
     let mut numbers = &tree.numbers[split.numbers as usize..];
     let n_inner = split.children.iter().filter(|child| **child != NONE).count();
     if split.before == NONE {
@@ -149,9 +159,9 @@ fn forwards(
             }
             let neither = take(&mut numbers, k);
             let (own, below) = products.split_at_mut((at + 1) * k);
-            let own = &own[at * k..];
+            let own = &own[at * k..][..k];
             let below = &mut below[(*child as usize - at - 1) * k..][..k];
-            let points = neither.iter().zip(&rule.points);
+            let points = neither.iter().zip(&rule.points[..k]);
             for ((below, own), (neither, t)) in below.iter_mut().zip(own).zip(points) {
                 let factor = passed[at][side].scaled(*t).plus(Octet::all(*neither));
                 *below = own.times(factor);
@@ -168,7 +178,7 @@ fn forwards(
         let neither = take(&mut numbers, k);
         let more = take(&mut numbers, k);
         let (own, below) = products.split_at_mut((at + 1) * k);
-        let own = &own[at * k..];
+        let own = &own[at * k..][..k];
         let below = &mut below[(*child as usize - at - 1) * k..][..k];
         let points = neither.iter().zip(more).zip(ts);
         for ((below, own), ((neither, more), t)) in below.iter_mut().zip(own).zip(points) {
@@ -181,18 +191,18 @@ fn forwards(
 
 /// `G` of a split in place of its `P`; gives what its sides add to its column.
 #[inline(always)]
-fn backwards(
+fn backwards<const K: usize>(
     tree: &Tree,
     rule: &Rule,
     (at, split): (usize, &Split),
     passed: &[[Octet; 2]],
     products: &mut [Octet],
 ) -> Octet {
-    let k = rule.points.len();
+    let k = points::<K>(rule);
     let mut numbers = &tree.numbers[split.numbers as usize..];
     let n_inner = split.children.iter().filter(|child| **child != NONE).count();
     let (own, below) = products.split_at_mut((at + 1) * k);
-    let own = &mut own[at * k..];
+    let own = &mut own[at * k..][..k];
     let sides = passed[at];
     let mut all = Octet::ZERO;
     let mut sum = Octet::ZERO;
@@ -201,7 +211,7 @@ fn backwards(
     let skip = if is_new { k * n_inner } else { 2 * k * n_inner };
     take(&mut numbers, skip);
     let (ts, olds) = if is_new {
-        (rule.points.as_slice(), &[][..])
+        (&rule.points[..k], &[][..])
     } else {
         (take(&mut numbers, k), take(&mut numbers, k))
     };

@@ -103,21 +103,39 @@ impl Grid {
         })
     }
 
+    /// Number of cuts below a value of a cell, in a byte.
+    #[inline(always)]
+    fn compared_once(&self, cell: u32, value: f64) -> i8 {
+        let below = self.below[cell as usize % CELLS];
+        let more = u8::from(self.cuts[usize::from(below)] < value);
+        below.wrapping_add(more) as i8
+    }
+
     /// 1 more than the number of cuts below each value, 0 for NaN; less 128.
     #[inline(always)]
     pub(super) fn ranks(&self, values: &[f64], ranks: &mut [i8; ROWS]) {
         let mut cells = [0_u32; ROWS];
         if self.step == 1 {
             self.map.cells(values, &mut cells);
-            for ((rank, value), cell) in ranks.iter_mut().zip(values).zip(&cells) {
-                let below = self.below[*cell as usize % CELLS];
-                let more = u8::from(self.cuts[usize::from(below)] < *value);
-                *rank = biased(below.wrapping_add(more), *value);
+            let (quads, rest) = values.as_chunks::<4>();
+            for ((ranks, values), cells) in ranks
+                .as_chunks_mut::<4>()
+                .0
+                .iter_mut()
+                .zip(quads)
+                .zip(cells.as_chunks::<4>().0)
+            {
+                for ((rank, value), cell) in ranks.iter_mut().zip(values).zip(cells) {
+                    *rank = self.compared_once(*cell, *value);
+                }
+            }
+            let done = quads.len() * 4;
+            let ends = ranks[done..].iter_mut().zip(rest).zip(&cells[done..]);
+            for ((rank, value), cell) in ends {
+                *rank = self.compared_once(*cell, *value);
             }
         } else if self.step == 0 {
-            for (rank, value) in ranks.iter_mut().zip(values) {
-                *rank = biased(0, *value);
-            }
+            ranks.fill(0);
         } else {
             self.map.cells(values, &mut cells);
             for ((rank, value), cell) in ranks.iter_mut().zip(values).zip(&cells) {
@@ -131,20 +149,14 @@ impl Grid {
                     }
                     step >>= 1;
                 }
-                *rank = biased(below as u8, *value);
+                *rank = below as u8 as i8;
             }
         }
+        for (rank, value) in ranks.iter_mut().zip(values) {
+            let below = rank.wrapping_add(-127);
+            *rank = if value.is_nan() { i8::MIN } else { below };
+        }
     }
-}
-
-#[inline(always)]
-fn biased(below: u8, value: f64) -> i8 {
-    let rank = if value.is_nan() {
-        0
-    } else {
-        below.wrapping_add(1)
-    };
-    (rank ^ 0x80) as i8
 }
 
 fn maps(cuts: &[f64]) -> impl Iterator<Item = Map> {

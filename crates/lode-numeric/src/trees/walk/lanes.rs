@@ -22,3 +22,28 @@ impl Lanes {
         Self::Portable
     }
 }
+
+/// Asks for numbers that will be read soon. Changes nothing but the time.
+#[inline(always)]
+pub(super) fn soon(values: &[f64]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(LINE) {
+        prefetch(line);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+/// Numbers of a line of the cache.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 8;
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(unsafe_code, reason = "an instruction that has no other form")]
+fn prefetch(line: &[f64]) {
+    use std::arch::x86_64::_MM_HINT_T1;
+    use std::arch::x86_64::_mm_prefetch;
+    // SAFETY: a hint, which every machine of the architecture knows and no address can spoil.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
+}

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::Lanes;
 use super::grid;
 use super::grid::Grid;
+use super::lanes;
 use crate::trees::Column;
 use crate::trees::Forest;
 use crate::trees::Table;
@@ -139,7 +140,8 @@ impl Planes {
         }
     }
 
-    /// Ranks of at most [`ROWS`] rows on all planes. What planes hold past the rows is left.
+    /// Ranks of rows on all planes of their groups, group by group. What the planes of the last
+    /// group hold past the rows is left.
     pub(in super::super) fn fill(
         &self,
         table: &Table<'_>,
@@ -148,25 +150,36 @@ impl Planes {
         planes: &mut [Plane],
     ) {
         let mut ranks = [0; ROWS];
-        for ranked in &self.columns {
-            match (&ranked.how, &table.columns()[ranked.source]) {
-                (How::Number(grid), Column::Number(values)) => {
-                    number_ranks(grid, &values[rows.clone()], lanes, &mut ranks);
+        // A column at a time: memory is read in long stretches.
+        for (index, ranked) in self.columns.iter().enumerate() {
+            let column = &table.columns()[ranked.source];
+            let next = self.columns.get(index + 1);
+            let next = next.map(|next| &table.columns()[next.source]);
+            let groups = planes.chunks_mut(self.n_planes.max(1));
+            for (first, planes) in rows.clone().step_by(ROWS).zip(groups) {
+                let rows = first..rows.end.min(first + ROWS);
+                if let Some(Column::Number(values)) = next {
+                    lanes::soon(&values[rows.clone()]);
                 }
-                (How::Category(levels), Column::Category { codes, .. }) => {
-                    for (rank, code) in ranks.iter_mut().zip(&codes[rows.clone()]) {
-                        *rank = levels.get(*code as usize).copied().unwrap_or(i8::MIN);
+                match (&ranked.how, column) {
+                    (How::Number(grid), Column::Number(values)) => {
+                        number_ranks(grid, &values[rows], lanes, &mut ranks);
                     }
+                    (How::Category(levels), Column::Category { codes, .. }) => {
+                        for (rank, code) in ranks.iter_mut().zip(&codes[rows]) {
+                            *rank = levels.get(*code as usize).copied().unwrap_or(i8::MIN);
+                        }
+                    }
+                    // Kinds are checked before rows are looked at.
+                    _ => ranks.fill(i8::MIN),
                 }
-                // Kinds are checked before rows are looked at.
-                _ => ranks.fill(i8::MIN),
-            }
-            if let Some(low) = ranked.low {
-                planes[low as usize] = ranks;
-            }
-            if let Some(high) = ranked.high {
-                for (to, rank) in planes[high as usize].iter_mut().zip(&ranks) {
-                    *to = rank.wrapping_sub(1);
+                if let Some(low) = ranked.low {
+                    planes[low as usize] = ranks;
+                }
+                if let Some(high) = ranked.high {
+                    for (to, rank) in planes[high as usize].iter_mut().zip(&ranks) {
+                        *to = rank.wrapping_sub(1);
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@
 
 mod bins;
 mod bytes;
+mod compact;
 mod cuts;
 mod forest;
 pub mod gbdt;

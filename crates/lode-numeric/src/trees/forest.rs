@@ -7,7 +7,6 @@ use super::Column;
 use super::Objective;
 use super::Table;
 use super::bins::Derived;
-use super::grow::LEAF;
 use super::grow::Node;
 use super::walk::Compiled;
 use super::walk::Lanes;
@@ -135,37 +134,6 @@ impl Forest {
             });
         }
         Ok(())
-    }
-
-    /// Forgets binnings that no tree asks for and values of nodes that are no leaves.
-    pub(super) fn compact(&mut self) {
-        self.compiled = Compiled::default();
-        let mut used = vec![false; self.derived.len()];
-        for node in self
-            .trees
-            .iter()
-            .flatten()
-            .filter(|node| node.column != LEAF)
-        {
-            used[node.column as usize] = true;
-        }
-        let mut moved = vec![0_u32; self.derived.len()];
-        let mut n_kept = 0;
-        for (to, used) in moved.iter_mut().zip(&used) {
-            *to = n_kept;
-            n_kept += u32::from(*used);
-        }
-        for node in self
-            .trees
-            .iter_mut()
-            .flatten()
-            .filter(|node| node.column != LEAF)
-        {
-            node.column = moved[node.column as usize];
-            node.value = 0.0;
-        }
-        let mut keep = used.into_iter();
-        self.derived.retain(|_| keep.next().unwrap_or(false));
     }
 }
 

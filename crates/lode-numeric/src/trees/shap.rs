@@ -3,9 +3,9 @@
 //! Does not sample and does not look at training rows: the shares of rows at each node are in
 //! the model. Invariant: base + contributions = margin, up to the rounding of the additions.
 
+mod octet;
 mod quadrature;
 mod terms;
-mod octet;
 
 use std::ops::Range;
 

@@ -4,10 +4,10 @@
 //! values of its leaves, added in f64 in the order of the trees, whatever the rows beside it
 //! and whatever the instructions.
 
+mod deep;
+mod grid;
 mod lanes;
 mod planes;
-mod grid;
-mod deep;
 mod sums;
 
 use std::fmt;

@@ -151,7 +151,11 @@ fn forwards<const K: usize>(
 ) {
     let k = points::<K>(rule);
     let mut numbers = &tree.numbers[split.numbers as usize..];
-    let n_inner = split.children.iter().filter(|child| **child != NONE).count();
+    let n_inner = split
+        .children
+        .iter()
+        .filter(|child| **child != NONE)
+        .count();
     if split.before == NONE {
         for (side, child) in split.children.iter().enumerate() {
             if *child == NONE {
@@ -200,7 +204,11 @@ fn backwards<const K: usize>(
 ) -> Octet {
     let k = points::<K>(rule);
     let mut numbers = &tree.numbers[split.numbers as usize..];
-    let n_inner = split.children.iter().filter(|child| **child != NONE).count();
+    let n_inner = split
+        .children
+        .iter()
+        .filter(|child| **child != NONE)
+        .count();
     let (own, below) = products.split_at_mut((at + 1) * k);
     let own = &mut own[at * k..][..k];
     let sides = passed[at];

@@ -33,7 +33,11 @@ impl Map {
                     let x = (value - origin) * scale;
                     // NaN becomes 0.
                     let x = if x > 0.0 { x } else { 0.0 };
-                    let x = if x < (CELLS - 1) as f64 { x } else { (CELLS - 1) as f64 };
+                    let x = if x < (CELLS - 1) as f64 {
+                        x
+                    } else {
+                        (CELLS - 1) as f64
+                    };
                     *cell = (x + SHIFTER).to_bits() as u32;
                 }
             }

@@ -1,6 +1,5 @@
 //! Compiled scoring against walks of the trees.
 
-use super::Lanes;
 use super::super::bins::Binning;
 use super::super::bins::Derived;
 use super::super::grow;
@@ -8,6 +7,7 @@ use super::super::grow::LEAF;
 use super::super::grow::Node;
 use super::super::{Column, Forest, Objective, Table};
 use super::Compiled;
+use super::Lanes;
 use crate::Rng;
 
 /// Columns of a forest made at random: numbers with few or many cuts, categories, binned twice.
@@ -46,7 +46,11 @@ fn grow_any(rng: &mut Rng, n_columns: usize, n_leaves: usize, depth: usize, node
     let cover = (1 + n_leaves) as f32;
     let is_leaf = n_leaves <= 1 || depth >= 60;
     nodes.push(Node {
-        column: if is_leaf { LEAF } else { rng.index(n_columns) as u32 },
+        column: if is_leaf {
+            LEAF
+        } else {
+            rng.index(n_columns) as u32
+        },
         right: 0,
         bin: match rng.index(4) {
             0 => rng.next_u64() as u8,
@@ -180,7 +184,9 @@ fn a_batch_is_its_rows() {
     let forest = any_forest(&mut rng, 30, 40);
     let rows = Rows::any(&mut rng, &forest, 5000);
     let all = bits(&forest.margins(&rows.all(), 1).unwrap());
-    for n in [1, 2, 31, 32, 33, 64, 65, 97, 127, 128, 129, 1000, 1024, 1025, 4096, 4999] {
+    for n in [
+        1, 2, 31, 32, 33, 64, 65, 97, 127, 128, 129, 1000, 1024, 1025, 4096, 4999,
+    ] {
         let first = rng.index(5000 - n + 1);
         let range = first..first + n;
         for lanes in [Lanes::Portable, Lanes::best()] {
@@ -197,8 +203,17 @@ fn a_tree_of_256_leaves_has_no_branches_and_one_of_257_has() {
     for (n_leaves, is_deep) in [(256, false), (257, true)] {
         let mut forest = any_forest(&mut rng, 1, 1);
         forest.trees[0].clear();
-        even(n_leaves, 7, &mut rng, forest.derived.len(), &mut forest.trees[0]);
-        let n_found = forest.trees[0].iter().filter(|node| node.column == LEAF).count();
+        even(
+            n_leaves,
+            7,
+            &mut rng,
+            forest.derived.len(),
+            &mut forest.trees[0],
+        );
+        let n_found = forest.trees[0]
+            .iter()
+            .filter(|node| node.column == LEAF)
+            .count();
         assert_eq!(n_found, n_leaves);
         let walker = super::Walker::new(&forest);
         assert_eq!(matches!(walker.parts[..], [super::Part::Deep(_)]), is_deep);
@@ -212,7 +227,11 @@ fn a_tree_of_256_leaves_has_no_branches_and_one_of_257_has() {
 fn even(n_leaves: usize, bin: u8, rng: &mut Rng, n_columns: usize, nodes: &mut Vec<Node>) {
     let at = nodes.len();
     nodes.push(Node {
-        column: if n_leaves == 1 { LEAF } else { rng.index(n_columns) as u32 },
+        column: if n_leaves == 1 {
+            LEAF
+        } else {
+            rng.index(n_columns) as u32
+        },
         right: 0,
         bin: if n_leaves == 1 { 0 } else { bin },
         missing_left: n_leaves > 1 && rng.chance(0.5),
@@ -222,6 +241,12 @@ fn even(n_leaves: usize, bin: u8, rng: &mut Rng, n_columns: usize, nodes: &mut V
     if n_leaves > 1 {
         even(n_leaves / 2, bin.wrapping_add(1), rng, n_columns, nodes);
         nodes[at].right = nodes.len() as u32;
-        even(n_leaves - n_leaves / 2, bin.wrapping_add(3), rng, n_columns, nodes);
+        even(
+            n_leaves - n_leaves / 2,
+            bin.wrapping_add(3),
+            rng,
+            n_columns,
+            nodes,
+        );
     }
 }

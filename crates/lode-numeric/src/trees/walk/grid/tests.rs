@@ -80,7 +80,15 @@ fn the_rank_is_the_number_of_cuts_below() {
 fn no_cuts_and_one_cut() {
     let mut rng = Rng::new(2);
     check(&[], &probes(&[], &mut rng));
-    for cut in [0.0, -0.0, 1.5, f64::INFINITY, f64::NEG_INFINITY, 5e-324, f64::MAX] {
+    for cut in [
+        0.0,
+        -0.0,
+        1.5,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        5e-324,
+        f64::MAX,
+    ] {
         check(&[cut], &probes(&[cut], &mut rng));
     }
 }

@@ -34,6 +34,8 @@ pub use rules::Rule;
 pub use rules::leaf_of;
 pub use rules::rules;
 pub use shap::Contributions;
+pub use shap::Interactions;
+pub use shap::Pair;
 pub use table::Column;
 pub use table::MAX_COLUMNS;
 pub use table::Table;

@@ -3,6 +3,7 @@
 //! Does not sample and does not look at training rows: the shares of rows at each node are in
 //! the model. Invariant: base + contributions = margin, up to the rounding of the additions.
 
+mod interactions;
 mod octet;
 mod quadrature;
 mod terms;
@@ -23,6 +24,8 @@ use octet::Octet;
 use octet::Scratch;
 use terms::Tree;
 
+pub use interactions::Interactions;
+pub use interactions::Pair;
 pub(super) use terms::Terms;
 
 /// What each column adds to each margin.

@@ -27,6 +27,7 @@ use sums::Sums;
 pub(super) use lanes::Lanes;
 pub(super) use planes::Plane;
 pub(super) use planes::Planes;
+pub(super) use planes::Question;
 pub(super) use planes::ROWS;
 
 /// Leaves up to which a tree goes without branches: a leaf's number is a byte.

@@ -17,7 +17,7 @@ use super::quadrature::Quadrature;
 use crate::Rng;
 
 /// Value of a tree when only the columns in `known` are: both ways elsewhere, by covers.
-fn value_of(forest: &Forest, nodes: &[Node], at: usize, bins: &[u8], known: u32) -> f64 {
+pub(super) fn value_of(forest: &Forest, nodes: &[Node], at: usize, bins: &[u8], known: u32) -> f64 {
     let node = &nodes[at];
     if node.column == LEAF {
         return node.value;

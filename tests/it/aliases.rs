@@ -134,11 +134,19 @@ async fn an_alias_is_moved_expected_and_removed() -> Result<()> {
         ),
         ("a", &alias("none"), "MODEL_NOT_FOUND", "model"),
         ("a", &"champion".to_owned(), "INVALID_NAME", "model"),
+        // One word would mean two models.
+        ("old", &new, "MODEL_EXISTS", "alias"),
     ] {
         let error = client.set_alias(set(name, model, None)).await;
         let found = refusal(&error.expect_err("refused"));
         assert_eq!(found, (reason.into(), field.into()), "{name} {model}");
     }
+
+    let mut spec = work::spec("segment.kmeans", "customers", "people");
+    spec.params.insert("k".to_owned(), work::int(3));
+    let error = work::create(&client, "champion", spec.clone()).await;
+    let found = refusal(&error.expect_err("an alias is called so"));
+    assert_eq!(found, ("ALIAS_EXISTS".into(), "job_id".into()));
 
     let engine = engine.restart()?;
     let client = engine.client()?;
@@ -147,6 +155,10 @@ async fn an_alias_is_moved_expected_and_removed() -> Result<()> {
     assert_eq!((removed.model, removed.previous_model), (None, new));
     let error = client.score(score(&alias("champion"))).await;
     assert_eq!(refusal(&error.expect_err("gone")).0, "MODEL_NOT_FOUND");
+    // The word is free, until it is the id of a model.
+    work::run(&client, "champion", spec).await?;
+    let error = client.set_alias(set("champion", &old, None)).await;
+    assert_eq!(refusal(&error.expect_err("a model's id")).0, "MODEL_EXISTS");
     Ok(())
 }
 

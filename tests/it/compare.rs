@@ -1,13 +1,9 @@
 //! Two models on the same rows, and models in the order of a measure.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use lode_client::Client;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::wire;
 use lode_tests::work;
@@ -23,36 +19,30 @@ fn noise(n: usize, salt: usize) -> f64 {
 /// Customers who leave by `calls` and a little chance; `weather` says nothing. With `turned` others
 /// leave; with `prefix` they are others.
 async fn load(client: &Client, id: &str, prefix: &str, turned: bool) -> Result<()> {
-    let rows = 0..N_CUSTOMERS;
-    let ids: StringArray = rows.clone().map(|n| Some(format!("{prefix}{n}"))).collect();
-    let numbers =
-        |salt: usize| -> Float64Array { rows.clone().map(|n| Some(noise(n, salt))).collect() };
-    let left: StringArray = rows
-        .clone()
-        .map(|n| {
-            let leaves = 0.7 * noise(n, 1) + 0.3 * noise(n, 3) > 0.6;
-            Some(if leaves == turned { "no" } else { "yes" })
-        })
-        .collect();
-    let amount: Float64Array = rows
-        .clone()
-        .map(|n| Some(100.0 * noise(n, 1) + 10.0 * noise(n, 3)))
-        .collect();
-    let columns = vec![
-        wire::key("customer"),
-        wire::column("calls", v1::Type::Float64, v1::Role::Unspecified),
-        wire::column("weather", v1::Type::Float64, v1::Role::Unspecified),
-        wire::column("left", v1::Type::String, v1::Role::Unspecified),
-        wire::column("paid", v1::Type::Float64, v1::Role::Unspecified),
-    ];
-    let batch = RecordBatch::try_from_iter_with_nullable([
-        ("customer", Arc::new(ids) as _, true),
-        ("calls", Arc::new(numbers(1)) as _, true),
-        ("weather", Arc::new(numbers(2)) as _, true),
-        ("left", Arc::new(left) as _, true),
-        ("paid", Arc::new(amount) as _, true),
-    ])?;
-    wire::load(client, id, v1::DatasetKind::Customers, columns, &[batch]).await
+    let numbers = |of: &dyn Fn(usize) -> f64| (0..N_CUSTOMERS).map(of).collect::<Vec<_>>();
+    let left = (0..N_CUSTOMERS).map(|n| {
+        let leaves = 0.7 * noise(n, 1) + 0.3 * noise(n, 3) > 0.6;
+        if leaves == turned { "no" } else { "yes" }
+    });
+    let ids = (0..N_CUSTOMERS).map(|n| format!("{prefix}{n}"));
+    Columns::of_customers("customer", ids)
+        .number("calls", numbers(&|n| noise(n, 1)))
+        .number("weather", numbers(&|n| noise(n, 2)))
+        .text("left", left)
+        .number(
+            "paid",
+            numbers(&|n| 100.0 * noise(n, 1) + 10.0 * noise(n, 3)),
+        )
+        .load(client, id, v1::DatasetKind::Customers)
+        .await
+}
+
+/// An engine with these customers as `people`.
+async fn people() -> Result<(Engine, Client)> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    load(&client, "people", "c", false).await?;
+    Ok((engine, client))
 }
 
 /// A job with a label and without some columns.
@@ -97,9 +87,7 @@ async fn metric(client: &Client, model: &str, name: &str) -> Result<f64> {
 
 #[tokio::test]
 async fn a_better_model_wins_and_none_beats_itself() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, "people", "c", false).await?;
+    let (engine, client) = people().await?;
     work::run(
         &client,
         "good",
@@ -187,9 +175,7 @@ async fn a_better_model_wins_and_none_beats_itself() -> Result<()> {
 
 #[tokio::test]
 async fn folds_of_another_seed_are_compared_too() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, "people", "c", false).await?;
+    let (_engine, client) = people().await?;
     work::run(
         &client,
         "one",
@@ -207,9 +193,7 @@ async fn folds_of_another_seed_are_compared_too() -> Result<()> {
 
 #[tokio::test]
 async fn amounts_are_compared_by_their_errors() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, "people", "c", false).await?;
+    let (_engine, client) = people().await?;
     work::run(&client, "good", spec("value.linear", "people", "paid", &[])).await?;
     work::run(
         &client,
@@ -232,9 +216,7 @@ async fn amounts_are_compared_by_their_errors() -> Result<()> {
 
 #[tokio::test]
 async fn what_cannot_be_compared_is_refused_with_its_reason() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, "people", "c", false).await?;
+    let (_engine, client) = people().await?;
     load(&client, "others", "o", false).await?;
     load(&client, "turned", "c", true).await?;
     work::run(
@@ -296,9 +278,7 @@ async fn what_cannot_be_compared_is_refused_with_its_reason() -> Result<()> {
 
 #[tokio::test]
 async fn models_stand_in_the_order_of_a_measure() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, "people", "c", false).await?;
+    let (engine, client) = people().await?;
     load(&client, "others", "o", false).await?;
     work::run(
         &client,

@@ -6,18 +6,17 @@ mod wrong;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::Array;
 use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use lode_client::Client;
 use lode_proto::v1;
 use lode_proto::v1::value::Kind;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::wire;
 use lode_tests::work;
@@ -88,24 +87,12 @@ fn ingest(engine: &Engine, dataset: &str, file: &str) -> Result<()> {
     Ok(())
 }
 
-/// A table of texts, all columns of one length.
-fn texts(columns: &[(&str, &[&str])]) -> Result<RecordBatch> {
-    let columns = columns.iter().map(|(name, values)| {
-        let values = values
-            .iter()
-            .map(|value| (!value.is_empty()).then_some(*value));
-        (*name, Arc::new(values.collect::<StringArray>()) as _, true)
-    });
-    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
-}
-
 /// Loads the rules of what to do about a reason.
 async fn load_actions(client: &Client, id: &str, columns: &[(&str, &[&str])]) -> Result<()> {
-    let schema = columns
-        .iter()
-        .map(|(name, _)| wire::column(name, v1::Type::String, v1::Role::Unspecified));
-    let kind = v1::DatasetKind::Other;
-    wire::load(client, id, kind, schema.collect(), &[texts(columns)?]).await
+    let table = columns.iter().fold(Columns::default(), |table, column| {
+        table.text(column.0, column.1)
+    });
+    table.load(client, id, v1::DatasetKind::Other).await
 }
 
 /// Feature, value and contribution of each row, in the plugin's order.
@@ -303,21 +290,14 @@ async fn a_list_keeps_its_bounds_and_adds_up() -> Result<()> {
     // Of the best, every fourth said no, some of them in a column of a customers dataset.
     let never: Vec<&str> = order.iter().take(80).step_by(4).copied().collect();
     let (listed, flagged) = never.split_at(10);
-    let columns = vec![wire::key("id")];
-    let batch = texts(&[("id", listed)])?;
     let kind = v1::DatasetKind::Customers;
-    wire::load(client, "robinson", kind, columns, &[batch]).await?;
-    let columns = vec![
-        wire::key("id"),
-        wire::column("no_mail", v1::Type::String, v1::Role::Unspecified),
-    ];
-    let everybody: Vec<&str> = order.clone();
-    let flags: Vec<&str> = order
+    let robinson = Columns::of_customers("id", listed);
+    robinson.load(client, "robinson", kind).await?;
+    let flags = order
         .iter()
-        .map(|id| if flagged.contains(id) { "Yes" } else { "no" })
-        .collect();
-    let batch = texts(&[("id", &everybody), ("no_mail", &flags)])?;
-    wire::load(client, "consent", kind, columns, &[batch]).await?;
+        .map(|id| if flagged.contains(id) { "Yes" } else { "no" });
+    let consent = Columns::of_customers("id", &order).text("no_mail", flags);
+    consent.load(client, "consent", kind).await?;
 
     let spec = operator.spec_with(|batch| {
         batch.actions = wire::dataset("actions");

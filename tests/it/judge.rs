@@ -8,17 +8,14 @@ mod dates;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use lode_client::Client;
 use lode_proto::v1;
 use lode_proto::v1::value::Kind;
 use lode_proto::v1::watch_job_response::Kind as Event;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::cli;
 use lode_tests::settings;
@@ -28,10 +25,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A small stream of numbers from 0 to 1 that is the same each time.
-struct Draws(u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -47,33 +44,16 @@ async fn load(
     labels: &[bool],
     columns: Vec<(&str, Vec<f64>, v1::Role)>,
 ) -> Result<()> {
-    let ids = (0..labels.len())
-        .map(|n| Some(format!("c{n}")))
-        .collect::<StringArray>();
-    let left = labels
-        .iter()
-        .map(|left| Some(if *left { "yes" } else { "no" }));
-    let mut schema = vec![
-        wire::key("customer"),
-        wire::column("left", v1::Type::String, v1::Role::Label),
-    ];
-    let mut arrays: Vec<(&str, arrow_array::ArrayRef, bool)> = vec![
-        ("customer", Arc::new(ids), true),
-        ("left", Arc::new(left.collect::<StringArray>()), true),
-    ];
+    let ids = (0..labels.len()).map(|n| format!("c{n}"));
+    let left = labels.iter().map(|left| if *left { "yes" } else { "no" });
+    let mut table = Columns::of_customers("customer", ids).text("left", left);
+    table = table.role(v1::Role::Label);
     for (name, values, role) in columns {
-        schema.push(wire::column(name, v1::Type::Float64, role));
-        arrays.push((name, Arc::new(Float64Array::from(values)), true));
+        table = table.number(name, values).role(role);
     }
-    let batch = RecordBatch::try_from_iter_with_nullable(arrays)?;
-    wire::load(
-        client,
-        dataset,
-        v1::DatasetKind::Customers,
-        schema,
-        &[batch],
-    )
-    .await
+    table
+        .load(client, dataset, v1::DatasetKind::Customers)
+        .await
 }
 
 /// Labels of chance `sigmoid(2 x)`.
@@ -94,7 +74,7 @@ fn evaluated(spec: v1::JobSpec, evaluation: v1::Evaluation) -> v1::JobSpec {
 }
 
 /// The warnings of a job.
-async fn warnings(client: &Client, id: &str) -> Result<Vec<String>> {
+pub(crate) async fn warnings(client: &Client, id: &str) -> Result<Vec<String>> {
     let (_, events) = work::watch(client, id).await?;
     let lines = events.into_iter().filter_map(|event| match event.kind {
         Some(Event::Log(line)) if line.level == "warn" => Some(line.message),
@@ -478,6 +458,22 @@ async fn a_row_of_weight_three_is_three_rows() -> Result<()> {
     let job = work::run_to_end(&client, "n", spec).await?;
     let error = job.error.context("weights below 0 are refused")?;
     assert_eq!(error.reason, "WEIGHT_INVALID", "{}", error.message);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_label_of_one_value_is_refused_by_its_name() -> Result<()> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    let x = (0..60).map(f64::from).collect();
+    let columns = vec![("x", x, v1::Role::Unspecified)];
+    load(&client, "stayed", &[false; 60], columns).await?;
+    let spec = work::spec("churn.logistic", "customers", "stayed");
+    let failed = work::run_to_end(&client, "stayed", spec).await?;
+    let error = failed.error.context("it fails")?;
+    let words =
+        r#"label column "left": expected a label with exactly two values, found the values ["no"]"#;
+    assert_eq!(error.message, words);
     Ok(())
 }
 

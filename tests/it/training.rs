@@ -1,23 +1,20 @@
 //! Training sets through the engine: from events to a judged model that scores customers; the
 //! rows are those that a plain count gives; what cannot be is refused with the field.
 
+mod command;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::types::TimestampMicrosecondType;
 use lode_client::Client;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::Engine;
-use lode_tests::wire;
 use lode_tests::work;
 use serde_json::Value;
 use serde_json::json;
@@ -72,54 +69,30 @@ fn sales() -> Vec<Sale> {
     sales
 }
 
-fn batch(sales: &[Sale]) -> Result<RecordBatch> {
-    let text = |of: &dyn Fn(usize) -> String| {
-        let texts = (0..sales.len()).map(|i| Some(of(i)));
-        Arc::new(texts.collect::<StringArray>())
-    };
-    let times = sales.iter().map(|sale| sale.time);
-    let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
-    let amounts = (0..sales.len()).map(|i| Some((i % 17) as f64 + 2.5));
-    Ok(RecordBatch::try_from_iter_with_nullable([
-        (
-            "customer",
-            text(&|i| format!("c{:03}", sales[i].customer)) as _,
-            true,
-        ),
-        ("time", Arc::new(times) as _, true),
-        ("invoice", text(&|i| format!("o{i}")) as _, true),
-        (
+/// An engine with these sales, in the order in which they are.
+async fn shop(sales: &[Sale]) -> Result<(Engine, Client)> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    let numbers = 0..sales.len();
+    events(sales, "time", |sale| sale.time)
+        .text("invoice", numbers.clone().map(|i| format!("o{i}")))
+        .role(v1::Role::Order)
+        .text(
             "item",
-            text(&|i| format!("item {}", sales[i].item)) as _,
-            true,
-        ),
-        (
-            "amount",
-            Arc::new(amounts.collect::<Float64Array>()) as _,
-            true,
-        ),
-    ])?)
+            sales.iter().map(|sale| format!("item {}", sale.item)),
+        )
+        .role(v1::Role::Item)
+        .number("amount", numbers.map(|i| (i % 17) as f64 + 2.5))
+        .role(v1::Role::Amount)
+        .load(&client, "sales", v1::DatasetKind::Events)
+        .await?;
+    Ok((engine, client))
 }
 
-async fn load(client: &Client, sales: &[Sale]) -> Result<()> {
-    let columns = vec![
-        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-        wire::column("time", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("invoice", v1::Type::String, v1::Role::Order),
-        wire::column("item", v1::Type::String, v1::Role::Item),
-        wire::column("amount", v1::Type::Float64, v1::Role::Amount),
-    ];
-    let events = v1::DatasetKind::Events;
-    // In two loads, so that customers lie in several parts.
-    let (first, rest) = sales.split_at(sales.len() / 3);
-    wire::load(
-        client,
-        "sales",
-        events,
-        columns,
-        &[batch(first)?, batch(rest)?],
-    )
-    .await
+/// Who bought, at a time of each purchase.
+fn events(sales: &[Sale], name: &str, time: impl Fn(&Sale) -> i64) -> Columns {
+    let who = sales.iter().map(|sale| format!("c{:03}", sale.customer));
+    Columns::of_events(("customer", who), (name, sales.iter().map(time)))
 }
 
 /// The rows of a job's output as the command prints them.
@@ -150,10 +123,8 @@ fn counted(sales: &[Sale], t: i64) -> (usize, usize) {
 
 #[tokio::test]
 async fn from_events_to_a_model_that_scores_in_one_command() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
     let sales = sales();
-    load(&client, &sales).await?;
+    let (engine, client) = shop(&sales).await?;
 
     let args = [
         "train",
@@ -189,6 +160,17 @@ async fn from_events_to_a_model_that_scores_in_one_command() -> Result<()> {
         let (rows, left) = counted(&sales, t);
         assert_eq!(date["rows"], json!(rows), "{date}");
         assert_eq!(date["positives"], json!(left), "{date}");
+    }
+    // Each row that was learned from has its score, and the date that tells a customer's apart.
+    let mut scored: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    for row in output(&engine, "first", "scores")? {
+        let customer = row["customer_id"].as_str().context("a customer")?;
+        let of_date = scored.entry(micros(&row, "as_of")?).or_default();
+        assert!(of_date.insert(customer.to_owned()), "{row}");
+    }
+    for date in &dates {
+        let of_date = scored.get(&micros(date, "as_of")?).map(BTreeSet::len);
+        assert_eq!(json!(of_date), date["rows"], "{date}");
     }
     let job = work::get(&client, "first").await?;
     let rows: i64 = dates.iter().filter_map(|date| date["rows"].as_i64()).sum();
@@ -236,9 +218,7 @@ async fn from_events_to_a_model_that_scores_in_one_command() -> Result<()> {
 
 #[tokio::test]
 async fn a_job_that_was_interrupted_learns_from_the_same_rows() -> Result<()> {
-    let mut engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, &sales()).await?;
+    let (mut engine, client) = shop(&sales()).await?;
     engine
         .lode([
             "train",
@@ -278,42 +258,19 @@ async fn a_job_that_was_interrupted_learns_from_the_same_rows() -> Result<()> {
 
 #[tokio::test]
 async fn what_was_recorded_later_teaches_nothing() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
     let sales = sales();
-    load(&client, &sales).await?;
+    let (engine, client) = shop(&sales).await?;
     // Each purchase is noted 30 days back, but the note is written when it happens: who reads it
     // by its own date alone knows who will buy.
-    let times = |of: &dyn Fn(&Sale) -> i64| {
-        let times = sales.iter().map(of);
-        Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
-    };
-    let customers: StringArray = sales
-        .iter()
-        .map(|sale| Some(format!("c{:03}", sale.customer)))
-        .collect();
-    let notes = RecordBatch::try_from_iter_with_nullable([
-        ("customer", Arc::new(customers) as _, true),
-        ("noted", times(&|sale| sale.time - 30 * DAY) as _, true),
-        ("written", times(&|sale| sale.time) as _, true),
-    ])?;
     for (name, role) in [
         ("honest", v1::Role::ArrivalTime),
         ("leaky", v1::Role::Unspecified),
     ] {
-        let columns = vec![
-            wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-            wire::column("noted", v1::Type::Timestamp, v1::Role::EventTime),
-            wire::column("written", v1::Type::Timestamp, role),
-        ];
-        wire::load(
-            &client,
-            name,
-            v1::DatasetKind::Events,
-            columns,
-            std::slice::from_ref(&notes),
-        )
-        .await?;
+        events(&sales, "noted", |sale| sale.time - 30 * DAY)
+            .time("written", sales.iter().map(|sale| sale.time))
+            .role(role)
+            .load(&client, name, v1::DatasetKind::Events)
+            .await?;
     }
     let mut auc = BTreeMap::new();
     for name in ["plain", "honest", "leaky"] {
@@ -362,10 +319,8 @@ async fn what_was_recorded_later_teaches_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn demand_is_a_row_for_each_customer_and_item() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
     let sales = sales();
-    load(&client, &sales).await?;
+    let (engine, client) = shop(&sales).await?;
     let done = engine.lode([
         "train",
         "demand.logistic",
@@ -440,10 +395,8 @@ async fn demand_is_a_row_for_each_customer_and_item() -> Result<()> {
 
 #[tokio::test]
 async fn a_time_of_the_job_hides_all_that_came_later() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
     let sales = sales();
-    load(&client, &sales).await?;
+    let (engine, client) = shop(&sales).await?;
     let args = [
         "train",
         "value.linear",
@@ -487,9 +440,7 @@ fn refused(engine: &Engine, name: &str, set: &Value) -> Result<String> {
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_the_field() -> Result<()> {
-    let engine = Engine::start()?;
-    let client = engine.client()?;
-    load(&client, &sales()).await?;
+    let (engine, _) = shop(&sales()).await?;
     let view = json!({"events": ["sales"], "features": [{"name": "recency", "kind": "recency"}]});
     let file = engine.data().join("view.json");
     std::fs::write(&file, view.to_string())?;

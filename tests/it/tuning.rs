@@ -5,16 +5,13 @@
 mod dates;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Result;
 use arrow_array::Array as _;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray as _;
 use lode_client::Client;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::Setup;
 use lode_tests::settings;
@@ -23,48 +20,27 @@ use lode_tests::work;
 
 const N_CUSTOMERS: usize = 400;
 
-/// Knobs turned as the tests know.
-fn engine() -> Result<Engine> {
-    Engine::with(Setup {
+/// An engine whose knobs turn as the tests know, with customers of whom those with a signal leave
+/// four times out of five.
+async fn people() -> Result<(Engine, Client)> {
+    let engine = Engine::with(Setup {
         plugins: Some(settings::faulty_plugins()),
         ..Setup::default()
-    })
-}
-
-/// Customers of whom those with a signal leave four times out of five.
-async fn load(client: &Client) -> Result<()> {
-    let ids: StringArray = (0..N_CUSTOMERS).map(|n| Some(format!("c{n}"))).collect();
+    })?;
+    let client = engine.client()?;
+    let all = || 0..N_CUSTOMERS;
     let signal = |n: usize| n.is_multiple_of(3);
-    let left: StringArray = (0..N_CUSTOMERS)
-        .map(|n| {
-            Some(if signal(n) == (n / 3 % 5 != 4) {
-                "yes"
-            } else {
-                "no"
-            })
-        })
-        .collect();
-    let signal: Float64Array = (0..N_CUSTOMERS)
-        .map(|n| Some(if signal(n) { 1.0 } else { 0.0 }))
-        .collect();
-    let columns = vec![
-        wire::key("customer"),
-        wire::column("signal", v1::Type::Float64, v1::Role::Unspecified),
-        wire::column("left", v1::Type::String, v1::Role::Label),
-    ];
-    let batch = RecordBatch::try_from_iter_with_nullable([
-        ("customer", Arc::new(ids) as _, true),
-        ("signal", Arc::new(signal) as _, true),
-        ("left", Arc::new(left) as _, true),
-    ])?;
-    wire::load(
-        client,
-        "people",
-        v1::DatasetKind::Customers,
-        columns,
-        &[batch],
-    )
-    .await
+    let left = all().map(|n| match signal(n) == (n / 3 % 5 != 4) {
+        true => "yes",
+        false => "no",
+    });
+    Columns::of_customers("customer", all().map(|n| format!("c{n}")))
+        .number("signal", all().map(|n| if signal(n) { 1.0 } else { 0.0 }))
+        .text("left", left)
+        .role(v1::Role::Label)
+        .load(&client, "people", v1::DatasetKind::Customers)
+        .await?;
+    Ok((engine, client))
 }
 
 fn spec(algorithm: &str, tuning: v1::Tuning) -> v1::JobSpec {
@@ -146,9 +122,7 @@ fn refusal(error: &lode_client::Error) -> (String, String) {
 
 #[tokio::test]
 async fn a_planted_parameter_is_found_and_found_again() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let job = work::run(&client, "first", spec("churn.knob", trials(30))).await?;
     let lines = leaderboard(&client, &job).await?;
     assert_eq!(lines.len(), 30);
@@ -210,9 +184,7 @@ async fn a_planted_parameter_is_found_and_found_again() -> Result<()> {
 
 #[tokio::test]
 async fn the_final_judging_is_of_rows_that_the_search_did_not_see() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let plain = work::spec("churn.knob", "customers", "people");
     let plain = work::run(&client, "plain", plain).await?;
     let tuned = work::run(&client, "tuned", spec("churn.knob", trials(5))).await?;
@@ -253,9 +225,7 @@ async fn the_final_judging_is_of_rows_that_the_search_did_not_see() -> Result<()
 
 #[tokio::test]
 async fn the_better_algorithm_wins() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let tuning = v1::Tuning {
         algorithms: algorithms(&["churn.knob-broken", "churn.knob-fixed", "churn.knob-better"]),
         measure: "brier".to_owned(),
@@ -320,9 +290,7 @@ async fn the_better_algorithm_wins() -> Result<()> {
 
 #[tokio::test]
 async fn a_search_that_cannot_be_is_refused_with_its_field() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let measure = |name: &str| v1::Tuning {
         measure: name.to_owned(),
         ..trials(5)
@@ -437,9 +405,7 @@ async fn a_search_that_cannot_be_is_refused_with_its_field() -> Result<()> {
 
 #[tokio::test]
 async fn a_search_heeds_time_deadline_and_cancel() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let slow = |wait_ms: i64, tuning: v1::Tuning| {
         let mut spec = spec("churn.knob", tuning);
         spec.params.insert("wait_ms".to_owned(), work::int(wait_ms));
@@ -497,9 +463,7 @@ async fn a_search_heeds_time_deadline_and_cancel() -> Result<()> {
 
 #[tokio::test]
 async fn all_trials_that_fail_fail_the_job() -> Result<()> {
-    let engine = engine()?;
-    let client = engine.client()?;
-    load(&client).await?;
+    let (_engine, client) = people().await?;
     let mut spec = spec("churn.knob", trials(2));
     spec.params.insert("turn".to_owned(), work::int(3));
     let job = work::run_to_end(&client, "broken", spec).await?;

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod cli;
+pub mod columns;
 pub mod costs;
 pub mod crash;
 pub mod engine;
@@ -17,5 +18,6 @@ pub mod work;
 
 pub use answer::Answer;
 pub use cli::Finished;
+pub use columns::Columns;
 pub use engine::Engine;
 pub use engine::Setup;

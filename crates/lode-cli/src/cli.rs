@@ -1,9 +1,17 @@
 //! What can be typed: the commands and the flags they share.
 //!
-//! Each command's own arguments are declared in its file.
+//! Each command's own arguments are declared in its file. Invariant: a value with a minus before it
+//! is refused by what was expected there, and not as a flag that is not known.
 
+use clap::Arg;
+use clap::ArgMatches;
+use clap::CommandFactory;
+use clap::Error;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 
 use crate::commands;
 use crate::output::Format;
@@ -38,6 +46,57 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What was typed; ends the program where it makes no sense.
+    pub(crate) fn read() -> Self {
+        let mut command = command();
+        let matches = command.get_matches_mut();
+        let read = checked(&matches).and_then(|()| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// The commands as they are read.
+pub(crate) fn command() -> clap::Command {
+    let command = Cli::command();
+    // An engine talks to none and prints no answer.
+    let of_clients = command.get_arguments().filter(|arg| arg.is_global_set());
+    let of_clients: Vec<Arg> = of_clients.map(|arg| arg.clone().hide(true)).collect();
+    negative_numbers(command.mut_subcommand("serve", |serve| serve.args(of_clients)))
+}
+
+/// Takes a negative number after a flag as its value, in all commands below.
+fn negative_numbers(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let command = names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, negative_numbers)
+    });
+    command.mut_args(|arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    })
+}
+
+/// Refuses what parses and has no meaning.
+fn checked(matches: &ArgMatches) -> Result<(), Error> {
+    let Some(serve) = matches.subcommand_matches("serve") else {
+        return Ok(());
+    };
+    if serve.value_source("addr") != Some(ValueSource::CommandLine) {
+        return Ok(());
+    }
+    let addr = serve.get_one::<String>("addr").map_or("", String::as_str);
+    let addr = addr.trim_start_matches("http://");
+    let words = format!(
+        "--addr is the engine that a command talks to; did you mean --listen {addr}, where serve \
+         listens?"
+    );
+    Err(Error::raw(ErrorKind::ArgumentConflict, words))
 }
 
 /// The commands.

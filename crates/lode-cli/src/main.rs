@@ -12,13 +12,11 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::Cli;
 use crate::cli::Command;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     // A worker is started by the engine and has neither runtime nor output of its own.
     if matches!(cli.command, Command::Worker) {
         return lode_host::worker_main();

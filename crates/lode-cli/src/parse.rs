@@ -1,6 +1,7 @@
 //! Reads the small languages of the command line: `name=value`, `INPUT=SOURCE`, roles.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use lode_sdk::Input;
 use lode_sdk::TrainingSet;
@@ -39,6 +40,39 @@ pub(crate) fn millis(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     number.checked_mul(unit).ok_or_else(wrong)
+}
+
+/// A length of time in weeks, days or hours, as training sets have them.
+pub(crate) fn length(text: &str) -> Result<String, String> {
+    let number = text.strip_suffix(['w', 'd', 'h']).unwrap_or_default();
+    match number.parse::<u32>() {
+        Ok(1..) => Ok(text.to_owned()),
+        _ => Err("expected a whole number above 0 and w, d or h, such as 90d".to_owned()),
+    }
+}
+
+/// The distance between dates: a length, or 1 to 12 months.
+pub(crate) fn step(text: &str) -> Result<String, String> {
+    let months = text.strip_suffix("mo").map(str::parse::<u32>);
+    match (months, length(text)) {
+        (Some(Ok(1..=12)), _) | (_, Ok(_)) => Ok(text.to_owned()),
+        _ => Err(
+            "expected 1mo to 12mo, or a whole number above 0 and w, d or h, such as 2w".to_owned(),
+        ),
+    }
+}
+
+/// A count of something that there is.
+pub(crate) fn at_least_one<N: FromStr + From<u8> + PartialOrd>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number >= N::from(1));
+    number.ok_or_else(|| "expected a whole number above 0".to_owned())
+}
+
+/// A number that is not negative.
+pub(crate) fn at_least_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number: &f64| *number >= 0.0 && number.is_finite());
+    number.ok_or_else(|| "expected a number of at least 0".to_owned())
 }
 
 /// `name=value`, the value read as JSON when it is JSON, else as text.

@@ -86,6 +86,7 @@ impl Phrase {
                 beside(said, &share(number), usual.map(share))
             }
             Meaning::Days { what, over } => in_days(format!("{what} {}{over}", days(number))),
+            Meaning::Spent { with, over } => as_is(format!("spent {}{with}{over}", plain(number))),
             Meaning::Value { what, over } => as_is(format!("{what} {}{over}", plain(number))),
             Meaning::Named => as_is(format!("{}: {}", self.name, plain(number))),
         }
@@ -112,6 +113,7 @@ fn unknown(name: &str, meaning: &Meaning) -> String {
         Meaning::Count { thing, over } => format!("no {}{over}", thing.many(0.0)),
         Meaning::Trend { of, over } => format!("no trend of {of}{over}"),
         Meaning::Share { of, over } => format!("no share of {of}{over}"),
+        Meaning::Spent { with, over } => format!("amount spent{with} not known{over}"),
         Meaning::Days { what, over } | Meaning::Value { what, over } => {
             format!("{what} not known{over}")
         }

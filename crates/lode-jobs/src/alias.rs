@@ -1,7 +1,8 @@
 //! Aliases: second names of models, such as `champion`, which are moved from one to another.
 //!
 //! Kept as documents beside the models: `a` + alias holds the model's id. Invariant: a model that
-//! an alias points at is there; whoever moves an alias or deletes a model holds [`Turn`].
+//! an alias points at is there; whoever moves an alias or deletes a model holds [`Turn`]. No alias
+//! is made that is the id of a model, nor a model whose id is an alias.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -106,6 +107,26 @@ pub(crate) fn check_none(store: &Store, models: &[ModelId]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a model whose id is an alias: one word would mean two models.
+pub(crate) fn check_free(store: &Store, model: &ModelId) -> Result<()> {
+    let Ok(alias) = AliasId::parse(model.as_str()) else {
+        return Ok(());
+    };
+    match target(store, &alias)? {
+        None => Ok(()),
+        Some(other) => Err(Error::new(
+            Class::Exists,
+            "ALIAS_EXISTS",
+            format!(
+                "expected an id whose model is not called as an alias, found {:?}, an alias of \
+                 model {:?}",
+                model.as_str(),
+                other.as_str()
+            ),
+        )),
+    }
 }
 
 /// The change that points an alias at a model, or removes it; none when it is so already.

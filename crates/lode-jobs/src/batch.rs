@@ -33,6 +33,7 @@ use crate::Result;
 use crate::card;
 use crate::check::Checked;
 use crate::check::CheckedBatch;
+use crate::profile::Drift;
 use crate::run::Bench;
 use crate::run::Bounds;
 use crate::run::Keep;
@@ -146,6 +147,17 @@ pub(crate) fn carry_out(
         _ => Vec::new(),
     };
     writing.batch("drift", "bar", tables::drift(&drifts)?)?;
+    for drift in drifts.iter().filter(|drift| drift.unseen_now > 0) {
+        let Drift {
+            name, unseen_now, ..
+        } = drift;
+        let rows = scored.subjects.len();
+        let message = format!(
+            "column {name:?}: {unseen_now} of {rows} rows have a word that the model was not made \
+             from; it says nothing of them"
+        );
+        warn(bench, message);
+    }
 
     bench.check_cancelled()?;
     let mut written_back = 0;
@@ -170,8 +182,9 @@ pub(crate) fn carry_out(
         written_back = n.customers;
     }
     let mut metrics = metrics(&scored, &ranks, contacts.as_ref(), batch.outcome);
-    if let Some(drift) = drifts.first().filter(|drift| drift.name == "score") {
-        metrics.insert("psi_score", drift.psi);
+    let of_score = drifts.first().filter(|drift| drift.name == "score");
+    if let Some(psi) = of_score.and_then(|drift| drift.psi) {
+        metrics.insert("psi_score", psi);
     }
     let metrics = metrics.into_iter().map(|(name, value)| Metric {
         name: name.to_owned(),

@@ -204,6 +204,9 @@ impl Checker<'_> {
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
         let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        if again.is_none() {
+            evaluation::check_dates(spec, &inputs)?;
+        }
         let tuning = spec.tuning.as_ref();
         let tuning = tuning
             .map(|tuning| self.tuning(&algorithm, spec, tuning, &inputs))

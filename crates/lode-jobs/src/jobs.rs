@@ -124,7 +124,8 @@ impl Jobs {
     /// job was there already, with the same spec. With `validate_only` nothing is kept.
     ///
     /// # Errors
-    /// What is wrong with the spec, naming the field; `JOB_EXISTS` when the id is taken by another spec.
+    /// What is wrong with the spec, naming the field; `JOB_EXISTS` when the id is taken by another
+    /// spec, `MODEL_EXISTS` and `ALIAS_EXISTS` when the id of a model would be.
     pub fn create(&self, id: &JobId, spec: JobSpec, validate_only: bool) -> Result<(Job, bool)> {
         if let Some(job) = self.existing(id, &spec)? {
             return Ok((job, true));
@@ -179,7 +180,7 @@ impl Jobs {
         if let Some(job) = self.existing(id, &job.spec)? {
             return Ok((job, true));
         }
-        // Under the turn: of two jobs whose models would have one id, the second is refused.
+        // Under the turn: of two that would have one id, models or alias, the second is refused.
         if makes_models {
             self.check_model_ids(id, &algorithm.spec)?;
         }
@@ -325,8 +326,8 @@ impl Jobs {
     /// has to wait for them.
     ///
     /// # Errors
-    /// `MODEL_NOT_FOUND`; `ALIAS_MOVED` when it does not point at what is expected; what opening
-    /// the model met.
+    /// `MODEL_NOT_FOUND`; `ALIAS_MOVED` when it does not point at what is expected; `MODEL_EXISTS`
+    /// for a new alias that is the id of a model; what opening the model met.
     pub fn set_alias(
         &self,
         alias: &AliasId,
@@ -338,9 +339,14 @@ impl Jobs {
         if let (Some(to), Some(from)) = (&to, alias::target(&self.store, alias)?) {
             self.serving.follow(&from, to)?;
         }
+        // Meanwhile no job is created whose model would have the alias as its id.
+        let creating = self.scheduler.creating();
         let turn = self.aliases.take();
         let to = to.map(|id| self.serving.model(&id)).transpose()?;
         let before = alias::target(&self.store, alias)?;
+        if to.is_some() && before.is_none() {
+            self.check_no_model(alias)?;
+        }
         let id = to.as_ref().map(|model| &model.id);
         if let Some(write) = alias::change(&self.store, alias, id, expected)? {
             self.store.write_docs(vec![write])?;
@@ -351,6 +357,7 @@ impl Jobs {
             tracing::info!(alias = alias.as_str(), from, to, "alias moved");
         }
         drop(turn);
+        drop(creating);
         Ok((to, before))
     }
 
@@ -437,29 +444,58 @@ impl Jobs {
         self.serving.clear();
     }
 
-    /// Refuses a job whose models would take the ids of those of another: job "a" with a model
-    /// "b" beside its main one, and job "a.b".
+    /// Refuses a job whose models would take the ids of those of another, job "a" with a model "b"
+    /// beside its main one and job "a.b", or would be called as an alias is.
     fn check_model_ids(&self, id: &JobId, algorithm: &AlgorithmSpec) -> Result<()> {
         for model in model_ids(id, algorithm)? {
-            let as_main = model.as_str();
-            let as_named = as_main.rsplit_once('.').map_or("", |(job, _)| job);
-            for other in [as_main, as_named] {
-                let Ok(other) = JobId::parse(other) else {
-                    continue;
-                };
-                if other != *id && self.makes(&other, &model)? {
-                    let words = format!(
-                        "expected an id whose models are not those of another job, found {:?}: \
-                         model {:?} is of job {:?}",
-                        id.as_str(),
-                        model.as_str(),
-                        other.as_str()
-                    );
-                    return Err(Error::new(Class::Exists, "MODEL_EXISTS", words).at("job_id"));
-                }
+            if let Some(other) = self.maker(&model)? {
+                let words = format!(
+                    "expected an id whose models are not those of another job, found {:?}: \
+                     model {:?} is of job {:?}",
+                    id.as_str(),
+                    model.as_str(),
+                    other.as_str()
+                );
+                return Err(Error::new(Class::Exists, "MODEL_EXISTS", words).at("job_id"));
             }
+            alias::check_free(&self.store, &model).map_err(|error| error.at("job_id"))?;
         }
         Ok(())
+    }
+
+    /// Refuses an alias that is the id of a model: one word would mean two models.
+    fn check_no_model(&self, alias: &AliasId) -> Result<()> {
+        let Ok(model) = ModelId::parse(alias.as_str()) else {
+            return Ok(());
+        };
+        match self.maker(&model)? {
+            None => Ok(()),
+            Some(job) => Err(Error::new(
+                Class::Exists,
+                "MODEL_EXISTS",
+                format!(
+                    "expected an alias that is no model's id, found {:?}, the model of job {:?}",
+                    alias.as_str(),
+                    job.as_str()
+                ),
+            )
+            .at("alias")),
+        }
+    }
+
+    /// The job that has made a model, or will when it succeeds.
+    fn maker(&self, model: &ModelId) -> Result<Option<JobId>> {
+        let as_main = model.as_str();
+        let as_named = as_main.rsplit_once('.').map_or("", |(job, _)| job);
+        for job in [as_main, as_named] {
+            let Ok(job) = JobId::parse(job) else {
+                continue;
+            };
+            if self.makes(&job, model)? {
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a job has made a model, or will when it succeeds.

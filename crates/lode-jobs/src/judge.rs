@@ -51,7 +51,8 @@ pub(crate) use plan::test_dates;
 pub(crate) use trial::Grounds;
 pub(crate) use trial::measure_of;
 
-pub(crate) use rewrite::is_calibrated;
+pub(crate) use rewrite::Dates;
+pub(crate) use rewrite::is_of_rows;
 pub(crate) use rewrite::rewrite;
 
 use groups::Group;
@@ -167,6 +168,14 @@ fn headline(
     }
     for (name, spread) in measures::spread(groups, plan) {
         metrics.insert(format!("{name}_sd"), spread);
+    }
+    if settings.outcome == Outcome::Binary
+        && let Some(auc) = metrics.get("auc")
+    {
+        metrics.insert("gini".to_owned(), 2.0 * auc - 1.0);
+    }
+    if let Some(psi) = held.psi {
+        metrics.insert("psi".to_owned(), psi);
     }
     metrics.insert("evaluated_rows".to_owned(), held.rows.len() as f64);
     let splits = if plan.out_of_time {

@@ -66,6 +66,7 @@ pub use judge::Curve;
 #[doc(hidden)]
 pub use params::resolve as resolve_params;
 pub use profile::Drift;
+pub use profile::LEAST_ROWS;
 pub use ranking::Ranking;
 pub use serving::Offer;
 pub use serving::Offers;

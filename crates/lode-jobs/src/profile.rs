@@ -1,11 +1,12 @@
 //! What the rows of a model were like: the distribution of each feature and of the scores.
 //!
 //! Made once, when a model is made ([`make`]); what is scored later is counted into the same
-//! bins ([`tally`]), and reasons in words take from it what a feature means and what is usual.
+//! bins ([`tally`]), words that never taught are named ([`mod@unseen`]), and reasons in words take from it what a feature means and what is usual.
 //! Invariant: the rows that a profile was made of have a drift of exactly 0 against it.
 
 mod make;
 mod tally;
+mod unseen;
 
 use arrow_array::Array;
 use arrow_array::ArrayRef;
@@ -21,7 +22,9 @@ pub(crate) use make::Rows;
 pub(crate) use make::descriptions;
 pub(crate) use make::make;
 pub use tally::Drift;
+pub use tally::LEAST_ROWS;
 pub(crate) use tally::Tally;
+pub(crate) use unseen::unseen;
 
 /// The rows that a model was made from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +51,21 @@ pub(crate) struct FeatureProfile {
     pub(crate) typical: Option<String>,
     /// How its values lie.
     pub(crate) values: Distribution,
+    /// Words that taught and have no bin of their own, in their order; none of numbers, and where
+    /// there are too many to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) other_words: Option<Vec<String>>,
+}
+
+impl FeatureProfile {
+    /// Whether a word is certainly none of those that taught.
+    pub(crate) fn is_unseen(&self, word: &str) -> bool {
+        let (Bins::Levels(levels), Some(others)) = (&self.values.bins, &self.other_words) else {
+            return false;
+        };
+        let is_among = |words: &[String]| words.binary_search_by(|w| w.as_str().cmp(word)).is_ok();
+        !is_among(levels) && !is_among(others)
+    }
 }
 
 /// Weights of the rows by bin.

@@ -170,11 +170,16 @@ impl Bench<'_> {
             Some(first) if spec.outcome().is_some() => again(&first.files)?,
             _ => Vec::new(),
         };
+        let dates = match checked.inputs.first() {
+            Some(first) if !rows.is_empty() => judge::Dates::of(first, again(&rows)?)?,
+            _ => None,
+        };
+        let is_rewritten = calibration.is_some() || dates.is_some();
         let mut written = copies(files.iter().map(|(name, file)| (name, file)))?;
         let mut raw = BTreeMap::new();
         for (output, (_, file)) in spec.outputs.iter().zip(&mut written) {
-            if calibration.is_some() && judge::is_calibrated(output) {
-                // The plugin writes its own scores elsewhere; they are calibrated on the way.
+            if is_rewritten && judge::is_of_rows(output) {
+                // The plugin writes its own scores elsewhere; what it cannot know is added on the way.
                 let scratch = self.store.scratch_file()?;
                 *file = scratch.try_clone().map_err(|error| unwritable(&error))?;
                 raw.insert(output.name.clone(), scratch);
@@ -224,8 +229,8 @@ impl Bench<'_> {
             else {
                 return Err(destroyed(&spec.id, &format!("output {name:?}")));
             };
-            if let (Some(calibration), true) = (&calibration, raw.contains_key(&name)) {
-                judge::rewrite(&table, calibration, &file)?;
+            if raw.contains_key(&name) {
+                judge::rewrite(&table, calibration.as_ref(), dates.as_ref(), &file)?;
             }
             outputs.push(keep.adopt(&stem, &name, &output.chart_hint, made.rows, file)?);
         }

@@ -35,6 +35,7 @@ use crate::Result;
 use crate::card;
 use crate::features;
 use crate::profile::Drift;
+use crate::profile::unseen;
 use crate::reasons::Contributions;
 use crate::training;
 
@@ -93,6 +94,10 @@ pub struct Scored {
     pub base: f64,
     /// With `explain`: largest contribution first.
     pub reasons: Vec<Reason>,
+    /// Columns of the model that a row leaves out; they count as null.
+    pub missing_columns: Vec<String>,
+    /// Columns with a word that is none of those that taught, where that is known.
+    pub unseen_columns: Vec<String>,
     /// Set instead of a score.
     pub error: Option<Fault>,
 }
@@ -219,6 +224,14 @@ impl Serving {
         self.drift
             .count(&open.model.id, &open.card, &asked, &scores)?;
         fill(&scored, &scores, &open, &present, &mut results)?;
+        if let Some(profile) = &open.card.profile {
+            for (column, rows) in unseen(profile, &asked)? {
+                for row in rows {
+                    let result = &mut results[present[row]];
+                    result.unseen_columns.push(column.to_owned());
+                }
+            }
+        }
         if results.iter().any(|result| !result.item.is_empty()) {
             rows::best_first(&mut results);
         }

@@ -9,6 +9,7 @@
 
 mod build;
 mod dates;
+mod labels;
 mod popular;
 mod resolve;
 mod spec;

@@ -11,6 +11,7 @@ mod problem;
 
 pub use design::Design;
 pub use design::DesignColumn;
+pub(crate) use design::dot;
 
 use crate::Error;
 use crate::Progress;

@@ -7,6 +7,7 @@
 pub mod parallel;
 pub mod rng;
 
+mod cholesky;
 mod error;
 #[cfg(test)]
 mod golden;

@@ -27,7 +27,8 @@ impl Lode {
     /// the new model from the next call on.
     ///
     /// # Errors
-    /// `MODEL_NOT_FOUND`, or what the call met.
+    /// `MODEL_NOT_FOUND`, `MODEL_EXISTS` for a new alias that is the id of a model, or what the
+    /// call met.
     pub async fn set_alias(&self, alias: &str, model: &str) -> Result<AliasMove> {
         self.alias(alias, model_name(model)?, None).await
     }

@@ -15,6 +15,8 @@ pub struct ModelDrift {
     pub model: String,
     /// Rows that were scored.
     pub rows: u64,
+    /// Rows that an index needs.
+    pub least_rows: u64,
     /// The score first, then features, the farthest first.
     pub drifts: Vec<Drift>,
 }
@@ -24,8 +26,8 @@ pub struct ModelDrift {
 pub struct Drift {
     /// `score`, or a feature.
     pub name: String,
-    /// Population stability index.
-    pub psi: f64,
+    /// Population stability index; none of too few rows.
+    pub psi: Option<f64>,
     /// Share of rows without a value among the training rows.
     pub missing_then: f64,
     /// The same among what was scored.
@@ -34,6 +36,8 @@ pub struct Drift {
     pub mean_then: f64,
     /// Mean of what was scored.
     pub mean_now: f64,
+    /// Rows with a word that is none of the training rows; 0 of numbers.
+    pub unseen_now: u64,
     /// `stable`, `moving`, `shifted` or `few rows`.
     pub verdict: String,
 }
@@ -55,11 +59,13 @@ impl Lode {
             missing_now: drift.missing_now,
             mean_then: drift.mean_then,
             mean_now: drift.mean_now,
+            unseen_now: drift.unseen_now,
             verdict: drift.verdict,
         });
         Ok(ModelDrift {
             model: id_of(&answer.model),
             rows: answer.rows,
+            least_rows: answer.least_rows,
             drifts: drifts.collect(),
         })
     }

@@ -34,6 +34,10 @@ pub struct Model {
     pub metrics: BTreeMap<String, f64>,
     /// Of the rows that it was judged on; empty when it was not.
     pub judged_sha256: String,
+    /// How its scores are made probabilities, `score = calibrated(margin)`: `method`, `input` and
+    /// the numbers of the curve; none when they are the plugin's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<serde_json::Value>,
     /// Format of its bytes, as its plugin counts; none when it was not kept.
     pub model_format: Option<u32>,
     /// Bytes of it.
@@ -59,6 +63,7 @@ impl From<v1::Model> for Model {
             aliases: model.aliases,
             metrics: metrics(model.metrics),
             judged_sha256: model.judged_sha256,
+            calibration: serde_json::from_str(&model.calibration_json).ok(),
             model_format: model.model_format,
             bytes: model.size_bytes,
             sha256: model.sha256,

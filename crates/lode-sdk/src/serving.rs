@@ -40,6 +40,12 @@ pub struct Score {
     pub base: f64,
     /// What moved the margin, the strongest first.
     pub reasons: Vec<Reason>,
+    /// Columns of the model that a row leaves out; they count as null.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_columns: Vec<String>,
+    /// Columns with a word that is none of those that the model was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen_columns: Vec<String>,
     /// Set instead of a score.
     pub error: Option<Fault>,
 }
@@ -268,6 +274,8 @@ impl Score {
             label: result.label,
             margin: result.margin,
             base: result.base,
+            missing_columns: result.missing_columns,
+            unseen_columns: result.unseen_columns,
             reasons: result
                 .reasons
                 .into_iter()

@@ -31,6 +31,10 @@ pub const MISSING: u32 = u32::MAX;
 /// Code of a category that the plan does not have: rare in training, or never seen.
 pub const OTHER: u32 = u32::MAX - 1;
 
+/// The largest number, either way, that is learned from or scored: squares of larger ones cannot
+/// be added.
+const LARGEST: f64 = 1e100;
+
 /// The input of every algorithm.
 pub(crate) const INPUT: &str = "customers";
 

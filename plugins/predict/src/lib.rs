@@ -9,6 +9,8 @@ pub mod learner;
 pub mod learners;
 
 mod algorithm;
+#[cfg(test)]
+mod bad_inputs;
 mod frame;
 mod output;
 mod params;

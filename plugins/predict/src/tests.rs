@@ -273,10 +273,10 @@ fn weights_count_and_bad_ones_are_refused() {
         for (weights, words) in [
             (
                 vec![Some(-1.0); n],
-                "expected a weight of 0 or more, found -1",
+                "expected a weight of 0 to 1e100, found -1",
             ),
-            (vec![None; n], "expected a weight of 0 or more, found none"),
-            (vec![Some(f64::INFINITY); n], "0 or more, found inf"),
+            (vec![None; n], "expected a weight of 0 to 1e100, found none"),
+            (vec![Some(f64::INFINITY); n], "of 0 to 1e100, found inf"),
             (vec![Some(0.0); n], "expected a weight above 0"),
         ] {
             let refused = message(weighted(weights));
@@ -337,7 +337,10 @@ fn one_row_and_labels_that_say_nothing_are_told_apart() {
         let mut amounts = vec![1.0; 20];
         amounts[7] = f64::INFINITY;
         let infinite = with(&batch, "spent", Arc::new(Float64Array::from(amounts)));
-        refused::<A>(&infinite, "expected amounts, found inf in row 7");
+        refused::<A>(
+            &infinite,
+            "expected finite amounts of at most 1e100, found inf in row 7",
+        );
     }
     amount::<Predict<Value, Linear>>();
     amount::<Predict<Value, GbdtAmount>>();

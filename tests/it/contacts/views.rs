@@ -1,17 +1,14 @@
 //! Batches of a model of a feature view: everybody as of a time, reasons by the features' meaning.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::TimestampMicrosecondArray;
 use lode_client::Client;
 use lode_proto::v1;
 use lode_proto::v1::create_feature_view_request::Declaration;
 use lode_proto::v1::input_ref::Source;
 use lode_proto::v1::value::Kind;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::wire;
 use lode_tests::work;
@@ -41,69 +38,27 @@ async fn load(client: &Client) -> Result<()> {
         let shows = leaves(n) != (n % 50 == 0 || n % 37 == 1);
         let last = if shows && n % 2 == 0 { 40 } else { 100 };
         for day in (n % 10..last).step_by(10) {
-            who.push(Some(format!("p{n}")));
+            who.push(format!("p{n}"));
             when.push(START + day * DAY);
             let hot = shows && n % 2 == 1 && day > 60;
-            kind.push(Some(if hot { "hotline" } else { "call" }));
+            kind.push(if hot { "hotline" } else { "call" });
         }
     }
-    let columns = vec![
-        wire::column("who", v1::Type::String, v1::Role::CustomerId),
-        wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("kind", v1::Type::String, v1::Role::Unspecified),
-    ];
-    let batch = RecordBatch::try_from_iter([
-        (
-            "who",
-            Arc::new(who.into_iter().collect::<StringArray>()) as _,
-        ),
-        (
-            "at",
-            Arc::new(TimestampMicrosecondArray::from(when).with_timezone("UTC")) as _,
-        ),
-        (
-            "kind",
-            Arc::new(kind.into_iter().collect::<StringArray>()) as _,
-        ),
-    ])?;
-    wire::load(client, "calls", v1::DatasetKind::Events, columns, &[batch]).await?;
-    let columns = vec![
-        wire::key("who"),
-        wire::column("since", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("plan", v1::Type::String, v1::Role::Unspecified),
-        wire::column("left", v1::Type::String, v1::Role::Unspecified),
-    ];
-    let text = |of: &dyn Fn(i64) -> String| -> Arc<dyn arrow_array::Array> {
-        Arc::new(
-            (0..N_CUSTOMERS)
-                .map(|n| Some(of(n)))
-                .collect::<StringArray>(),
-        )
-    };
-    let since = (0..N_CUSTOMERS).map(|_| START - 400 * DAY);
-    let since = TimestampMicrosecondArray::from_iter_values(since);
-    let batch = RecordBatch::try_from_iter_with_nullable([
-        ("who", text(&|n| format!("p{n}")), true),
-        ("since", Arc::new(since.with_timezone("UTC")) as _, true),
-        (
+    Columns::of_events(("who", who), ("at", when))
+        .text("kind", kind)
+        .load(client, "calls", v1::DatasetKind::Events)
+        .await?;
+    let all = || 0..N_CUSTOMERS;
+    Columns::of_customers("who", all().map(|n| format!("p{n}")))
+        .time("since", all().map(|_| START - 400 * DAY))
+        .role(v1::Role::EventTime)
+        .text(
             "plan",
-            text(&|n| (if n % 3 == 0 { "basic" } else { "gold" }).to_owned()),
-            true,
-        ),
-        (
-            "left",
-            text(&|n| (if leaves(n) { "yes" } else { "no" }).to_owned()),
-            true,
-        ),
-    ])?;
-    wire::load(
-        client,
-        "people",
-        v1::DatasetKind::Customers,
-        columns,
-        &[batch],
-    )
-    .await
+            all().map(|n| if n % 3 == 0 { "basic" } else { "gold" }),
+        )
+        .text("left", all().map(|n| if leaves(n) { "yes" } else { "no" }))
+        .load(client, "people", v1::DatasetKind::Customers)
+        .await
 }
 
 fn time(day: i64) -> prost_types::Timestamp {
@@ -185,34 +140,21 @@ async fn load_orders(client: &Client) -> Result<()> {
     for n in 0..N_CUSTOMERS {
         let stops = if n % 2 == 0 { 60 + n * 7 % 300 } else { 400 };
         for day in (n % 10..360).step_by(10).filter(|day| *day < stops) {
-            who.push(Some(format!("p{n}")));
+            who.push(format!("p{n}"));
             when.push(START + day * DAY);
             let late = stops - day < 60;
-            what.push(Some(match (late, (n + day / 10) % 3) {
+            what.push(match (late, (n + day / 10) % 3) {
                 (false, 0) => "apple",
                 (_, 1) => "bread",
                 _ => "cake",
-            }));
+            });
         }
     }
-    let columns = vec![
-        wire::column("who", v1::Type::String, v1::Role::CustomerId),
-        wire::column("at", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("what", v1::Type::String, v1::Role::Item),
-    ];
-    let times = TimestampMicrosecondArray::from(when).with_timezone("UTC");
-    let batch = RecordBatch::try_from_iter([
-        (
-            "who",
-            Arc::new(who.into_iter().collect::<StringArray>()) as _,
-        ),
-        ("at", Arc::new(times) as _),
-        (
-            "what",
-            Arc::new(what.into_iter().collect::<StringArray>()) as _,
-        ),
-    ])?;
-    wire::load(client, "orders", v1::DatasetKind::Events, columns, &[batch]).await
+    Columns::of_events(("who", who), ("at", when))
+        .text("what", what)
+        .role(v1::Role::Item)
+        .load(client, "orders", v1::DatasetKind::Events)
+        .await
 }
 
 const ORDERS: &str = r#"{

@@ -4,12 +4,12 @@ use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::RecordBatch;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::wire;
 use lode_tests::work;
 
 use super::Operator;
 use super::load_actions;
-use super::texts;
 
 struct Refused {
     what: &'static str,
@@ -49,9 +49,8 @@ async fn wrong_batches_are_refused_with_field_and_words() -> Result<()> {
         ],
     )
     .await?;
-    let columns = vec![wire::key("id")];
-    let few = texts(&[("id", &["t000001"])])?;
-    wire::load(client, "few", v1::DatasetKind::Customers, columns, &[few]).await?;
+    let few = Columns::of_customers("id", ["t000001"]);
+    few.load(client, "few", v1::DatasetKind::Customers).await?;
     let k = work::spec("segment.kmeans", "customers", "telecom");
     let segments = work::run(client, "segments", k).await?;
 

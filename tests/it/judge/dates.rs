@@ -5,20 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use anyhow::Result;
 use arrow_array::BooleanArray;
-use arrow_array::Float64Array;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
-use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
 use lode_client::Client;
 use lode_proto::v1;
 use lode_proto::v1::input_ref::Source;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::settings;
 use lode_tests::wire;
@@ -53,28 +49,17 @@ async fn load_shop(client: &Client) -> Result<()> {
             30.0 * draws.next()
         };
         while day < stops.min(400.0) {
-            who.push(Some(format!("c{customer}")));
+            who.push(format!("c{customer}"));
             when.push(START + (day * DAY as f64) as i64);
             paid.push(5.0 + 20.0 * draws.next());
             day += -pace * (1.0 - draws.next()).ln();
         }
     }
-    let times = TimestampMicrosecondArray::from(when).with_timezone("UTC");
-    let batch = RecordBatch::try_from_iter_with_nullable([
-        (
-            "customer",
-            Arc::new(who.into_iter().collect::<StringArray>()) as _,
-            true,
-        ),
-        ("time", Arc::new(times) as _, true),
-        ("amount", Arc::new(Float64Array::from(paid)) as _, true),
-    ])?;
-    let columns = vec![
-        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-        wire::column("time", v1::Type::Timestamp, v1::Role::EventTime),
-        wire::column("amount", v1::Type::Float64, v1::Role::Amount),
-    ];
-    wire::load(client, "sales", v1::DatasetKind::Events, columns, &[batch]).await?;
+    Columns::of_events(("customer", who), ("time", when))
+        .number("amount", paid)
+        .role(v1::Role::Amount)
+        .load(client, "sales", v1::DatasetKind::Events)
+        .await?;
     let request = v1::CreateFeatureViewRequest {
         parent: wire::TENANT.to_owned(),
         feature_view_id: "habits".to_owned(),

@@ -1,13 +1,10 @@
 //! A search over rows with dates sees none of those that judge.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use arrow_array::RecordBatch;
-use arrow_array::StringArray;
 use arrow_array::cast::AsArray as _;
 use lode_client::Client;
 use lode_proto::v1;
+use lode_tests::Columns;
 use lode_tests::Engine;
 use lode_tests::wire;
 use lode_tests::work;
@@ -28,25 +25,15 @@ async fn load_sales(client: &Client) -> Result<()> {
         let mut day = n % 20;
         let mut step = n;
         while day < ends {
-            customers.push(Some(format!("c{n}")));
+            customers.push(format!("c{n}"));
             times.push(START + day * DAY);
             step = (step * 31 + 17) % 101;
             day += 1 + step % (2 * pace);
         }
     }
-    let columns = vec![
-        wire::column("customer", v1::Type::String, v1::Role::CustomerId),
-        wire::column("time", v1::Type::Timestamp, v1::Role::EventTime),
-    ];
-    let times = arrow_array::TimestampMicrosecondArray::from(times).with_timezone("UTC");
-    let batch = RecordBatch::try_from_iter([
-        (
-            "customer",
-            Arc::new(customers.into_iter().collect::<StringArray>()) as _,
-        ),
-        ("time", Arc::new(times) as _),
-    ])?;
-    wire::load(client, "sales", v1::DatasetKind::Events, columns, &[batch]).await
+    Columns::of_events(("customer", customers), ("time", times))
+        .load(client, "sales", v1::DatasetKind::Events)
+        .await
 }
 
 #[tokio::test]

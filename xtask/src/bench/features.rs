@@ -76,7 +76,7 @@ impl Bench {
     fn prepare(args: &Args) -> Result<Self> {
         let programs = Programs::build("features", true)?;
         let peers = Peers::prepare()?;
-        let mut make = Command::new(&peers.python);
+        let mut make = peers.command();
         make.arg(peers.folder.join("store.py")).arg("generate");
         make.args(["--rows", &args.rows.to_string()]);
         make.args(["--customers", &args.customers.to_string()]);
@@ -191,7 +191,7 @@ impl Bench {
 
     /// The script of the peer and the check, with the lines and the times.
     fn script(&self, what: &str) -> Command {
-        let mut command = Command::new(&self.peers.python);
+        let mut command = self.peers.command();
         command.arg(self.peers.folder.join("features.py")).arg(what);
         command.arg("--events").arg(self.path("events.parquet"));
         command.args(["--times", &times()]);

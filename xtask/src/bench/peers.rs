@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Context as _;
 use anyhow::Result;
@@ -25,6 +26,16 @@ impl Peers {
     /// Makes an environment with packages of its own, those of `NAME.txt`.
     pub(super) fn prepare_for(name: &str) -> Result<Self> {
         Self::in_cache(&cache_folder()?.join(name), &format!("{name}.txt"))
+    }
+
+    /// A call of the environment's Python; arguments are to follow.
+    ///
+    /// Threads of OpenMP that have nothing to do sleep: by default they spin, which on a machine
+    /// with other work multiplies the CPU seconds of LightGBM and XGBoost.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.env("OMP_WAIT_POLICY", "passive");
+        command
     }
 
     fn in_cache(cache: &Path, requirements: &str) -> Result<Self> {

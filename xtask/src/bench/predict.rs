@@ -275,7 +275,7 @@ impl Bench {
     }
 
     fn script(&self, what: &str, work: Option<&Path>) -> Command {
-        let mut command = Command::new(&self.peers.python);
+        let mut command = self.peers.command();
         command.arg(self.peers.folder.join("predict.py")).arg(what);
         command.arg("--data").arg(&self.data);
         if let Some(work) = work {

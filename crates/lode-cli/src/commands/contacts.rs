@@ -22,6 +22,7 @@ use crate::output::of;
 use crate::output::print;
 use crate::output::print_rows;
 use crate::output::write_file;
+use crate::parse;
 
 /// Arguments of `lode contacts`.
 #[derive(Debug, clap::Args)]
@@ -29,19 +30,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
     /// Most customers
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    #[arg(long, value_parser = parse::at_least_one::<u64>, value_name = "N")]
     budget: Option<u64>,
     /// Most of all customers, 0 to 1
     #[arg(long, value_parser = share, value_name = "X", conflicts_with = "budget")]
     share: Option<f64>,
     /// What all contacts together may cost
-    #[arg(long, value_parser = amount, value_name = "COST", requires = "cost_per_contact")]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "COST", requires = "cost_per_contact")]
     max_cost: Option<f64>,
     /// What a contact costs
-    #[arg(long, value_parser = amount, value_name = "COST")]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "COST")]
     cost_per_contact: Option<f64>,
     /// What a yes is worth, such as a customer who is kept
-    #[arg(long, value_parser = amount, value_name = "VALUE")]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "VALUE")]
     value: Option<f64>,
     /// Part of those who are contacted whom the contact wins, 0 to 1 [default: 1]
     #[arg(long, value_parser = share, value_name = "X")]
@@ -278,14 +279,6 @@ fn share(text: &str) -> std::result::Result<f64, String> {
     share
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| format!("expected a number of 0 to 1, found {text:?}"))
-}
-
-/// An amount of at least 0.
-fn amount(text: &str) -> std::result::Result<f64, String> {
-    let amount = text.parse::<f64>().ok();
-    amount
-        .filter(|amount| *amount >= 0.0 && amount.is_finite())
-        .ok_or_else(|| format!("expected a number of at least 0, found {text:?}"))
 }
 
 fn file(text: &str) -> std::result::Result<PathBuf, String> {

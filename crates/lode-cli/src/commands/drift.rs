@@ -7,6 +7,7 @@ use lode_sdk::ModelDrift;
 use crate::commands::Context;
 use crate::failure::Result;
 use crate::failure::say;
+use crate::output::Cell;
 use crate::output::Format;
 use crate::output::List;
 use crate::output::of;
@@ -23,11 +24,19 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     let drift = cx.lode.drift(&model).await?;
     list(&drift).print(cx.format, &drift, "the model has no features")?;
     if cx.format == Format::Table {
-        say(&format!(
-            "model {} scored {} since the engine started; below 0.1 is stable, above 0.25 shifted",
-            drift.model,
-            of(drift.rows, "row"),
-        ));
+        let scored = of(drift.rows, "row");
+        let model = &drift.model;
+        say(&match drift.rows < drift.least_rows {
+            true => format!(
+                "model {model} scored {scored} since the engine started; it takes {} to tell drift \
+                 from chance",
+                drift.least_rows
+            ),
+            false => format!(
+                "model {model} scored {scored} since the engine started; psi below 0.1 is stable, \
+                 above 0.25 shifted"
+            ),
+        });
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -41,16 +50,18 @@ fn list(drift: &ModelDrift) -> List {
         "missing now",
         "mean then",
         "mean now",
+        "unseen now",
     ]);
     for one in &drift.drifts {
         list.push(vec![
             one.name.as_str().into(),
-            one.psi.into(),
+            one.psi.map_or(Cell::Empty, Cell::Float),
             one.verdict.as_str().into(),
             one.missing_then.into(),
             one.missing_now.into(),
             one.mean_then.into(),
             one.mean_now.into(),
+            one.unseen_now.into(),
         ]);
     }
     list

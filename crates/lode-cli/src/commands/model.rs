@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use crate::commands::Context;
 use crate::failure::Result;
 use crate::output::List;
@@ -41,9 +43,42 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
             push(&format!("input {}", input.input), value.into());
         }
     }
+    if let Some(curve) = &model.calibration {
+        push("calibration", calibration(curve).into());
+    }
     for (name, value) in &model.metrics {
         push(name, (*value).into());
     }
     list.print(cx.format, &model, "")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a margin becomes a score, with all digits: it can be worked out by hand.
+fn calibration(curve: &Value) -> String {
+    let number = |of: &Value| {
+        of.as_f64()
+            .map_or_else(|| "?".to_owned(), |x| x.to_string())
+    };
+    let x = match curve["input"].as_str() {
+        Some("score") => "ln(s / (1 - s)) of the plugin's score s",
+        _ => "the margin",
+    };
+    let rows = &curve["rows"];
+    match curve["method"].as_str() {
+        Some("platt") => format!(
+            "platt, of {rows} rows: score = 1 / (1 + exp(-({} x + {}))), x being {x}",
+            number(&curve["slope"]),
+            number(&curve["intercept"]),
+        ),
+        _ => {
+            let knots = curve["knots"].as_array().map_or(&[][..], Vec::as_slice);
+            let point = |knot: &Value| format!("({}, {})", number(&knot[0]), number(&knot[1]));
+            let points: Vec<String> = knots.iter().map(point).collect();
+            format!(
+                "isotonic, of {rows} rows: straight lines between {}, flat beyond them; first {x}, \
+                 then the score",
+                points.join(" ")
+            )
+        }
+    }
 }

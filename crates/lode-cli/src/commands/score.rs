@@ -9,6 +9,7 @@ use lode_types::Value;
 use crate::commands::Context;
 use crate::failure::Failed;
 use crate::failure::Result;
+use crate::failure::say;
 use crate::output::Cell;
 use crate::output::Format;
 use crate::output::List;
@@ -50,10 +51,40 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         }
     };
     list(&scores, args.explain, cx.format).print(cx.format, &scores, "no scores")?;
+    if cx.format != Format::Json {
+        for note in notes(&scores) {
+            say(&note);
+        }
+    }
     match scores.iter().any(|score| score.error.is_some()) {
         true => Ok(ExitCode::from(1)),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// What the scores do without, a line for each thing said of the same rows.
+fn notes(scores: &[Score]) -> Vec<String> {
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (at, score) in scores.iter().enumerate() {
+        let who = match score.customer.as_str() {
+            "" => format!("row {}", at + 1),
+            id => format!("customer {id}"),
+        };
+        let mut add = |columns: &[String], words: &str| {
+            if !columns.is_empty() {
+                let note = format!("{words}: {}", columns.join(", "));
+                notes.entry(note).or_default().push(who.clone());
+            }
+        };
+        add(&score.missing_columns, "left out, counted as missing");
+        add(&score.unseen_columns, "a value that the model never saw");
+    }
+    let told = notes.into_iter().map(|(note, who)| match &who[..] {
+        [one] => format!("{one}: {note}"),
+        [first, rest @ ..] => format!("{first} and {} more: {note}", rest.len()),
+        [] => note,
+    });
+    told.collect()
 }
 
 fn list(scores: &[Score], explain: bool, format: Format) -> List {

@@ -2,14 +2,19 @@
 //!
 //! Makes the dataset's standard feature view where none is named, asks for a training set with
 //! rolling dates, runs the task's algorithm, says what was learned from and how well, and points
-//! an alias at the model. `lode run` does the same from a file, piece by piece.
+//! an alias at the model when it answers the question that the alias stands for. `lode run` does
+//! the same from a file, piece by piece. Invariant: a command that is refused says its reason
+//! alone, and leaves nothing behind.
 
 mod asked;
+mod named;
+mod question;
 mod told;
 
 use std::process::ExitCode;
 
 use lode_sdk::Input;
+use lode_sdk::JobHandle;
 use lode_sdk::JobLimits;
 use lode_sdk::JobSpec;
 use lode_types::Timestamp;
@@ -43,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VIEW")]
     features: Option<String>,
     /// How far ahead is told, e.g. 90d, 4w or 12h
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, value_parser = parse::length, allow_hyphen_values = true, value_name = "LENGTH")]
     horizon: String,
     /// What is learned: no-event, event, sum, sum=COLUMN or column=COLUMN [default: by the task]
     #[arg(long, value_parser = asked::label, value_name = "LABEL")]
@@ -56,10 +61,10 @@ pub(crate) struct Args {
     at: Vec<Timestamp>,
     /// Between dates: 1mo to 12mo, or weeks, days, hours such as 2w [default: 1mo, or the horizon
     /// when it is under 14 days]
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, value_parser = parse::step, allow_hyphen_values = true, value_name = "LENGTH")]
     every: Option<String>,
     /// How many dates [default: what the data give, at most 12]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = parse::at_least_one::<u32>, value_name = "N")]
     dates: Option<u32>,
     /// Who takes part at a date, by a feature, e.g. "recency<=180"; all must hold [default for
     /// churn: an event within the horizon before the date]
@@ -76,17 +81,17 @@ pub(crate) struct Args {
     #[arg(long, value_parser = asked::candidates, value_name = "COLUMN[=VALUE,..]")]
     candidates: Option<lode_sdk::Candidates>,
     /// How many of the most frequent candidates
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = parse::at_least_one::<u32>, value_name = "N")]
     top: Option<u32>,
     /// Leave out candidates that the customer has had
     #[arg(long)]
     exclude_owned: bool,
     /// Rows without the event to keep for each with it; weights make up for the others [default:
     /// all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "N")]
     negatives: Option<f64>,
     /// Who is new at a date: first event so long before it [default: the horizon]
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, value_parser = parse::length, allow_hyphen_values = true, value_name = "LENGTH")]
     new_within: Option<String>,
     /// Learn as if it were this time; nothing later is seen
     #[arg(long, value_parser = parse::time, value_name = "TIME")]
@@ -98,9 +103,13 @@ pub(crate) struct Args {
     evaluation: evaluation::EvaluationArgs,
     #[command(flatten)]
     tuning: TuningArgs,
-    /// The alias that is pointed at the model [default: the task]
+    /// The alias that is pointed at the model, where it does not point at one that answers another
+    /// question (another label, horizon, population or items) [default: the task]
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,
+    /// Point the alias at the model also where it points at one that answers another question
+    #[arg(long, conflicts_with = "no_alias")]
+    move_alias: bool,
     /// Point no alias at the model
     #[arg(long, conflicts_with = "alias")]
     no_alias: bool,
@@ -122,7 +131,41 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         .map(|known| known.algorithm.as_str())
         .collect();
     let task = asked::Task::find(&args.what, &ids)?;
-    let set = asked::training_set(cx, &args, &task).await?;
+    let named = named::Named::find(cx, &args, &task).await?;
+    let features = asked::Features::find(cx, &args).await?;
+    let started = start(cx, &args, &task, &features).await;
+    let handle = match started {
+        Ok(handle) => handle,
+        Err(refused) => {
+            features.undo(cx).await;
+            return Err(refused);
+        }
+    };
+    for line in told::resolved(&handle.job) {
+        say(&line);
+    }
+    let Some(done) = wait(cx.format, handle).await? else {
+        // What a shell gives for a command that an interrupt ended.
+        return Ok(ExitCode::from(130));
+    };
+    if cx.format == Format::Table {
+        told::dates(cx, &done).await?;
+    }
+    job::print_job(cx.format, &done)?;
+    if let Some(named) = named {
+        named.settle(cx, &done).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the job, and says what was decided where the arguments left it open.
+async fn start(
+    cx: &Context,
+    args: &Args,
+    task: &asked::Task,
+    features: &asked::Features,
+) -> Result<JobHandle> {
+    let (set, notes) = asked::training_set(cx, args, task, features).await?;
     let mut spec = JobSpec::new(&task.algorithm).input("customers", Input::training_set(set));
     for (name, value) in &args.params {
         if spec.params.insert(name.clone(), value.clone()).is_some() {
@@ -141,25 +184,8 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
         Some(id) => cx.lode.submit_as(id, spec).await?,
         None => cx.lode.submit(spec).await?,
     };
-    for line in told::resolved(&handle.job) {
-        say(&line);
+    for note in notes {
+        say(&note);
     }
-    let Some(done) = wait(cx.format, handle).await? else {
-        // What a shell gives for a command that an interrupt ended.
-        return Ok(ExitCode::from(130));
-    };
-    if cx.format == Format::Table {
-        told::dates(cx, &done).await?;
-    }
-    job::print_job(cx.format, &done)?;
-    if let (Some(model), false) = (done.models.first(), args.no_alias) {
-        let alias = args.alias.clone().unwrap_or(task.word);
-        let moved = cx.lode.set_alias(&alias, model).await?;
-        let before = match moved.previous_model {
-            Some(before) if before != *model => format!(", before at {before}"),
-            _ => String::new(),
-        };
-        say(&format!("alias {alias} points at model {model}{before}"));
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(handle)
 }

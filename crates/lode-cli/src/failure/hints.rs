@@ -29,6 +29,11 @@ pub(super) fn next(fault: &Fault, job: Option<&str>) -> Option<String> {
             "leave --tune, --trials and --with out; -p NAME=VALUE sets a parameter"
         }
         "ALIAS_MOVED" => "`lode alias` shows where it points now",
+        "INVALID_TRAINING_SET" => {
+            "`lode train --help` says what its flags take; `lode dataset NAME` shows the columns"
+        }
+        "ALIAS_EXISTS" => "give the job another id with --id, or none; `lode alias` lists aliases",
+        "MODEL_EXISTS" => "take another name; `lode models` lists the models",
         "CUSTOMER_NOT_FOUND" => {
             "check the id: `lode query` over the customers dataset shows the ids"
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lode_jobs::Drift;
 use lode_jobs::Expected;
+use lode_jobs::LEAST_ROWS;
 use lode_jobs::Model;
 use lode_jobs::Ranking;
 use lode_proto::convert;
@@ -175,6 +176,7 @@ impl ModelService for Service {
                 model: names::model(&model),
                 rows,
                 drifts: drifts.into_iter().map(drift_to_wire).collect(),
+                least_rows: LEAST_ROWS,
             }))
         })
         .await
@@ -190,6 +192,7 @@ fn drift_to_wire(drift: Drift) -> v1::Drift {
         mean_then: drift.mean_then.unwrap_or(0.0),
         mean_now: drift.mean_now.unwrap_or(0.0),
         verdict: drift.verdict.to_owned(),
+        unseen_now: drift.unseen_now,
     }
 }
 

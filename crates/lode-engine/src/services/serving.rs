@@ -152,5 +152,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
         base: scored.base,
         reasons: reasons.collect(),
         error: scored.error.as_ref().map(convert::fault_to_wire),
+        missing_columns: scored.missing_columns,
+        unseen_columns: scored.unseen_columns,
     }
 }

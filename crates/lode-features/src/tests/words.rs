@@ -123,6 +123,44 @@ fn each_kind_of_feature_has_words_of_its_own() {
 }
 
 #[test]
+fn quantity_by_unit_price_is_what_was_spent() {
+    let said = |sentence: &str, value: &str| {
+        let description = format!("{sentence} over the 30 days up to the as-of time, of sales");
+        words("spend", &description, Some(value), Some("12"))
+    };
+    for (sentence, value, expected) in [
+        (
+            "Sum of Quantity x UnitPrice",
+            "0",
+            "spent 0 in the last 30 days (typical: 12)",
+        ),
+        (
+            "Mean of Quantity x UnitPrice",
+            "3.5",
+            "mean amount 3.5 in the last 30 days (typical: 12)",
+        ),
+        (
+            "Least-squares slope per day of Quantity x UnitPrice",
+            "-2",
+            "amount falls by 2 a day in the last 30 days (typical: 12)",
+        ),
+        // A column has a name of its own.
+        (
+            "Sum of Revenue",
+            "7",
+            "total revenue 7 in the last 30 days (typical: 12)",
+        ),
+    ] {
+        assert_eq!(said(sentence, value), expected);
+    }
+    let all = "Sum of q x p over all time up to the as-of time, of sales, only events with q > 0";
+    assert_eq!(
+        words("s", all, Some("4"), None),
+        "spent 4 with q above 0 in all"
+    );
+}
+
+#[test]
 fn no_value_is_said_too() {
     assert_eq!(said("recency", None, Some("3")), "never a sale");
     assert_eq!(

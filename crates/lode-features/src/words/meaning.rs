@@ -17,6 +17,8 @@ pub(super) enum Meaning {
     Share { of: String, over: String },
     /// A number of days.
     Days { what: String, over: String },
+    /// A sum of what was paid.
+    Spent { with: String, over: String },
     /// Anything else that has words of its own.
     Value { what: String, over: String },
     /// Told by its name.
@@ -106,6 +108,19 @@ pub(super) fn name_words(name: &str) -> String {
         before = letter;
     }
     words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether what is added is no column but quantity by unit price.
+fn is_product(column: &str) -> bool {
+    column.contains(" x ")
+}
+
+/// What an amount is called: by its column, or where it is quantity by unit price by what that is.
+fn amount_words(column: &str) -> String {
+    match is_product(column) {
+        true => "amount".to_owned(),
+        false => name_words(column),
+    }
 }
 
 /// A sentence of `describe` about events, cut into its parts.
@@ -226,7 +241,7 @@ impl<'a> Sentence<'a> {
         }
         if let Some(rest) = what.strip_prefix("Share of the events with ") {
             let (condition, of) = match rest.rsplit_once(" in the sum of ") {
-                Some((condition, column)) => (condition, name_words(column)),
+                Some((condition, column)) => (condition, amount_words(column)),
                 None => {
                     let condition = rest.strip_suffix(" in all events").unwrap_or(rest);
                     (condition, thing("").many(2.0))
@@ -236,12 +251,16 @@ impl<'a> Sentence<'a> {
             return Meaning::Share { of, over };
         }
         if let Some(column) = what.strip_prefix("Least-squares slope per day of ") {
-            let of = format!("{}{}", name_words(column), with("", self.only));
+            let of = format!("{}{}", amount_words(column), with("", self.only));
             return Meaning::Trend { of, over };
         }
         if let Some(column) = what.strip_suffix(" of the last event that has one") {
-            let what = format!("last {}{}", name_words(column), with("", self.only));
+            let what = format!("last {}{}", amount_words(column), with("", self.only));
             return value(what, String::new());
+        }
+        if what.strip_prefix("Sum of ").is_some_and(is_product) {
+            let with = with("", self.only);
+            return Meaning::Spent { with, over };
         }
         for (start, word) in [
             ("Sum of ", "total"),
@@ -255,7 +274,7 @@ impl<'a> Sentence<'a> {
                     "the days between consecutive events" => {
                         format!("days between {}", thing("").many(2.0))
                     }
-                    column => format!("{}{}", name_words(column), with("", self.only)),
+                    column => format!("{}{}", amount_words(column), with("", self.only)),
                 };
                 return value(format!("{word} {what}"), over);
             }

@@ -226,14 +226,17 @@ pub(super) fn drift(drifts: &[Drift]) -> Result<RecordBatch> {
         Arc::new(drifts.iter().map(of).collect::<Float64Array>())
     };
     let names = drifts.iter().map(|drift| drift.name.as_str());
+    let unseen = drifts.iter().map(|drift| drift.unseen_now as i64);
+    let unseen: ArrayRef = Arc::new(Int64Array::from_iter_values(unseen));
     let verdicts = drifts.iter().map(|drift| drift.verdict);
     table(vec![
         ("name", Arc::new(StringArray::from_iter_values(names))),
-        ("psi", numbers(&|drift| Some(drift.psi))),
+        ("psi", numbers(&|drift| drift.psi)),
         ("missing_then", numbers(&|drift| Some(drift.missing_then))),
         ("missing_now", numbers(&|drift| Some(drift.missing_now))),
         ("mean_then", numbers(&|drift| drift.mean_then)),
         ("mean_now", numbers(&|drift| drift.mean_now)),
+        ("unseen_now", unseen),
         ("verdict", Arc::new(StringArray::from_iter_values(verdicts))),
     ])
 }

@@ -14,6 +14,7 @@ use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
 use arrow_schema::Schema;
 use lode_host::ScorerCall;
+use lode_numeric::metrics;
 use lode_types::Class;
 use lode_types::Outcome;
 use lode_types::Role;
@@ -21,6 +22,7 @@ use lode_types::role_of;
 
 use super::calibration::CalibrationInput;
 use super::calibration::logit;
+use super::measures::BINS;
 use super::plan::Plan;
 use super::plan::Split;
 use super::rows::Sample;
@@ -30,6 +32,7 @@ use crate::Job;
 use crate::Result;
 use crate::check::Checked;
 use crate::input;
+use crate::profile::LEAST_ROWS;
 use crate::run::Bench;
 use crate::run::Bounds;
 use crate::run::EVALUATION_SHARE;
@@ -37,6 +40,8 @@ use crate::run::Fit;
 
 /// Rows of one scoring call.
 const CALL_ROWS: usize = 1 << 16;
+/// Rows of a fit that are scored too, to see whether held-out rows score like them.
+const LEARNED_ROWS: usize = 10_000;
 
 /// Predictions of all rows that were held out, in the order of the table.
 pub(super) struct Held {
@@ -52,6 +57,9 @@ pub(super) struct Held {
     pub(super) margin_is: CalibrationInput,
     /// The score, made a probability by other rows than this one.
     pub(super) score: Vec<f64>,
+    /// How far the scores of held-out rows lie from those of the rows of their fit: the population
+    /// stability index over ten bins, the mean over the splits; none of too few rows.
+    pub(super) psi: Option<f64>,
 }
 
 /// Fits and scores all splits.
@@ -65,6 +73,7 @@ pub(super) fn hold_out(
 ) -> Result<Held> {
     let n_splits = plan.splits.len();
     let mut predicted = Vec::new();
+    let mut indices = Vec::new();
     for (at, split) in plan.splits.iter().enumerate() {
         bench.check_cancelled()?;
         let share = EVALUATION_SHARE / n_splits as f64;
@@ -74,7 +83,11 @@ pub(super) fn hold_out(
             progress: start..start + share,
         };
         bench.progress(&stage.name, start);
-        let answers = learn_and_score(bench, job, checked, bounds, sample, split, stage)?;
+        let learned = some_of(&split.train);
+        let rows = (split, &learned[..]);
+        let mut answers = learn_and_score(bench, job, checked, bounds, sample, rows, stage)?;
+        let of_learned = answers.split_off(split.test.len());
+        indices.extend(stability(&of_learned, &answers));
         for (&row, (score, margin)) in split.test.iter().zip(answers) {
             predicted.push((row, at as u32, score, margin));
         }
@@ -101,7 +114,31 @@ pub(super) fn hold_out(
         raw,
         margin,
         margin_is,
+        psi: (!indices.is_empty()).then(|| indices.iter().sum::<f64>() / indices.len() as f64),
     })
+}
+
+/// At most [`LEARNED_ROWS`] of the rows of a fit, evenly spread.
+fn some_of(rows: &[usize]) -> Vec<usize> {
+    let step = rows.len().div_ceil(LEARNED_ROWS).max(1);
+    rows.iter().copied().step_by(step).collect()
+}
+
+/// The population stability index of the scores of held-out rows against those of rows that taught.
+fn stability(learned: &[Answer], held: &[Answer]) -> Option<f64> {
+    if learned.len().min(held.len()) < LEAST_ROWS as usize {
+        return None;
+    }
+    let of = |answers: &[Answer]| {
+        answers
+            .iter()
+            .map(|(score, _)| *score)
+            .collect::<Vec<f64>>()
+    };
+    let (learned, held) = (of(learned), of(held));
+    let edges = metrics::number_edges(&learned, None, BINS).ok()?;
+    let shares = |scores: &[f64]| metrics::number_shares(scores, None, &edges).ok();
+    metrics::psi(&shares(&learned)?, &shares(&held)?).ok()
 }
 
 /// What a watcher of the job sees of a fit.
@@ -113,14 +150,14 @@ pub(super) struct Stage {
 /// A score, and the margin if the plugin gives one.
 pub(super) type Answer = (f64, Option<f64>);
 
-/// Fits on the rows of a split and scores those that it holds out.
+/// Fits on the rows of a split and scores those that it holds out, then the others that are named.
 pub(super) fn learn_and_score(
     bench: &Bench<'_>,
     job: &Job,
     checked: &Checked,
     bounds: Bounds,
     sample: &Sample,
-    split: &Split,
+    (split, others): (&Split, &[usize]),
     stage: Stage,
 ) -> Result<Vec<Answer>> {
     let bound = &checked.inputs[0];
@@ -153,8 +190,8 @@ pub(super) fn learn_and_score(
     };
     let mut scorer = bench.host.open_scorer_with(&checked.algorithm, call)?;
     let outcome = checked.algorithm.spec.outcome();
-    let mut answers = Vec::with_capacity(split.test.len());
-    for rows in split.test.chunks(CALL_ROWS) {
+    let mut answers = Vec::with_capacity(split.test.len() + others.len());
+    for rows in split.test.chunks(CALL_ROWS).chain(others.chunks(CALL_ROWS)) {
         bench.check_cancelled()?;
         let asked = unlabeled(&take(&sample.batch, rows)?, outcome)?;
         let scored = scorer.score(vec![(bound.name.clone(), asked.into())], bounds.deadline)?;

@@ -82,7 +82,10 @@ impl Sample {
         let field = format!("spec.inputs.{}", bound.name);
         let labels = with_role(&batch, Role::Label)
             .ok_or_else(|| Error::bug("a supervised algorithm's input has no label"))?;
-        let events = || binary_labels(&labels, params_json, &field);
+        let mut columns = bound.columns.iter();
+        let name = columns.find(|column| column.role == Some(Role::Label));
+        let name = name.map_or("", |column| &column.name);
+        let events = || binary_labels(&labels, params_json, name, &field);
         let (truth, known) = match outcome {
             Outcome::Binary => {
                 let labels = events()?;
@@ -90,7 +93,7 @@ impl Sample {
                 (Truth::Binary(labels.into_iter().flatten().collect()), known)
             }
             Outcome::Amount => {
-                let amounts = numbers(&labels, "label", &field)?;
+                let amounts = numbers(&labels, &format!("label in column {name:?}"), &field)?;
                 let known = known(&amounts);
                 let amounts = amounts.into_iter().flatten().collect();
                 (Truth::Amount(amounts), known)
@@ -274,15 +277,22 @@ fn words(batch: &RecordBatch, role: Role) -> Result<Option<StringArray>> {
     Ok(Some(column.as_string::<i32>().clone()))
 }
 
-fn binary_labels(column: &ArrayRef, params_json: &str, field: &str) -> Result<Vec<Option<bool>>> {
+fn binary_labels(
+    column: &ArrayRef,
+    params_json: &str,
+    name: &str,
+    field: &str,
+) -> Result<Vec<Option<bool>>> {
     let words = arrow_cast::cast(column, &DataType::Utf8)?;
     let words = words.as_string::<i32>();
     // A NaN is no answer to a yes-or-no question.
     let words = words
         .iter()
         .map(|word| word.filter(|word| !word.eq_ignore_ascii_case("nan")));
-    label::binary(words, positive_param(params_json).as_deref())
-        .map_err(|error| Error::invalid("LABEL_INVALID", field, error.to_string()))
+    label::binary(words, positive_param(params_json).as_deref()).map_err(|error| {
+        let words = format!("label column {name:?}: {error}");
+        Error::invalid("LABEL_INVALID", field, words)
+    })
 }
 
 /// The numbers of a column; none where it is null or NaN.

@@ -23,6 +23,12 @@ use super::rows::Truth;
 /// Rows that are looked at.
 const MOST_ROWS: usize = 100_000;
 
+/// Fewer rows of the rarer outcome make the AUC of one column a guess.
+const FEW_OF_ONE: usize = 100;
+/// The part of what a model is better than chance that one column makes alone before it is
+/// asked after.
+const MOST_OF_MODEL: f64 = 0.75;
+
 /// Warnings on columns that alone tell the label apart almost perfectly.
 pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
     let mut rows: Vec<usize> = (0..sample.n_rows()).collect();
@@ -42,7 +48,19 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
             (_, Some(classes)) => separation(column, classes, &rows),
             (_, None) => None,
         };
-        if let Some(how_well) = found.filter(|how_well| *how_well > TOO_GOOD) {
+        let Some(how_well) = found else {
+            let filled = presence(column, sample.classes(), &rows);
+            if let Some(auc) = filled.filter(|auc| *auc > TOO_GOOD) {
+                warnings.push(format!(
+                    "whether column {:?} has a value gives the label away (AUC {auc:.4}): it is \
+                     not used itself, but does the table hold more that was known only after the \
+                     label?",
+                    field.name()
+                ));
+            }
+            continue;
+        };
+        if how_well > TOO_GOOD {
             let measure = match sample.truth {
                 Truth::Amount(_) => "rank correlation",
                 _ => "AUC",
@@ -58,6 +76,57 @@ pub(super) fn features(sample: &Sample, seed: u64) -> Vec<String> {
     warnings
 }
 
+/// A question after a column that alone makes most of a model, and far more than any other.
+///
+/// Where rows are of dates, what is computed from events is of before; a column that the company
+/// keeps may say a wrong date. Without dates nothing says when a column was known, many honest
+/// tables have one that leads, and only an extreme one is asked after.
+///
+/// What a column says alone is asked of the rows that judge, of each fold or date for itself: one
+/// that tells the future says most at the last dates.
+pub(super) fn leader(sample: &Sample, held: &Held, auc: f64) -> Option<String> {
+    let Truth::Binary(classes) = &sample.truth else {
+        return None;
+    };
+    let (least, ahead, when) = match sample.as_of {
+        Some(_) => (0.75, 0.1, "at each of the dates"),
+        None => (0.9, 0.15, "at the time of a score"),
+    };
+    let yes = held.rows.iter().filter(|row| classes[**row]).count();
+    if yes.min(held.rows.len() - yes) < FEW_OF_ONE {
+        return None;
+    }
+    let mut splits: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (row, split) in held.rows.iter().zip(&held.split) {
+        splits.entry(*split).or_default().push(*row);
+    }
+    let (mut best, mut next, mut name) = (0.5, 0.5, "");
+    let schema = sample.batch.schema_ref();
+    for (field, column) in schema.fields().iter().zip(sample.batch.columns()) {
+        if role_of(field).is_some() {
+            continue;
+        }
+        let of_splits = splits.values();
+        let aucs = of_splits.filter_map(|rows| separation(column, classes, rows));
+        let aucs: Vec<f64> = aucs.collect();
+        let alone = aucs.iter().sum::<f64>() / aucs.len().max(1) as f64;
+        if alone > best {
+            (next, best, name) = (best, alone, field.name());
+        } else if alone > next {
+            next = alone;
+        }
+    }
+    let leads = (least..=TOO_GOOD).contains(&best)
+        && best - next >= ahead
+        && best - 0.5 >= MOST_OF_MODEL * (auc - 0.5);
+    leads.then(|| {
+        format!(
+            "most of what the model knows comes from column {name:?} (AUC {best:.3} alone, the next \
+             column {next:.3}, the model {auc:.3}): is it known {when}?"
+        )
+    })
+}
+
 /// Warnings on what the judging gave.
 pub(super) fn results(
     sample: &Sample,
@@ -70,6 +139,9 @@ pub(super) fn results(
             "an AUC of {auc:.4} is suspiciously perfect: does a column hold the label, or what \
              was known only after it?"
         ));
+    }
+    if let Some(auc) = metrics.get("auc") {
+        warnings.extend(leader(sample, held, *auc));
     }
     let (few, what) = match sample.classes() {
         Some(classes) => {
@@ -119,6 +191,20 @@ fn separation(column: &ArrayRef, classes: &[bool], rows: &[usize]) -> Option<f64
             Some(with(low - 1.0)?.max(with(high + 1.0)?))
         }
     }
+}
+
+/// The AUC of whether a column has a value, of one that is no feature, such as a date.
+fn presence(column: &ArrayRef, classes: Option<&[bool]>, rows: &[usize]) -> Option<f64> {
+    let classes = classes?;
+    if !column.data_type().is_temporal() {
+        return None;
+    }
+    let labels: Vec<bool> = rows.iter().map(|row| classes[*row]).collect();
+    let filled = rows
+        .iter()
+        .map(|row| f64::from(u8::from(column.is_valid(*row))));
+    let auc = metrics::auc(&filled.collect::<Vec<f64>>(), &labels).ok()?;
+    Some(auc.max(1.0 - auc))
 }
 
 /// For each row how often its category goes with a yes among the rows of the other half: a

@@ -98,6 +98,7 @@ fn held(sample: &Sample, plan: &Plan, mut margin: impl FnMut(usize) -> f64) -> H
         .map(|margin| 1.0 / (1.0 + (-margin).exp()))
         .collect();
     Held {
+        psi: None,
         rows: rows.iter().map(|(row, _)| *row).collect(),
         split: rows.iter().map(|(_, split)| *split).collect(),
         score: raw.clone(),

@@ -123,7 +123,8 @@ impl Grounds {
             progress,
         };
         let sample = &self.sample;
-        let answers = predict::learn_and_score(bench, job, checked, bounds, sample, split, stage)?;
+        let rows = (split, &[][..]);
+        let answers = predict::learn_and_score(bench, job, checked, bounds, sample, rows, stage)?;
         let scores: Vec<f64> = answers.iter().map(|(score, _)| *score).collect();
         let of = |values: &[f64]| {
             split

@@ -33,6 +33,10 @@ const LEVELS: usize = 20;
 const MOST_WORDS: usize = 10_000;
 /// Longest word with a bin of its own, in bytes.
 const LONGEST_WORD: usize = 100;
+/// Most words of a column that are kept beyond those with a bin.
+const MOST_OTHER_WORDS: usize = 1_000;
+/// Most such words of all columns, so that a card stays small.
+const MOST_OTHER_WORDS_OF_ALL: usize = 20_000;
 /// Most features of a profile; more are left out, so that a card stays small.
 const MOST_FEATURES: usize = 2_000;
 
@@ -53,6 +57,7 @@ pub(crate) struct Rows<'a> {
 pub(crate) fn make(rows: &Rows<'_>) -> Result<Profile> {
     let weights = weights(rows)?;
     let mut features = Vec::new();
+    let mut room = MOST_OTHER_WORDS_OF_ALL;
     for column in rows.columns {
         if features.len() >= MOST_FEATURES || !matches!(column.role, None | Some(Role::Item)) {
             continue;
@@ -60,7 +65,10 @@ pub(crate) fn make(rows: &Rows<'_>) -> Result<Profile> {
         let Some(made) = distribution(rows.table, &column.name, &weights)? else {
             continue;
         };
+        let other_words = made.other_words.filter(|words| words.len() <= room);
+        room -= other_words.as_ref().map_or(0, Vec::len);
         features.push(FeatureProfile {
+            other_words,
             name: column.name.clone(),
             description: rows
                 .descriptions
@@ -103,6 +111,8 @@ pub(crate) fn descriptions(input: &BoundInput) -> BTreeMap<String, String> {
 struct Made {
     values: Distribution,
     typical: Option<String>,
+    /// As [`FeatureProfile::other_words`].
+    other_words: Option<Vec<String>>,
 }
 
 /// What each row counts.
@@ -151,6 +161,7 @@ fn distribution(table: &Table, name: &str, weights: &[f64]) -> Result<Option<Mad
     let mut words: HashMap<String, f64> = HashMap::new();
     let (mut others, mut missing) = (0.0, 0.0);
     let mut is_words = false;
+    let mut is_complete = true;
     let mut from = 0;
     for i in 0..table.n_batches() {
         let batch = table.batch(i, Some(&[column]))?;
@@ -177,13 +188,17 @@ fn distribution(table: &Table, name: &str, weights: &[f64]) -> Result<Option<Mad
                     match word_at(&array, row) {
                         _ if weight <= 0.0 => {}
                         None => missing += weight,
-                        Some(word) if word.len() > LONGEST_WORD => others += weight,
+                        Some(word) if word.len() > LONGEST_WORD => {
+                            is_complete = false;
+                            others += weight;
+                        }
                         Some(word) => {
                             if let Some(sum) = words.get_mut(word) {
                                 *sum += weight;
                             } else if words.len() < MOST_WORDS {
                                 words.insert(word.to_owned(), weight);
                             } else {
+                                is_complete = false;
                                 others += weight;
                             }
                         }
@@ -193,7 +208,7 @@ fn distribution(table: &Table, name: &str, weights: &[f64]) -> Result<Option<Mad
         }
     }
     Ok(Some(match is_words {
-        true => of_words(words, others, missing),
+        true => of_words(words, others, missing, is_complete),
         false => of_numbers(numbers, missing)?,
     }))
 }
@@ -225,18 +240,26 @@ fn of_numbers(mut numbers: Vec<(f64, f64)>, missing: f64) -> Result<Made> {
         values: Distribution {
             bins,
             weights,
-            mean: (total > 0.0).then(|| sum / total),
+            mean: (total > 0.0)
+                .then(|| sum / total)
+                .filter(|mean| mean.is_finite()),
         },
+        other_words: None,
     })
 }
 
-fn of_words(words: HashMap<String, f64>, mut others: f64, missing: f64) -> Made {
+fn of_words(words: HashMap<String, f64>, mut others: f64, missing: f64, is_complete: bool) -> Made {
     let mut words: Vec<(String, f64)> = words.into_iter().collect();
     words.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let typical = words.first().map(|(word, _)| word.clone());
+    let mut other_words = Vec::new();
     if words.len() > LEVELS {
         // In the order of the words: sums of weights are then the same each time.
-        others += words.drain(LEVELS..).map(|(_, weight)| weight).sum::<f64>();
+        for (word, weight) in words.drain(LEVELS..) {
+            others += weight;
+            other_words.push(word);
+        }
+        other_words.sort_unstable();
     }
     words.sort_by(|a, b| a.0.cmp(&b.0));
     let (levels, mut weights): (Vec<String>, Vec<f64>) = words.into_iter().unzip();
@@ -248,5 +271,6 @@ fn of_words(words: HashMap<String, f64>, mut others: f64, missing: f64) -> Made 
             weights,
             mean: None,
         },
+        other_words: (is_complete && other_words.len() <= MOST_OTHER_WORDS).then_some(other_words),
     }
 }

@@ -7,11 +7,12 @@ use super::Distribution;
 use super::Profile;
 use super::Values;
 use super::number_at;
+use super::unseen;
 use super::word_at;
 use crate::Result;
 
-/// Fewer rows than this tell nothing.
-const FEW_ROWS: u64 = 100;
+/// Fewer rows than this tell nothing of drift.
+pub const LEAST_ROWS: u64 = 100;
 /// From here on the index is called moving, and from there shifted.
 const MOVING: f64 = 0.1;
 const SHIFTED: f64 = 0.25;
@@ -21,8 +22,9 @@ const SHIFTED: f64 = 0.25;
 pub struct Drift {
     /// `score`, or a feature.
     pub name: String,
-    /// Population stability index; an empty bin counts as a share of 0.0001.
-    pub psi: f64,
+    /// Population stability index; an empty bin counts as a share of 0.0001. None of fewer rows
+    /// than [`LEAST_ROWS`].
+    pub psi: Option<f64>,
     /// Share of rows without a value.
     pub missing_then: f64,
     /// Share of rows without a value.
@@ -31,6 +33,8 @@ pub struct Drift {
     pub mean_then: Option<f64>,
     /// Of numbers.
     pub mean_now: Option<f64>,
+    /// Rows with a word that is none of the training rows, where that is known.
+    pub unseen_now: u64,
     /// `stable`, `moving`, `shifted` or `few rows`.
     pub verdict: &'static str,
 }
@@ -48,6 +52,7 @@ struct Counts {
     bins: Vec<u64>,
     sum: f64,
     numbers: u64,
+    unseen: u64,
 }
 
 impl Tally {
@@ -82,6 +87,12 @@ impl Tally {
             let values = column.map(Values::of).transpose()?.flatten();
             counts.add(&feature.values, values.as_ref(), rows.num_rows());
         }
+        for (name, places) in unseen(profile, rows)? {
+            let mut features = self.features.iter_mut().zip(&profile.features);
+            if let Some((counts, _)) = features.find(|(_, feature)| feature.name == name) {
+                counts.unseen += places.len() as u64;
+            }
+        }
         if let Some(of) = &profile.score {
             for &score in scores {
                 self.score.number(of, Some(score));
@@ -100,18 +111,18 @@ impl Tally {
         let mut drifts: Vec<Drift> = features
             .map(|(feature, counts)| self.drift(&feature.name, &feature.values, counts))
             .collect();
-        drifts.sort_by(|a, b| b.psi.total_cmp(&a.psi).then_with(|| a.name.cmp(&b.name)));
+        let psi = |drift: &Drift| drift.psi.unwrap_or(0.0);
+        drifts.sort_by(|a, b| psi(b).total_cmp(&psi(a)).then_with(|| a.name.cmp(&b.name)));
         score.into_iter().chain(drifts).collect()
     }
 
     fn drift(&self, name: &str, then: &Distribution, now: &Counts) -> Drift {
         let now_bins: Vec<f64> = now.bins.iter().map(|&n| n as f64).collect();
         let (before, after) = (shares(&then.weights), shares(&now_bins));
-        let psi = match self.rows {
-            0 => 0.0,
-            // Both are shares of the same bins.
-            _ => metrics::psi(&before, &after).unwrap_or(f64::NAN),
-        };
+        // Both are shares of the same bins.
+        let psi = (self.rows >= LEAST_ROWS)
+            .then(|| metrics::psi(&before, &after).ok())
+            .flatten();
         Drift {
             name: name.to_owned(),
             psi,
@@ -119,11 +130,12 @@ impl Tally {
             missing_now: after.last().copied().unwrap_or(0.0),
             mean_then: then.mean,
             mean_now: (now.numbers > 0).then(|| now.sum / now.numbers as f64),
+            unseen_now: now.unseen,
             verdict: match psi {
-                _ if self.rows < FEW_ROWS => "few rows",
-                psi if psi < MOVING => "stable",
-                psi if psi <= SHIFTED => "moving",
-                _ => "shifted",
+                None => "few rows",
+                Some(psi) if psi < MOVING => "stable",
+                Some(psi) if psi <= SHIFTED => "moving",
+                Some(_) => "shifted",
             },
         }
     }

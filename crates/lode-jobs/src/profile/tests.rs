@@ -18,6 +18,7 @@ use super::Profile;
 use super::Rows;
 use super::Tally;
 use super::make;
+use super::unseen;
 use crate::SignatureColumn;
 
 fn table(batches: &[RecordBatch]) -> Table {
@@ -83,7 +84,7 @@ fn the_same_rows_have_no_drift_and_others_have() {
     for drift in tally.drifts(&profile) {
         // The score's rows without a value have no score at all.
         if drift.name != "score" {
-            assert!(drift.psi == 0.0, "{drift:?}");
+            assert!(drift.psi == Some(0.0), "{drift:?}");
             assert_eq!(drift.verdict, "stable");
             assert_eq!(drift.mean_then, drift.mean_now);
         }
@@ -99,7 +100,12 @@ fn the_same_rows_have_no_drift_and_others_have() {
     assert_eq!(drifts[1].mean_now, Some(5250.0));
     let mut few = Tally::new(&profile);
     few.add(&profile, &rows(5000, 99), &[]).unwrap();
-    assert!(few.drifts(&profile).iter().all(|d| d.verdict == "few rows"));
+    let drifts = few.drifts(&profile);
+    assert!(
+        drifts
+            .iter()
+            .all(|d| d.verdict == "few rows" && d.psi.is_none())
+    );
 }
 
 #[test]
@@ -164,8 +170,38 @@ fn very_many_words_and_long_ones_are_the_others() {
         descriptions: &BTreeMap::new(),
         scores: None,
     });
-    let values = &made.unwrap().features[0].values;
+    let made = made.unwrap();
+    // What was seen is not known to the end, so nothing is called unseen.
+    assert!(!made.features[0].is_unseen("never"));
+    let values = &made.features[0].values;
     assert_eq!(values.weights.len(), 22);
     assert_eq!(values.weights[20], 11_981.0);
     assert_eq!(values.weights[21], 1.0);
+}
+
+#[test]
+fn a_word_that_never_taught_is_found_and_a_rare_one_is_not() {
+    let words = (0..60).map(|i| Some(format!("w{:02}", i % 30)));
+    let words: ArrayRef = Arc::new(words.collect::<StringArray>());
+    let batch = RecordBatch::try_from_iter_with_nullable([("word", words, true)]);
+    let table = table(&[batch.unwrap()]);
+    let made = make(&Rows {
+        table: &table,
+        columns: &columns(&[("word", ColumnType::String, None)]),
+        descriptions: &BTreeMap::new(),
+        scores: None,
+    });
+    let made = made.unwrap();
+    // Twenty words have bins, the other ten are known too.
+    let asked = [Some("w00"), Some("w29"), Some("new"), None, Some("w290")];
+    let asked: ArrayRef = Arc::new(StringArray::from(asked.to_vec()));
+    let asked = RecordBatch::try_from_iter_with_nullable([("word", asked, true)]).unwrap();
+    assert_eq!(unseen(&made, &asked).unwrap(), [("word", vec![2, 4])]);
+    let mut tally = Tally::new(&made);
+    tally.add(&made, &asked, &[]).unwrap();
+    assert_eq!(tally.drifts(&made)[0].unseen_now, 2);
+    // A card of before such words were kept says nothing.
+    let mut old = made.clone();
+    old.features[0].other_words = None;
+    assert_eq!(unseen(&old, &asked).unwrap(), []);
 }

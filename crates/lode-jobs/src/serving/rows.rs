@@ -239,6 +239,7 @@ pub(crate) fn from_values(
                 Some(Value::Int(id)) => id.to_string(),
                 _ => String::new(),
             },
+            missing_columns: left_out(signature, row),
             ..Scored::default()
         })
         .collect();
@@ -246,6 +247,19 @@ pub(crate) fn from_values(
     let batch =
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
     Ok(((0..rows.len()).collect(), results, batch))
+}
+
+/// The features that a row does not name. What it says is null is no slip, and dates and times
+/// are no features.
+fn left_out(signature: &[SignatureColumn], row: &BTreeMap<String, Value>) -> Vec<String> {
+    let is_left_out = |column: &&SignatureColumn| {
+        let is_moment = matches!(column.column_type, ColumnType::Date | ColumnType::Timestamp);
+        matches!(column.role, None | Some(Role::Item))
+            && !is_moment
+            && !row.contains_key(&column.name)
+    };
+    let columns = signature.iter().filter(is_left_out);
+    columns.map(|column| column.name.clone()).collect()
 }
 
 /// A request for items, as one row.

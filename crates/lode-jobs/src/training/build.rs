@@ -35,6 +35,7 @@ use lode_query::Sql;
 use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::Class;
+use lode_types::DatasetId;
 use lode_types::Role;
 use lode_types::Timestamp;
 use serde_json::Value as Json;
@@ -133,6 +134,7 @@ impl TrainingSource {
         if dates.iter().all(|date| date.rows == 0) {
             return Err(self.empty(&dates));
         }
+        self.check_labels(&dates, store, sql, threads, stopped)?;
         Ok(Built { file, dates })
     }
 
@@ -148,13 +150,7 @@ impl TrainingSource {
         let resolved = &self.resolved;
         let declaration = needed(&serde_json::from_str(&self.declaration)?, &resolved.rows)?;
         let held = self.snapshots();
-        let counting = resolved.pin(store, sql, &declaration, true, &mut |id| {
-            let mut held = held.iter();
-            let found = held.find(|snapshot| snapshot.dataset().id == *id);
-            found
-                .cloned()
-                .ok_or_else(|| Error::bug("a dataset was not pinned"))
-        })?;
+        let counting = resolved.pin(store, sql, &declaration, true, &mut |id| of(&held, id))?;
         let mut input = counting.input(sql, &resolved.as_of, None, threads)?;
         input.training.excluded = excluded.clone();
         let mut count = Count::new(resolved)?;
@@ -202,6 +198,15 @@ impl TrainingSource {
             "none: the training set would be empty",
         )
     }
+}
+
+/// One of the snapshots that are held.
+pub(super) fn of(held: &[Arc<Snapshot>], id: &DatasetId) -> Result<Arc<Snapshot>> {
+    let mut held = held.iter();
+    let found = held.find(|snapshot| snapshot.dataset().id == *id);
+    found
+        .cloned()
+        .ok_or_else(|| Error::bug("a dataset was not pinned"))
 }
 
 /// A view's declaration with the features alone that conditions read.

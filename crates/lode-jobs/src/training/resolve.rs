@@ -203,6 +203,13 @@ impl TrainingSource {
         self.view.view().schema()
     }
 
+    /// How many of its dates judge, and how many there are.
+    pub(crate) fn judging_of(&self) -> (usize, usize) {
+        let judging = &self.resolved.judging;
+        let judges = judging.iter().filter(|judges| **judges);
+        (judges.count(), judging.len())
+    }
+
     /// All that is pinned, each dataset once.
     pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
         let mut all = self.view.snapshots();

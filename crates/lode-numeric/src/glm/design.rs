@@ -246,7 +246,7 @@ fn add_pair(
 
 /// The sum of products, in eight running sums that are added in order at the end: as fast as
 /// the machine's vectors allow, and the same bits everywhere.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (a_whole, a_rest) = a.as_chunks::<8>();
     let (b_whole, b_rest) = b.as_chunks::<8>();

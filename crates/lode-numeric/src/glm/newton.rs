@@ -10,6 +10,7 @@ use super::problem::State;
 use crate::Error;
 use crate::Progress;
 use crate::Result;
+use crate::cholesky;
 
 /// Searches from `point`; `direct` chooses Cholesky.
 pub(super) fn minimize(
@@ -62,8 +63,8 @@ impl Problem<'_> {
         let negative: Vec<f64> = state.gradient.iter().map(|g| -g).collect();
         if direct {
             let mut hessian = self.hessian(&factors);
-            if cholesky(&mut hessian, negative.len()) {
-                return Ok(solve(&hessian, negative));
+            if cholesky::factor(&mut hessian, negative.len(), 0.0).is_ok() {
+                return Ok(cholesky::solve(&hessian, negative));
             }
         }
         self.conjugate_gradients(&factors, &negative, progress)
@@ -138,41 +139,4 @@ impl Problem<'_> {
         }
         None
     }
-}
-
-/// Turns the lower triangle into its Cholesky factor in place; false when it is not positive
-/// definite.
-fn cholesky(matrix: &mut [f64], size: usize) -> bool {
-    for row in 0..size {
-        let (above, this) = matrix.split_at_mut(row * size);
-        for column in 0..row {
-            let other = &above[column * size..column * size + size];
-            let sum = this[column] - dot(&this[..column], &other[..column]);
-            this[column] = sum / other[column];
-        }
-        let square = this[row] - dot(&this[..row], &this[..row]);
-        if !(square > 0.0 && square.is_finite()) {
-            return false;
-        }
-        this[row] = square.sqrt();
-    }
-    true
-}
-
-/// Solves `L L^T x = rhs`.
-fn solve(factor: &[f64], mut rhs: Vec<f64>) -> Vec<f64> {
-    let size = rhs.len();
-    for row in 0..size {
-        let line = &factor[row * size..row * size + row];
-        let sum = rhs[row] - dot(line, &rhs[..row]);
-        rhs[row] = sum / factor[row * size + row];
-    }
-    for row in (0..size).rev() {
-        let value = rhs[row] / factor[row * size + row];
-        rhs[row] = value;
-        for (x, l) in rhs[..row].iter_mut().zip(&factor[row * size..]) {
-            *x -= value * l;
-        }
-    }
-    rhs
 }

@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::Progress;
 use crate::Result;
+use crate::cholesky;
 
 /// A pivot below this part of its diagonal entry is rounding.
 const PIVOT: f64 = 1e-14;
@@ -61,9 +62,10 @@ pub(super) fn minimize<P: Problem>(
             return Err(Error::Cancelled);
         }
         let mut factor = problem.hessian(&state);
-        cholesky(&mut factor, point.len()).map_err(|weight| Error::Singular { weight })?;
+        cholesky::factor(&mut factor, point.len(), PIVOT)
+            .map_err(|weight| Error::Singular { weight })?;
         let negative = P::gradient(&state).iter().map(|g| -g).collect();
-        let direction = solve(&factor, negative);
+        let direction = cholesky::solve(&factor, negative);
         let size = largest(P::gradient(&state));
         let moves = direction.iter().zip(&point);
         let is_still = moves
@@ -94,7 +96,7 @@ pub(super) fn minimize<P: Problem>(
 }
 
 fn finish<S>(point: Vec<f64>, state: S, steps: usize, factor: &[f64]) -> Minimum<S> {
-    let covariance = inverse(factor, point.len());
+    let covariance = cholesky::inverse(factor, point.len());
     Minimum {
         point,
         state,
@@ -133,59 +135,4 @@ fn descend<P: Problem>(
 
 fn largest(gradient: &[f64]) -> f64 {
     gradient.iter().map(|g| g.abs()).fold(0.0, f64::max)
-}
-
-/// Turns the lower triangle into its Cholesky factor in place, or names the first row that
-/// the rows above it determine.
-fn cholesky(matrix: &mut [f64], size: usize) -> std::result::Result<(), usize> {
-    for row in 0..size {
-        let (above, this) = matrix.split_at_mut(row * size);
-        for column in 0..row {
-            let other = &above[column * size..column * size + size];
-            let sum = this[column] - dot(&this[..column], &other[..column]);
-            this[column] = sum / other[column];
-        }
-        let square = this[row] - dot(&this[..row], &this[..row]);
-        if !(square > PIVOT * this[row] && square.is_finite()) {
-            return Err(row);
-        }
-        this[row] = square.sqrt();
-    }
-    Ok(())
-}
-
-/// Solves `L L^T x = rhs`.
-fn solve(factor: &[f64], mut rhs: Vec<f64>) -> Vec<f64> {
-    let size = rhs.len();
-    for row in 0..size {
-        let line = &factor[row * size..row * size + row];
-        rhs[row] = (rhs[row] - dot(line, &rhs[..row])) / factor[row * size + row];
-    }
-    for row in (0..size).rev() {
-        let value = rhs[row] / factor[row * size + row];
-        rhs[row] = value;
-        for (x, l) in rhs[..row].iter_mut().zip(&factor[row * size..]) {
-            *x -= value * l;
-        }
-    }
-    rhs
-}
-
-/// The inverse of `L L^T`, row by row, exactly symmetric.
-fn inverse(factor: &[f64], size: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; size * size];
-    for column in 0..size {
-        let mut unit = vec![0.0; size];
-        unit[column] = 1.0;
-        let solved = solve(factor, unit);
-        for row in column..size {
-            inverse[row * size + column] = solved[row];
-            inverse[column * size + row] = solved[row];
-        }
-    }
-    inverse
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

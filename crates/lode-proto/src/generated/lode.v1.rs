@@ -6025,7 +6025,8 @@ pub mod job_service_client {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         pub async fn create_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateJobRequest>,
@@ -6218,7 +6219,8 @@ pub mod job_service_server {
         /// Starts a job. Params and inputs are checked, and the versions of the inputs pinned,
         /// before anything is queued. The same job_id with the same spec returns the job that
         /// is there; with another: ALREADY_EXISTS / JOB_EXISTS. A job whose models would have the ids
-        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS.
+        /// of another job's: ALREADY_EXISTS / MODEL_EXISTS; or would be called as an alias is:
+        /// ALREADY_EXISTS / ALIAS_EXISTS.
         async fn create_job(
             &self,
             request: tonic::Request<super::CreateJobRequest>,
@@ -6859,6 +6861,9 @@ pub struct GetDriftResponse {
     /// The score first, then features, the largest drift first.
     #[prost(message, repeated, tag = "3")]
     pub drifts: ::prost::alloc::vec::Vec<Drift>,
+    /// Rows that an index needs; of fewer it is not told.
+    #[prost(uint64, tag = "4")]
+    pub least_rows: u64,
 }
 /// Drift is how far one distribution is from that of the training rows.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6867,9 +6872,10 @@ pub struct Drift {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Population stability index: sum((now - then) ln(now / then)) over the bins of the training
-    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted.
-    #[prost(double, tag = "2")]
-    pub psi: f64,
+    /// rows, missing being one. Below 0.1 is called stable, above 0.25 shifted. Not set below
+    /// least_rows, where it would be chance.
+    #[prost(double, optional, tag = "2")]
+    pub psi: ::core::option::Option<f64>,
     /// Share of rows without a value.
     #[prost(double, tag = "3")]
     pub missing_then: f64,
@@ -6879,9 +6885,12 @@ pub struct Drift {
     pub mean_then: f64,
     #[prost(double, tag = "6")]
     pub mean_now: f64,
-    /// "stable", "moving", "shifted", or "few rows" below 100.
+    /// "stable", "moving", "shifted", or "few rows" below least_rows.
     #[prost(string, tag = "7")]
     pub verdict: ::prost::alloc::string::String,
+    /// Rows with a word that is none of the training rows; 0 of numbers.
+    #[prost(uint64, tag = "8")]
+    pub unseen_now: u64,
 }
 /// GetModelRequest belongs to GetModel.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7058,7 +7067,8 @@ pub mod model_service_client {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         pub async fn set_alias(
             &mut self,
             request: impl tonic::IntoRequest<super::SetAliasRequest>,
@@ -7171,7 +7181,8 @@ pub mod model_service_server {
         /// Points an alias, such as champion, at a model, in one step; what names the alias gets the
         /// new model from the next call on. An empty model removes the alias.
         /// NOT_FOUND / MODEL_NOT_FOUND. FAILED_PRECONDITION / ALIAS_MOVED when expected_model is said
-        /// and the alias points elsewhere.
+        /// and the alias points elsewhere. ALREADY_EXISTS / MODEL_EXISTS when a new alias is the id of a
+        /// model.
         async fn set_alias(
             &self,
             request: tonic::Request<super::SetAliasRequest>,
@@ -8503,6 +8514,14 @@ pub struct ScoreResult {
     /// customer a result for each candidate, the best first.
     #[prost(string, tag = "8")]
     pub item: ::prost::alloc::string::String,
+    /// Of a row: columns of the model that it leaves out; they count as null. A column that is given
+    /// as null is not among them.
+    #[prost(string, repeated, tag = "9")]
+    pub missing_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Columns of words whose word here is none that the model was made from: it says nothing of
+    /// this one. Not told of columns with more than 1,000 words.
+    #[prost(string, repeated, tag = "10")]
+    pub unseen_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]

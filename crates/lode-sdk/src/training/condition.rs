@@ -124,6 +124,8 @@ impl std::fmt::Display for Condition {
         let sign = OPS.iter().find(|(op, _, _)| *op == self.op);
         let values = self.values.iter().map(|value| match value {
             Value::Text(text) => text.clone(),
+            // 90 and not 90.0.
+            Value::Float(number) => number.to_string(),
             other => value_to_json(other).to_string(),
         });
         let values: Vec<String> = values.collect();

@@ -118,6 +118,17 @@ impl FeatureViewSpec {
     }
 }
 
+/// The standard view of a dataset of events, as an engine has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StandardView {
+    /// The view.
+    pub view: FeatureView,
+    /// Whether it was not there before.
+    pub made: bool,
+    /// What its dataset of customers could not give, and why; for people.
+    pub left_out: Option<String>,
+}
+
 impl Lode {
     /// Declares the standard view of a dataset of events, or finds it.
     ///
@@ -127,7 +138,7 @@ impl Lode {
         &self,
         events: &str,
         customers: Option<&str>,
-    ) -> Result<(FeatureView, FeatureViewSpec)> {
+    ) -> Result<StandardView> {
         let events = self.dataset(events).await?;
         let customers = match customers {
             Some(name) => Some(self.dataset(name).await?),
@@ -135,8 +146,12 @@ impl Lode {
         };
         let spec = FeatureViewSpec::standard(&events, customers.as_ref())?;
         let json = spec.declaration.to_string();
-        let (view, _) = self.create_feature_view(&spec.name, &json, false).await?;
-        Ok((view, spec))
+        let (view, replayed) = self.create_feature_view(&spec.name, &json, false).await?;
+        Ok(StandardView {
+            view,
+            made: !replayed,
+            left_out: spec.left_out,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use lode_plugin::Role;
 use lode_plugin::Table;
 
 use super::INPUT;
+use super::LARGEST;
 use crate::params::NoParams;
 use crate::params::Part;
 use crate::params::YesNoParams;
@@ -72,8 +73,11 @@ impl Target for Amount {
 
     fn read(table: &Table, _: &NoParams) -> Result<Vec<Option<f64>>> {
         let numbers = table.numbers(Role::Label)?;
-        if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
-            let found = format!("expected amounts, found {} in row {row}", numbers[row]);
+        if let Some(row) = numbers.iter().position(|number| number.abs() > LARGEST) {
+            let found = format!(
+                "expected finite amounts of at most {LARGEST:e}, found {:e} in row {row}",
+                numbers[row]
+            );
             return Err(refused(table, Role::Label, found));
         }
         if numbers.iter().all(|number| number.is_nan()) {
@@ -145,7 +149,7 @@ pub(crate) fn weights(table: &Table, learned: &[usize]) -> Result<Option<Vec<f64
     };
     let all = column.numbers()?;
     let weights: Vec<f64> = learned.iter().map(|row| all[*row]).collect();
-    let is_weight = |weight: &f64| *weight >= 0.0 && weight.is_finite();
+    let is_weight = |weight: &f64| (0.0..=LARGEST).contains(weight);
     if let Some(at) = weights.iter().position(|weight| !is_weight(weight)) {
         let found = if weights[at].is_nan() {
             "none".to_owned()
@@ -153,7 +157,7 @@ pub(crate) fn weights(table: &Table, learned: &[usize]) -> Result<Option<Vec<f64
             weights[at].to_string()
         };
         let words = format!(
-            "expected a weight of 0 or more, found {found} in row {}",
+            "expected a weight of 0 to {LARGEST:e}, found {found} in row {}",
             learned[at]
         );
         return Err(refused(table, Role::Weight, words));
@@ -173,9 +177,12 @@ pub(crate) fn durations(table: &Table, needed: bool) -> Result<Option<Vec<f64>>>
         _ => table.require(Role::Duration)?,
     };
     let durations = column.numbers()?;
-    let bad = |duration: &f64| *duration < 0.0 || duration.is_infinite();
+    let bad = |duration: &f64| *duration < 0.0 || *duration > LARGEST;
     if let Some(row) = durations.iter().position(bad) {
-        let found = format!("expected 0 or more, found {} in row {row}", durations[row]);
+        let found = format!(
+            "expected 0 to {LARGEST:e}, found {} in row {row}",
+            durations[row]
+        );
         return Err(refused(table, Role::Duration, found));
     }
     Ok(Some(durations))

@@ -12,6 +12,9 @@ use lode_plugin::serde::Serialize;
 use super::Raw;
 use crate::params::Common;
 
+/// Fewer numbers among the words of a column may be codes.
+const ALMOST_NUMBERS: usize = 20;
+
 /// The features in their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(crate = "lode_plugin::serde")]
@@ -81,6 +84,7 @@ impl Plan {
                     };
                     let (levels, n_found) = levels(codes, names, learned, most);
                     warn_of_levels(&raw.name, (levels.len(), n_found), codes, learned, cx);
+                    warn_of_almost_numbers(&raw.name, names, cx);
                     match raw.is_item {
                         true => Kind::Item { levels },
                         false => Kind::Category { levels },
@@ -151,6 +155,24 @@ fn warn_of_levels(
         cx.warn(&format!(
             "column {name:?} has {n_found} values; the {n_kept} most frequent are kept, the \
              others count as never seen (max_levels, max_items)"
+        ));
+    }
+}
+
+/// A column of numbers that a few other words made text, such as "inf" or "n/a".
+fn warn_of_almost_numbers(name: &str, names: &[String], cx: &Context<'_>) {
+    let is_number = |word: &&String| word.trim().parse::<f64>().is_ok_and(f64::is_finite);
+    let n_numbers = names.iter().filter(is_number).count();
+    let other = names.iter().find(|word| !is_number(word));
+    if let Some(other) = other
+        && n_numbers >= ALMOST_NUMBERS
+        && n_numbers * 10 >= names.len() * 9
+    {
+        let other: String = other.chars().take(30).collect();
+        cx.warn(&format!(
+            "column {name:?} is read as text, a level for each value, though {n_numbers} of its {} \
+             values are numbers: {other:?} is none",
+            names.len()
         ));
     }
 }

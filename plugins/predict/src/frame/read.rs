@@ -19,6 +19,7 @@ use lode_plugin::role_of;
 use super::Frame;
 use super::INPUT;
 use super::Kind;
+use super::LARGEST;
 use super::MISSING;
 use super::OTHER;
 use super::Plan;
@@ -40,7 +41,7 @@ impl Raw {
     ///
     /// # Errors
     /// `INPUT_INVALID` when there are none, `exclude` names a column that is not there, or a
-    /// number is infinite.
+    /// number is beyond [`LARGEST`].
     pub(crate) fn all(table: &Table, exclude: &[String], cx: &Context<'_>) -> Result<Vec<Self>> {
         for name in exclude {
             table.require_named(name)?;
@@ -57,14 +58,22 @@ impl Raw {
             let (values, is_item) = match role_of(column.field()) {
                 None => match column.feature(Features::All)? {
                     Some(feature) => (feature.values, false),
-                    None => continue,
+                    None => {
+                        cx.warn(&format!(
+                            "column {:?} is not used: {} is neither a number, a boolean nor text; \
+                             the days since a date would be",
+                            column.name(),
+                            words_of(column.field().data_type())
+                        ));
+                        continue;
+                    }
                 },
                 Some(Role::Item) => (category(column.ids()?), true),
                 Some(_) => continue,
             };
             let name = column.name().to_owned();
             if let Read::Number(values) = &values {
-                refuse_infinite(&name, values)?;
+                refuse_too_large(&name, values)?;
             }
             features.push(Self {
                 name,
@@ -85,7 +94,8 @@ impl Raw {
     /// The columns that a plan names, in its order.
     ///
     /// # Errors
-    /// `INPUT_INVALID` when one is not there, has another type than in the fit, or an infinity.
+    /// `INPUT_INVALID` when one is not there, has another type than in the fit, or a number
+    /// beyond [`LARGEST`].
     pub(crate) fn planned(table: &Table, plan: &Plan, cx: &Context<'_>) -> Result<Vec<Self>> {
         let mut features = Vec::with_capacity(plan.features.len());
         for planned in &plan.features {
@@ -95,7 +105,7 @@ impl Raw {
             let values = match &planned.kind {
                 Kind::Number if column.is_numeric() => {
                     let values = column.numbers()?;
-                    refuse_infinite(&planned.name, &values)?;
+                    refuse_too_large(&planned.name, &values)?;
                     Read::Number(values)
                 }
                 Kind::Category { .. } if of_type == Some(ColumnType::String) => {
@@ -160,6 +170,15 @@ impl Frame {
     }
 }
 
+/// What a column of no use is, in words.
+fn words_of(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Date32 | DataType::Date64 => "a date",
+        DataType::Timestamp(..) => "a time",
+        _ => "its type",
+    }
+}
+
 fn category(ids: Ids) -> Read {
     Read::Category {
         codes: ids.codes,
@@ -178,13 +197,13 @@ fn placed(codes: &[u32], names: &[String], levels: &[String]) -> Vec<u32> {
     codes.iter().map(place).collect()
 }
 
-/// Infinity is no number that a reason could be given for.
-fn refuse_infinite(name: &str, values: &[f64]) -> Result<()> {
-    match values.iter().position(|value| value.is_infinite()) {
+/// Of infinities no reason could be given, and sums of squares of larger numbers are infinite.
+fn refuse_too_large(name: &str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|value| value.abs() > LARGEST) {
         Some(row) => Err(Error::invalid(
             format!("inputs.{INPUT}.{name}"),
             format!(
-                "expected finite numbers, found {} in row {row}",
+                "expected finite numbers of at most {LARGEST:e}, found {:e} in row {row}",
                 values[row]
             ),
         )),

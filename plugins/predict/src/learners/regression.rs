@@ -225,7 +225,34 @@ pub(super) fn assemble(
 }
 
 impl Regression {
+    /// # Errors
+    /// For weights that are not finite, which JSON cannot say.
     pub(super) fn write(&self) -> Result<Vec<u8>> {
+        let mut numbers = vec![self.intercept, self.base];
+        for feature in &self.features {
+            numbers.push(feature.center);
+            let missing = match &feature.weights {
+                Weights::Number {
+                    mean,
+                    std,
+                    weight,
+                    missing,
+                } => {
+                    numbers.extend([*mean, *std, *weight]);
+                    missing
+                }
+                Weights::Category { levels, missing } => {
+                    numbers.extend(levels);
+                    missing
+                }
+            };
+            numbers.extend(missing);
+        }
+        if let Some(found) = numbers.iter().find(|number| !number.is_finite()) {
+            return Err(Error::numeric(format!(
+                "the regression found {found} as a weight: some numbers are too large beside others"
+            )));
+        }
         serde_json::to_vec(self)
             .map_err(|error| Error::numeric(format!("the model cannot be written: {error}")))
     }

@@ -3,6 +3,8 @@
 use lode_sdk::Calibration;
 use lode_sdk::Evaluation;
 
+use crate::parse;
+
 /// How a supervised job is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judging of a supervised job")]
@@ -18,14 +20,14 @@ pub(crate) struct EvaluationArgs {
     #[arg(long, value_name = "SHARE|ROWS")]
     budget: Option<f64>,
     /// What a contact costs, for the profit curve
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0.0)]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "AMOUNT", default_value_t = 0.0)]
     cost_per_contact: f64,
     /// What a yes is worth, for the profit curve
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0.0)]
+    #[arg(long, value_parser = parse::at_least_zero, value_name = "AMOUNT", default_value_t = 0.0)]
     value_per_positive: f64,
     /// How many of the last dates of a training set judge [default: a third]
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    test_dates: u32,
+    #[arg(long, value_parser = parse::at_least_one::<u32>, value_name = "N")]
+    test_dates: Option<u32>,
 }
 
 impl EvaluationArgs {
@@ -36,7 +38,7 @@ impl EvaluationArgs {
             budget: self.budget,
             cost_per_contact: self.cost_per_contact,
             value_per_positive: self.value_per_positive,
-            test_dates: self.test_dates,
+            test_dates: self.test_dates.unwrap_or(0),
         }
     }
 }

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use lode_sdk::Tuning;
 
+use crate::parse;
+
 /// A search for parameters before the fit.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Search for parameters of a supervised job")]
 pub(crate) struct TuningArgs {
     /// Search for parameters for so long; parameters that are given are not searched
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECS", value_parser = parse::at_least_one::<u64>)]
     tune: Option<u64>,
     /// Search with at most so many trials; the same number and seed give the same result
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse::at_least_one::<u32>)]
     trials: Option<u32>,
     /// Another algorithm of the same task to try
     #[arg(long = "with", value_name = "ALGORITHM")]

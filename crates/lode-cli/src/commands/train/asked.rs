@@ -16,7 +16,6 @@ use super::Args;
 use crate::commands::Context;
 use crate::failure::Failed;
 use crate::failure::Result;
-use crate::failure::say;
 
 /// A label as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,24 +118,57 @@ pub(crate) fn candidates(text: &str) -> std::result::Result<Candidates, String> 
     })
 }
 
-/// The training set that the arguments describe; makes the standard view when none is named.
-pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Result<TrainingSet> {
-    let view = match &args.features {
-        Some(name) => cx.lode.feature_view(name).await?,
-        None => {
-            let customers = args.customers.as_deref();
-            let (view, spec) = cx.lode.standard_view(&args.events, customers).await?;
-            if let Some(left_out) = &spec.left_out {
-                say(left_out);
-            }
-            say(&format!(
-                "features: {} of view {}",
-                view.features.len(),
-                view.feature_view
-            ));
-            view
+/// The features, and whether this command made their view.
+pub(crate) struct Features {
+    view: FeatureView,
+    made: bool,
+    left_out: Option<String>,
+}
+
+impl Features {
+    /// The view that is named, or else the standard one, made when it is not there.
+    pub(crate) async fn find(cx: &Context, args: &Args) -> Result<Self> {
+        if let Some(name) = &args.features {
+            return Ok(Self {
+                view: cx.lode.feature_view(name).await?,
+                made: false,
+                left_out: None,
+            });
         }
-    };
+        let customers = args.customers.as_deref();
+        let standard = cx.lode.standard_view(&args.events, customers).await?;
+        Ok(Self {
+            view: standard.view,
+            made: standard.made,
+            left_out: standard.left_out,
+        })
+    }
+
+    /// Takes the view away again where this command made it: of what is refused nothing stays.
+    pub(crate) async fn undo(self, cx: &Context) {
+        if self.made {
+            // The refusal is what is to be told; that a view stays behind it changes nothing.
+            drop(cx.lode.delete_feature_view(&self.view.feature_view).await);
+        }
+    }
+}
+
+/// The training set that the arguments describe, and what to say of what they left open.
+pub(crate) async fn training_set(
+    cx: &Context,
+    args: &Args,
+    task: &Task,
+    features: &Features,
+) -> Result<(TrainingSet, Vec<String>)> {
+    let view = &features.view;
+    let mut notes: Vec<String> = features.left_out.iter().cloned().collect();
+    if args.features.is_none() {
+        notes.push(format!(
+            "features: {} of view {}",
+            view.features.len(),
+            view.feature_view
+        ));
+    }
     let label = match &args.label {
         Some(label) => label.clone(),
         None => task.label()?,
@@ -148,16 +180,20 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
                 LabelKind::Column => String::new(),
                 _ => args.events.clone(),
             },
-            filter: filter(cx, args, task).await?,
+            filter: filter(cx, args, task, &mut notes).await?,
             column: label.column,
         },
-        rows: rows(args, task, &view)?,
+        rows: rows(args, task, view, &mut notes),
         as_of: args.at.clone(),
         exclude_customers: args.exclude_customers.clone(),
         negatives: args.negatives.unwrap_or(0.0),
         new_within: args.new_within.clone().unwrap_or_default(),
         candidates: offered(args, task)?,
-        ..TrainingSet::new(view.feature_view, label.kind, args.horizon.as_str())
+        ..TrainingSet::new(
+            view.feature_view.as_str(),
+            label.kind,
+            args.horizon.as_str(),
+        )
     };
     if args.every.is_some() || args.dates.is_some() {
         set.rolling = Some(RollingPlan {
@@ -166,11 +202,16 @@ pub(crate) async fn training_set(cx: &Context, args: &Args, task: &Task) -> Resu
             dates: args.dates.unwrap_or(0),
         });
     }
-    Ok(set)
+    Ok((set, notes))
 }
 
 /// The conditions on events, their values in the types of the dataset's columns.
-async fn filter(cx: &Context, args: &Args, task: &Task) -> Result<Vec<Condition>> {
+async fn filter(
+    cx: &Context,
+    args: &Args,
+    task: &Task,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Condition>> {
     let is_value = task.word == "value" && args.label.is_none();
     if args.filter.is_empty() && !is_value {
         return Ok(Vec::new());
@@ -179,7 +220,7 @@ async fn filter(cx: &Context, args: &Args, task: &Task) -> Result<Vec<Condition>
     if args.filter.is_empty() {
         let bought = bought(&dataset);
         let words: Vec<String> = bought.iter().map(ToString::to_string).collect();
-        say(&format!(
+        notes.push(format!(
             "label: the sum of what is bought ({}), without what is given back; --filter says another",
             words.join(", ")
         ));
@@ -219,7 +260,7 @@ fn bought(dataset: &Dataset) -> Vec<Condition> {
 }
 
 /// Who takes part.
-fn rows(args: &Args, task: &Task, view: &FeatureView) -> Result<Vec<Condition>> {
+fn rows(args: &Args, task: &Task, view: &FeatureView, notes: &mut Vec<String>) -> Vec<Condition> {
     let columns = || view.features.iter().flat_map(|feature| &feature.columns);
     if !args.rows.is_empty() {
         let typed = args.rows.iter().map(|condition| {
@@ -229,25 +270,27 @@ fn rows(args: &Args, task: &Task, view: &FeatureView) -> Result<Vec<Condition>> 
                 None => condition.clone(),
             }
         });
-        return Ok(typed.collect());
+        return typed.collect();
     }
     if task.word != "churn" || args.everybody {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let days = days(&args.horizon);
     let Some(days) = days.filter(|_| columns().any(|(name, _)| name == "recency")) else {
-        say("population: everybody with an event before the date; --where narrows it");
-        return Ok(Vec::new());
+        notes.push(
+            "population: everybody with an event before the date; --where narrows it".to_owned(),
+        );
+        return Vec::new();
     };
-    say(&format!(
+    notes.push(format!(
         "population: customers with an event in the {} before the date; --where says another, --everybody none",
         args.horizon
     ));
-    Ok(vec![Condition {
+    vec![Condition {
         column: "recency".to_owned(),
         op: ConditionOp::AtMost,
         values: vec![Value::Float(days)],
-    }])
+    }]
 }
 
 /// A length in days.

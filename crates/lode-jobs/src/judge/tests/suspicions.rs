@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::BooleanArray;
+use arrow_array::Date32Array;
 use arrow_array::Float64Array;
 use arrow_array::StringArray;
 use lode_numeric::Rng;
@@ -11,6 +12,9 @@ use lode_types::Role;
 
 use super::batch;
 use super::sample;
+use crate::judge::calibration::CalibrationInput;
+use crate::judge::predict::Held;
+use crate::judge::rows::Sample;
 use crate::judge::rows::Truth;
 use crate::judge::suspect;
 
@@ -32,6 +36,10 @@ fn a_column_that_gives_the_label_away_is_named() {
         .map(|label| Some(if *label { "closed" } else { "open" }));
     let state: ArrayRef = Arc::new(state.collect::<StringArray>());
     let flag: ArrayRef = Arc::new(BooleanArray::from(labels.clone()));
+    // A date is no feature, but whether there is one is the label.
+    let cancelled = labels.iter().map(|label| label.then_some(19_000));
+    let cancelled: ArrayRef = Arc::new(cancelled.collect::<Date32Array>());
+    let joined: ArrayRef = Arc::new(Date32Array::from(vec![Some(18_000); 400]));
     // One word a row tells nothing of others.
     let unique = (0..400).map(|row| Some(format!("id-{row}")));
     let unique: ArrayRef = Arc::new(unique.collect::<StringArray>());
@@ -45,6 +53,8 @@ fn a_column_that_gives_the_label_away_is_named() {
         ("ended", None, ended),
         ("state", None, state),
         ("flag", None, flag),
+        ("cancelled", None, cancelled),
+        ("joined", None, joined),
         ("unique", None, unique),
         ("constant", None, constant),
         ("empty", None, empty),
@@ -55,7 +65,11 @@ fn a_column_that_gives_the_label_away_is_named() {
         .iter()
         .filter_map(|words| words.split('"').nth(1))
         .collect();
-    assert_eq!(named, ["refund", "ended", "state", "flag"], "{warnings:?}");
+    assert_eq!(
+        named,
+        ["refund", "ended", "state", "flag", "cancelled"],
+        "{warnings:?}"
+    );
     assert!(
         warnings[0].contains("suspiciously perfect"),
         "{}",
@@ -75,4 +89,45 @@ fn an_amount_in_another_currency_is_named() {
     let warnings = suspect::features(&rows, 1);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("\"dollars\""), "{warnings:?}");
+}
+
+#[test]
+fn a_column_that_makes_most_of_a_model_is_asked_after() {
+    let mut rng = Rng::new(5);
+    let labels: Vec<bool> = (0..2_000).map(|_| rng.chance(0.3)).collect();
+    let mut shifted = |by: f64| -> ArrayRef {
+        let numbers = labels.iter();
+        let numbers = numbers.map(|label| by * f64::from(u8::from(*label)) + rng.normal());
+        Arc::new(numbers.collect::<Float64Array>())
+    };
+    // AUC of the normal distribution function at by / sqrt(2): .70, .71 and .86.
+    let (honest, other, lie) = (shifted(0.75), shifted(0.8), shifted(1.53));
+    let of = |columns: &[(&str, Option<Role>, ArrayRef)], dated: bool| {
+        let mut rows = sample(Truth::Binary(labels.clone()), None);
+        rows.batch = batch(columns);
+        rows.as_of = dated.then(|| vec![0; labels.len()]);
+        rows
+    };
+    let both = [("honest", None, honest), ("other", None, other)];
+    let mut all = both.to_vec();
+    all.push(("lie", None, lie));
+    let all_judge = Held {
+        rows: (0..2_000).collect(),
+        split: (0..2_000).map(|row| row % 3).collect(),
+        raw: Vec::new(),
+        margin: Vec::new(),
+        margin_is: CalibrationInput::Margin,
+        score: Vec::new(),
+        psi: None,
+    };
+    let asked = |rows: &Sample, auc: f64| suspect::leader(rows, &all_judge, auc);
+    let words = asked(&of(&all, true), 0.9).unwrap();
+    assert!(
+        words.contains("\"lie\"") && words.contains("at each of the dates"),
+        "{words}"
+    );
+    // Not where nothing says when columns were known, nor where the others make the model.
+    assert_eq!(asked(&of(&all, false), 0.9), None);
+    assert_eq!(asked(&of(&all, true), 0.985), None);
+    assert_eq!(asked(&of(&both, true), 0.75), None);
 }

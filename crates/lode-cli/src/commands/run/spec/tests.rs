@@ -167,6 +167,5 @@ fn what_is_not_clear_is_refused() {
 
 #[test]
 fn the_command_line_is_sound() {
-    use clap::CommandFactory;
-    Cli::command().debug_assert();
+    crate::cli::command().debug_assert();
 }

@@ -107,13 +107,12 @@ impl Forest {
         let (n_rows, n_cols) = (table.n_rows(), self.n_cols());
         let mut values = vec![0.0; n_rows * n_cols];
         let terms = self.compiled.terms(self);
-        let planes = self.compiled.walker(self).planes();
         let chunk = n_rows.div_ceil(threads.max(1)).next_multiple_of(ROWS);
         let mut shares: Vec<&mut [f64]> = values.chunks_mut(chunk.max(1) * n_cols).collect();
         parallel::map_mut(&mut shares, threads, |index, share| {
             let first = index * chunk;
             let rows = first..first + share.len() / n_cols;
-            let mut room = Room::new(terms, planes);
+            let mut room = Room::new(self, terms);
             for (group, values) in share.chunks_mut(ROWS * n_cols).enumerate() {
                 let first = rows.start + group * ROWS;
                 let rows = first..rows.end.min(first + ROWS);
@@ -130,6 +129,7 @@ impl Forest {
 
 /// What a group of rows needs.
 struct Room<'a> {
+    forest: &'a Forest,
     terms: &'a Terms,
     planes: &'a Planes,
     ranks: Vec<Plane>,
@@ -139,8 +139,10 @@ struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    fn new(terms: &'a Terms, planes: &'a Planes) -> Self {
+    fn new(forest: &'a Forest, terms: &'a Terms) -> Self {
+        let planes = forest.compiled.walker(forest).planes();
         Self {
+            forest,
             terms,
             planes,
             ranks: vec![[0; ROWS]; planes.n_planes()],
@@ -175,8 +177,12 @@ impl<'a> Room<'a> {
 
     #[inline(always)]
     fn trees(&mut self, n_octets: usize) {
-        for tree in &self.terms.trees {
-            match self.terms.rule(tree).points.len() {
+        let (forest, terms, planes) = (self.forest, self.terms, self.planes);
+        terms.each(
+            forest,
+            planes,
+            #[inline(always)]
+            |tree| match terms.rule(tree).points.len() {
                 1 => self.tree::<1>(tree, n_octets),
                 2 => self.tree::<2>(tree, n_octets),
                 3 => self.tree::<3>(tree, n_octets),
@@ -184,8 +190,8 @@ impl<'a> Room<'a> {
                 5 => self.tree::<5>(tree, n_octets),
                 6 => self.tree::<6>(tree, n_octets),
                 _ => self.tree::<0>(tree, n_octets),
-            }
-        }
+            },
+        );
     }
 
     #[inline(always)]

@@ -17,13 +17,26 @@ pub(super) const NONE: u32 = u32::MAX;
 /// A forest compiled for contributions.
 #[derive(Debug)]
 pub(in super::super) struct Terms {
-    pub(super) trees: Vec<Tree>,
+    trees: Vec<Slot>,
     /// Columns that trees cut, rising: a split names its place among them.
     pub(super) used: Vec<u32>,
     /// [`Forest::base`].
     pub(super) base: f64,
     rules: Vec<Rule>,
 }
+
+/// A tree of the forest.
+#[derive(Debug)]
+enum Slot {
+    Made(Tree),
+    /// Made anew whenever it is asked for: there is no room to keep it.
+    Later,
+    /// A leaf alone.
+    Nothing,
+}
+
+/// Bytes of compiled trees that are kept.
+const KEPT_BYTES: usize = 64 << 20;
 
 /// The points of a quadrature: t, and its weight over 1 - t.
 #[derive(Debug, Default)]
@@ -60,6 +73,11 @@ pub(super) struct Split {
 
 impl Terms {
     pub(in super::super) fn new(forest: &Forest, planes: &Planes) -> Self {
+        Self::keeping(forest, planes, KEPT_BYTES)
+    }
+
+    /// Compiles as many trees as fill `kept_bytes`.
+    pub(super) fn keeping(forest: &Forest, planes: &Planes, kept_bytes: usize) -> Self {
         let splits = forest.trees.iter().flatten();
         let splits = splits.filter(|node| node.column != LEAF);
         let mut used: Vec<u32> = splits
@@ -67,37 +85,65 @@ impl Terms {
             .collect();
         used.sort_unstable();
         used.dedup();
+        let widths = forest.trees.iter();
+        let widths = widths.map(|nodes| columns_of_widest_path(forest, nodes));
+        let widths: Vec<usize> = widths.collect();
+        let widest = widths.iter().copied().max().unwrap_or(0);
         let mut terms = Self {
             trees: Vec::with_capacity(forest.trees.len()),
             used,
             base: forest.base(),
-            rules: Vec::new(),
+            rules: (0..widest.div_ceil(2))
+                .map(|rule| Rule::new(2 * rule))
+                .collect(),
         };
-        for nodes in &forest.trees {
-            let n_columns = columns_of_widest_path(forest, nodes);
-            if n_columns == 0 {
-                continue;
-            }
-            let rule = n_columns.div_ceil(2) - 1;
-            while terms.rules.len() <= rule {
-                terms.rules.push(Rule::new(2 * terms.rules.len()));
-            }
-            let mut writer = Writer {
-                forest,
-                planes,
-                nodes,
-                used: &terms.used,
-                points: &terms.rules[rule].points,
-                tree: Tree {
-                    splits: Vec::new(),
-                    numbers: Vec::new(),
-                    rule,
-                },
+        let mut bytes = 0;
+        for (nodes, width) in forest.trees.iter().zip(&widths) {
+            let slot = if *width == 0 {
+                Slot::Nothing
+            } else if bytes > kept_bytes {
+                Slot::Later
+            } else {
+                let tree = terms.make(forest, planes, nodes, *width);
+                bytes += size_of_val(&tree.numbers[..]) + size_of_val(&tree.splits[..]);
+                Slot::Made(tree)
             };
-            writer.split(0, &mut Vec::new());
-            terms.trees.push(writer.tree);
+            terms.trees.push(slot);
         }
         terms
+    }
+
+    fn make(&self, forest: &Forest, planes: &Planes, nodes: &[Node], width: usize) -> Tree {
+        let rule = width.div_ceil(2) - 1;
+        let mut writer = Writer {
+            forest,
+            planes,
+            nodes,
+            used: &self.used,
+            points: &self.rules[rule].points,
+            tree: Tree {
+                splits: Vec::new(),
+                numbers: Vec::new(),
+                rule,
+            },
+        };
+        writer.split(0, &mut Vec::new());
+        writer.tree
+    }
+
+    /// Does something with each tree that has splits, in order.
+    #[inline(always)]
+    pub(super) fn each(&self, forest: &Forest, planes: &Planes, mut work: impl FnMut(&Tree)) {
+        for (slot, nodes) in self.trees.iter().zip(&forest.trees) {
+            match slot {
+                Slot::Made(tree) => work(tree),
+                Slot::Later => {
+                    let width = columns_of_widest_path(forest, nodes);
+                    work(&self.make(forest, planes, nodes, width));
+                }
+                Slot::Nothing => {}
+            }
+        }
     }
 
     pub(super) fn rule(&self, tree: &Tree) -> &Rule {

@@ -12,6 +12,8 @@ use super::super::walk::Lanes;
 use super::super::walk::tests::Rows;
 use super::super::walk::tests::any_forest;
 use super::super::{Column, Forest, Objective, Table};
+use super::Room;
+use super::Terms;
 use super::left_share;
 use super::quadrature::Quadrature;
 use crate::Rng;
@@ -136,6 +138,22 @@ fn a_row_has_its_bits_in_any_batch_by_any_instructions() {
             let found = forest.contributions_with(&table, 3, lanes).unwrap();
             assert_eq!(bits(&found.values), expected, "{n} rows, {lanes:?}");
         }
+    }
+}
+
+#[test]
+fn trees_that_are_not_kept_are_made_anew() {
+    let mut rng = Rng::new(24);
+    let forest = any_forest(&mut rng, 9, 30);
+    let rows = Rows::any(&mut rng, &forest, 100);
+    let all = forest.contributions(&rows.all(), 1).unwrap();
+    let planes = forest.compiled.walker(&forest).planes();
+    for kept_bytes in [0, 3000] {
+        let terms = Terms::keeping(&forest, planes, kept_bytes);
+        let mut room = Room::new(&forest, &terms);
+        let mut values = vec![0.0; 100 * forest.n_cols()];
+        room.add(&rows.all(), 0..100, Lanes::best(), &mut values);
+        assert_eq!(values, all.values, "{kept_bytes} bytes kept");
     }
 }
 

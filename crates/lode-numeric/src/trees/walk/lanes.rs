@@ -7,7 +7,7 @@
 pub(in super::super) enum Lanes {
     /// What every machine of the architecture has.
     Portable,
-    /// AVX2 of x86-64. Only [`Lanes::all`] makes it, where the machine has it.
+    /// AVX2 of x86-64. Only [`Lanes::best`] makes it, where the machine has it.
     #[cfg(target_arch = "x86_64")]
     Avx2,
 }

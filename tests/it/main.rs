@@ -27,6 +27,7 @@ mod serving;
 mod sql;
 mod training;
 mod tuning;
+mod value;
 mod warm_start;
 
 mod bad_input;

@@ -32,6 +32,9 @@ use crate::wire;
 /// Rows of a chunk.
 pub(crate) const CHUNK_ROWS: usize = 65_536;
 
+/// Requests of a run at a fixed rate that may be unanswered.
+const MOST_AT_ONCE: usize = 256;
+
 /// What an ingest measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingested {
@@ -298,8 +301,16 @@ pub struct Answered {
     pub p99_micros: u64,
 }
 
-/// Asks for recommendations at a fixed rate, each when it is due, whether or not the ones
-/// before are answered; so a slow engine shows as latency, not as fewer requests.
+/// How many requests a second, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Requests a second.
+    pub rate: u32,
+    /// Length of the run.
+    pub seconds: u32,
+}
+
+/// Asks for recommendations at a fixed rate.
 ///
 /// # Errors
 /// The first error of the engine.
@@ -307,30 +318,155 @@ pub async fn recommend(
     client: &Client,
     model: &str,
     customers: &[String],
-    rate: u32,
-    seconds: u32,
+    pace: Pace,
 ) -> Result<Answered> {
-    let n_requests = usize::try_from(u64::from(rate) * u64::from(seconds))?;
-    let pause = Duration::from_secs(1) / rate;
-    let mut tasks = JoinSet::new();
-    let mut micros = Vec::with_capacity(n_requests);
-    let start = tokio::time::Instant::now();
-    for (number, customer) in (0..).zip(customers.iter().cycle().take(n_requests)) {
-        let due = start + pause * number;
-        tokio::time::sleep_until(due).await;
+    at_rate(pace, |number| {
         let client = client.clone();
         let request = v1::RecommendRequest {
             model: model.to_owned(),
-            customer: customer.clone(),
+            customer: customers[number % customers.len()].clone(),
             limit: 10,
             ..v1::RecommendRequest::default()
         };
-        tasks.spawn(async move {
+        async move {
             let answer = client.recommend(request).await?;
             if answer.items.is_empty() {
                 bail!("no items");
             }
-            Ok(due.elapsed().as_micros())
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Whose scores are asked for.
+#[derive(Clone, Debug)]
+pub enum Scored {
+    /// Customers that the engine knows.
+    Customers(Vec<String>),
+    /// Rows that come with the request.
+    Rows(Vec<v1::Row>),
+}
+
+impl Scored {
+    /// Those of a text file with a heading, of names, numbers and a label.
+    ///
+    /// # Errors
+    /// When there are none in it.
+    pub fn read(file: &Path, by_name: bool) -> Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let mut lines = text.lines();
+        let names = lines.next().unwrap_or_default();
+        let names = names.split(',').collect::<Vec<_>>();
+        let scored = if by_name {
+            let first = lines.filter_map(|line| line.split(',').next());
+            Self::Customers(first.map(str::to_owned).collect())
+        } else {
+            Self::Rows(lines.map(|line| row(&names, line)).collect::<Result<_>>()?)
+        };
+        match &scored {
+            Self::Customers(all) if !all.is_empty() => Ok(scored),
+            Self::Rows(all) if !all.is_empty() => Ok(scored),
+            _ => bail!("{}: expected rows, found none", file.display()),
+        }
+    }
+
+    /// A request for `size` of them: the next ones after those of the requests before.
+    fn request(&self, model: &str, number: usize, size: usize) -> v1::ScoreRequest {
+        let turn = number * size..(number + 1) * size;
+        let mut request = v1::ScoreRequest {
+            model: model.to_owned(),
+            ..v1::ScoreRequest::default()
+        };
+        match self {
+            Self::Customers(all) => {
+                request.customers = turn.map(|at| all[at % all.len()].clone()).collect();
+            }
+            Self::Rows(all) => {
+                request.rows = turn.map(|at| all[at % all.len()].clone()).collect();
+            }
+        }
+        request
+    }
+}
+
+/// The numbers of a line without its first field (the name) and its last (the label).
+fn row(names: &[&str], line: &str) -> Result<v1::Row> {
+    let fields = line.split(',').zip(names).skip(1);
+    let fields = fields.take(names.len().saturating_sub(2));
+    let values = fields.filter(|(text, _)| !text.is_empty());
+    let values = values.map(|(text, name)| {
+        let number = text.parse().with_context(|| format!("{name}: {text}"))?;
+        let value = v1::Value {
+            kind: Some(v1::value::Kind::DoubleValue(number)),
+        };
+        Ok(((*name).to_owned(), value))
+    });
+    Ok(v1::Row {
+        values: values.collect::<Result<_>>()?,
+    })
+}
+
+/// Asks for scores at a fixed rate, `size` at a time.
+///
+/// # Errors
+/// The first error of the engine, or of one row.
+pub async fn score_at(
+    client: &Client,
+    model: &str,
+    scored: &Scored,
+    size: usize,
+    pace: Pace,
+) -> Result<Answered> {
+    at_rate(pace, |number| {
+        let client = client.clone();
+        let request = scored.request(model, number, size);
+        async move {
+            let answer = client.score(request).await?;
+            let failed = answer
+                .results
+                .iter()
+                .find_map(|result| result.error.as_ref());
+            if let Some(error) = failed {
+                bail!("a row was not scored: {}", error.message);
+            }
+            if answer.results.len() != size {
+                bail!("expected {size} scores, found {}", answer.results.len());
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Sends each request when it is due, whether or not the ones before are answered; so a slow
+/// engine shows as latency. One that falls far behind is not asked more at once than
+/// [`MOST_AT_ONCE`], nor after the end of the run: that shows as fewer requests.
+async fn at_rate<F>(pace: Pace, ask: impl Fn(usize) -> F) -> Result<Answered>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let n_requests = usize::try_from(u64::from(pace.rate) * u64::from(pace.seconds))?;
+    let pause = Duration::from_secs(1) / pace.rate.max(1);
+    let mut tasks = JoinSet::new();
+    let mut micros = Vec::with_capacity(n_requests);
+    let start = tokio::time::Instant::now();
+    let end = start + Duration::from_secs(1) * pace.seconds;
+    for (number, turn) in (0..n_requests).zip(0..) {
+        let due = start + pause * turn;
+        tokio::time::sleep_until(due).await;
+        while tasks.len() >= MOST_AT_ONCE
+            && let Some(done) = tasks.join_next().await
+        {
+            micros.push(done??);
+        }
+        if tokio::time::Instant::now() > end {
+            break;
+        }
+        let request = ask(number);
+        tasks.spawn(async move {
+            request.await?;
+            Ok::<_, anyhow::Error>(due.elapsed().as_micros())
         });
         while let Some(done) = tasks.try_join_next() {
             micros.push(done??);

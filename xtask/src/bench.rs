@@ -6,6 +6,7 @@
 
 mod features;
 mod first;
+mod gbdt;
 mod memory;
 mod peers;
 mod plugin;
@@ -27,6 +28,10 @@ enum Benchmark {
     Features(features::Args),
     /// The first profile: ingest over gRPC beside a raw write, and recommendations under load.
     First(first::Args),
+    /// Gradient boosting: binning, training, scoring, contributions, memory and accuracy beside
+    /// LightGBM, XGBoost, CatBoost and scikit-learn on the same made rows; growth, objectives,
+    /// scores over gRPC.
+    Gbdt(gbdt::Args),
     /// Plugins: inspection, start of a worker, warm calls, what a job costs beside its algorithm,
     /// memory with an input of gigabytes.
     Plugin(plugin::Args),
@@ -41,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.benchmark {
         Benchmark::Features(args) => features::run(args),
         Benchmark::First(args) => first::run(args),
+        Benchmark::Gbdt(args) => gbdt::run(args),
         Benchmark::Plugin(args) => plugin::run(args),
         Benchmark::Predict(args) => predict::run(args),
         Benchmark::Store(args) => store::run(args),

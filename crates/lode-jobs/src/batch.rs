@@ -170,14 +170,18 @@ pub(crate) fn carry_out(
         };
         let outputs = checked.algorithm.spec.outputs.iter();
         let columns = outputs.flat_map(|output| output.write_back.clone());
+        let table = Table::open(vec![score_table])?;
+        let schema = table.schema();
         let written = OutputSpec {
             name: "scores".to_owned(),
             description: String::new(),
             chart_hint: String::new(),
-            write_back: columns.filter(|column| column.column == "score").collect(),
+            // Nobody scored: what the algorithm says beside the score has no column then.
+            write_back: columns
+                .filter(|wanted| schema.index_of(&wanted.column).is_ok())
+                .collect(),
         };
         let best = |row: usize| ranks.is_best(row);
-        let table = Table::open(vec![score_table])?;
         let n = tags::write_back(bench.store, by, &written, &table, Some(&best))?;
         written_back = n.customers;
     }
@@ -217,10 +221,15 @@ fn score(
 ) -> Result<Scored> {
     let mut scoring = Scoring::open(bench, checked, batch, spec, card, n_reasons, bounds)?;
     let total = table.rows().max(1) as f64;
-    let schema = scoring.schema();
     let mut done = 0.0;
     let mut told = Instant::now();
-    let rows = score::pieces(table)?.into_iter().map(|piece| {
+    let mut pieces = score::pieces(table)?.into_iter();
+    // The first answer says which columns there are.
+    let first = pieces.next().map(|piece| scoring.piece(table, &piece));
+    let first = first.transpose()?;
+    let schema = scoring.schema();
+    done += first.as_ref().map_or(0, RecordBatch::num_rows) as f64;
+    let more = pieces.map(|piece| {
         bench.check_cancelled()?;
         let answer = scoring.piece(table, &piece)?;
         done += piece.rows.len() as f64;
@@ -230,7 +239,7 @@ fn score(
         }
         Ok(answer)
     });
-    write(scratch, &schema, rows)?;
+    write(scratch, &schema, first.map(Ok).into_iter().chain(more))?;
     Ok(scoring.done())
 }
 

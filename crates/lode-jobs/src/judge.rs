@@ -64,6 +64,8 @@ use rows::Sample;
 const FEW: usize = 50;
 /// An AUC above it is more often a mistake in the data than a good model.
 const TOO_GOOD: f64 = 0.995;
+/// Amounts whose sum is off by more than this factor, either way, are of no use as amounts.
+const FAR: f64 = 1.5;
 
 /// What the judging gave.
 pub(crate) struct Judged {

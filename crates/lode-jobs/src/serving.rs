@@ -94,6 +94,8 @@ pub struct Scored {
     pub base: f64,
     /// With `explain`: largest contribution first.
     pub reasons: Vec<Reason>,
+    /// What else the model says, by name; nothing of what it does not know of the row.
+    pub details: BTreeMap<String, Value>,
     /// Columns of the model that a row leaves out; they count as null.
     pub missing_columns: Vec<String>,
     /// Columns with a word that is none of those that taught, where that is known.
@@ -373,6 +375,7 @@ fn fill(
     let given = answer::given(scored)?;
     let labels = answer::text(scored, "label")?;
     let contributions = Contributions::of(scored)?;
+    let details = answer::Details::of(scored)?;
     let or_zero = |column: &Float64Array, row: usize| match column.is_valid(row) {
         true => column.value(row),
         false => 0.0,
@@ -385,6 +388,7 @@ fn fill(
         if let Some(labels) = labels.as_ref().filter(|labels| labels.is_valid(row)) {
             labels.value(row).clone_into(&mut result.label);
         }
+        result.details = details.row(row);
         let parts = contributions.iter().flat_map(|all| all.row(row));
         result.reasons = parts
             .map(|part| Reason {

@@ -17,6 +17,8 @@ mod grow;
 mod histogram;
 mod levels;
 mod objective;
+#[cfg(test)]
+mod properties;
 mod rules;
 mod shap;
 mod split;

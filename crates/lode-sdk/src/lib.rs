@@ -99,6 +99,7 @@ pub use training::FeatureViewSpec;
 pub use training::Label;
 pub use training::LabelKind;
 pub use training::RollingPlan;
+pub use training::Spend;
 pub use training::StandardView;
 pub use training::TrainingSet;
 

@@ -38,6 +38,13 @@ pub struct Score {
     pub margin: f64,
     /// The margin of a customer about whom nothing is known.
     pub base: f64,
+    /// What else the model says, e.g. the `stage` of a customer; what it does not know is left
+    /// out.
+    #[serde(
+        serialize_with = "serial::values",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub details: BTreeMap<String, Value>,
     /// What moved the margin, the strongest first.
     pub reasons: Vec<Reason>,
     /// Columns of the model that a row leaves out; they count as null.
@@ -274,6 +281,7 @@ impl Score {
             label: result.label,
             margin: result.margin,
             base: result.base,
+            details: convert::values_from_wire(&result.details),
             missing_columns: result.missing_columns,
             unseen_columns: result.unseen_columns,
             reasons: result

@@ -22,6 +22,7 @@ use crate::features::view_name;
 pub use condition::Condition;
 pub use condition::ConditionOp;
 pub use standard::FeatureViewSpec;
+pub use standard::Spend;
 pub use standard::StandardView;
 
 /// A training set; what is empty or 0 has the engine's default.

@@ -108,6 +108,9 @@ impl<F: Family, L: Learner> Algorithm for Predict<F, L> {
         let mut scores = Output::new("scores", F::SCORES);
         if F::ONE_ROW_A_CUSTOMER {
             scores = scores.write_back("score", TagKind::Score);
+            for (column, kind) in L::write_back() {
+                scores = scores.write_back(*column, *kind);
+            }
         }
         let title = format!("{} by {}", F::TITLE, L::TITLE);
         let spec = Spec::new(F::TASK, title, format!("{} {}", F::ABOUT, L::ABOUT))

@@ -9,6 +9,7 @@ use lode_plugin::Context;
 use lode_plugin::Error;
 use lode_plugin::Output;
 use lode_plugin::Result;
+use lode_plugin::TagKind;
 use lode_plugin::arrow_array::ArrayRef;
 use lode_plugin::arrow_array::RecordBatch;
 use lode_plugin::arrow_schema::Field;
@@ -43,6 +44,11 @@ pub trait Learner: Debug + Send + Sync + 'static {
     /// The tables it gives beside `scores`, in the order of [`Learned::tables`].
     fn outputs() -> Vec<Output> {
         Vec::new()
+    }
+
+    /// Columns of [`Scorer::columns`] that can be written back onto a customer beside the score.
+    fn write_back() -> &'static [(&'static str, TagKind)] {
+        &[]
     }
 
     /// Learns. Progress goes from 0 to 1 here and is scaled by the caller.

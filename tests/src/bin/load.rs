@@ -88,6 +88,26 @@ enum Command {
         #[arg(long)]
         requests: usize,
     },
+    /// Ask a model for scores of a file's rows at a fixed rate.
+    ScoreAt {
+        /// Full name of the model.
+        model: String,
+        /// Text with a heading: a name, numbers, a label.
+        #[arg(long)]
+        file: PathBuf,
+        /// Ask by name; without it the numbers come with the request.
+        #[arg(long)]
+        by_name: bool,
+        /// Rows of a request.
+        #[arg(long)]
+        rows: usize,
+        /// Requests a second.
+        #[arg(long)]
+        rate: u32,
+        /// Length of the run.
+        #[arg(long)]
+        seconds: u32,
+    },
     /// Ask for the events of one customer after the other.
     Timeline {
         /// A dataset whose customers are whole numbers.
@@ -203,6 +223,22 @@ async fn main() -> Result<()> {
                 "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,
             })
         }
+        Command::ScoreAt {
+            model,
+            file,
+            by_name,
+            rows,
+            rate,
+            seconds,
+        } => {
+            let pace = load::Pace { rate, seconds };
+            let scored = load::Scored::read(&file, by_name)?;
+            let done = load::score_at(&client, &model, &scored, rows, pace).await?;
+            json!({
+                "requests": done.requests, "seconds": done.seconds,
+                "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,
+            })
+        }
         Command::Timeline {
             dataset,
             customers,
@@ -244,7 +280,8 @@ async fn main() -> Result<()> {
         } => {
             let text = std::fs::read_to_string(customers)?;
             let customers = text.lines().map(str::to_owned).collect::<Vec<_>>();
-            let done = load::recommend(&client, &model, &customers, rate, seconds).await?;
+            let done =
+                load::recommend(&client, &model, &customers, load::Pace { rate, seconds }).await?;
             json!({
                 "requests": done.requests, "seconds": done.seconds,
                 "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,

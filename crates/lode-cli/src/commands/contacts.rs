@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use arrow_array::Array;
 use arrow_array::RecordBatch;
 use lode_sdk::ContactList;
 use lode_sdk::Job;
@@ -186,6 +187,9 @@ fn headings<'h>(batch: &RecordBatch, args: &Args) -> Vec<&'h str> {
     if is_money(batch, args) {
         names.push("expected gain");
     }
+    if has_stages(batch) {
+        names.push("stage");
+    }
     names.push("why");
     if has_action(args) {
         names.push("action");
@@ -205,6 +209,9 @@ fn contact(batch: &RecordBatch, row: usize, args: &Args) -> Result<Vec<Cell>> {
     cells.push(field(batch, "score", row)?);
     if is_money(batch, args) {
         cells.push(field(batch, "expected_gain", row)?);
+    }
+    if has_stages(batch) {
+        cells.push(field(batch, "stage", row)?);
     }
     let mut reasons = Vec::new();
     for n in 1.. {
@@ -230,6 +237,12 @@ fn contact(batch: &RecordBatch, row: usize, args: &Args) -> Result<Vec<Cell>> {
 
 fn is_money(batch: &RecordBatch, args: &Args) -> bool {
     args.value.is_some() && batch.column_by_name("expected_gain").is_some()
+}
+
+/// Whether customers are said to be rising, stable or losing.
+fn has_stages(batch: &RecordBatch) -> bool {
+    let stages = batch.column_by_name("stage");
+    stages.is_some_and(|stages| stages.null_count() < stages.len())
 }
 
 fn has_action(args: &Args) -> bool {

@@ -1,6 +1,7 @@
 //! `lode score`: what a model says of customers, with reasons on request.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use lode_sdk::Score;
@@ -89,7 +90,13 @@ fn notes(scores: &[Score]) -> Vec<String> {
 
 fn list(scores: &[Score], explain: bool, format: Format) -> List {
     let has_items = scores.iter().any(|score| !score.item.is_empty());
-    let mut columns = vec!["customer", "score", "label", "margin", "error"];
+    let details: BTreeSet<&str> = scores
+        .iter()
+        .flat_map(|score| score.details.keys().map(String::as_str))
+        .collect();
+    let mut columns = vec!["customer", "score", "label", "margin"];
+    columns.extend(&details);
+    columns.push("error");
     if has_items {
         columns.insert(1, "item");
     }
@@ -107,11 +114,11 @@ fn list(scores: &[Score], explain: bool, format: Format) -> List {
             found(score.score),
             score.label.as_str().into(),
             found(score.margin),
-            score
-                .error
-                .as_ref()
-                .map_or(Cell::Empty, |error| error.message.as_str().into()),
         ];
+        let told = details.iter();
+        row.extend(told.map(|name| score.details.get(*name).map_or(Cell::Empty, value_cell)));
+        let error = score.error.as_ref();
+        row.push(error.map_or(Cell::Empty, |error| error.message.as_str().into()));
         if has_items {
             row.insert(1, score.item.as_str().into());
         }

@@ -13,6 +13,7 @@ mod told;
 
 use std::process::ExitCode;
 
+use lode_sdk::AlgorithmInfo;
 use lode_sdk::Input;
 use lode_sdk::JobHandle;
 use lode_sdk::JobLimits;
@@ -80,14 +81,18 @@ pub(crate) struct Args {
     /// most frequent items]
     #[arg(long, value_parser = asked::candidates, value_name = "COLUMN[=VALUE,..]")]
     candidates: Option<lode_sdk::Candidates>,
+    /// Tell who buys of which group instead of which item: a column of the events, such as the
+    /// product group or brand; its 20 most frequent values unless --top says otherwise
+    #[arg(long, value_name = "COLUMN", conflicts_with = "candidates")]
+    group_by: Option<String>,
     /// How many of the most frequent candidates
     #[arg(long, value_parser = parse::at_least_one::<u32>, value_name = "N")]
     top: Option<u32>,
     /// Leave out candidates that the customer has had
     #[arg(long)]
     exclude_owned: bool,
-    /// Rows without the event to keep for each with it; weights make up for the others [default:
-    /// all]
+    /// Rows without the event to keep for each with it at dates that do not judge; weights make up
+    /// for the others, 0 keeps all [default: all, for demand 5]
     #[arg(long, value_parser = parse::at_least_zero, value_name = "N")]
     negatives: Option<f64>,
     /// Who is new at a date: first event so long before it [default: the horizon]
@@ -133,7 +138,7 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     let task = asked::Task::find(&args.what, &ids)?;
     let named = named::Named::find(cx, &args, &task).await?;
     let features = asked::Features::find(cx, &args).await?;
-    let started = start(cx, &args, &task, &features).await;
+    let started = start(cx, &args, &task, &features, &algorithms).await;
     let handle = match started {
         Ok(handle) => handle,
         Err(refused) => {
@@ -164,13 +169,18 @@ async fn start(
     args: &Args,
     task: &asked::Task,
     features: &asked::Features,
+    algorithms: &[AlgorithmInfo],
 ) -> Result<JobHandle> {
-    let (set, notes) = asked::training_set(cx, args, task, features).await?;
+    let (set, mut notes) = asked::training_set(cx, args, task, features).await?;
+    let follows = asked::params(args, task, features, algorithms, &mut notes);
     let mut spec = JobSpec::new(&task.algorithm).input("customers", Input::training_set(set));
     for (name, value) in &args.params {
         if spec.params.insert(name.clone(), value.clone()).is_some() {
             return Err(Failed::usage(format!("parameter {name} is given twice")));
         }
+    }
+    for (name, value) in follows {
+        spec.params.entry(name).or_insert(value);
     }
     spec.as_of = args.as_of;
     spec.seed = args.seed;

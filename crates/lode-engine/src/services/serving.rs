@@ -148,6 +148,7 @@ fn to_wire(scored: Scored) -> v1::ScoreResult {
         item: scored.item,
         score: scored.score,
         label: scored.label,
+        details: convert::values_to_wire(&scored.details),
         margin: scored.margin,
         base: scored.base,
         reasons: reasons.collect(),

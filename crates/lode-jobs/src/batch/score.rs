@@ -93,6 +93,8 @@ pub(super) struct Scoring<'a> {
     /// Column of the items, of a model that has them.
     item: Option<&'a str>,
     schema: SchemaRef,
+    /// What the algorithm says beside, by name: as its first answer has it.
+    details: Option<Vec<Field>>,
     /// The batch that was read last.
     read: Option<(usize, RecordBatch)>,
     scored: Scored,
@@ -134,7 +136,8 @@ impl<'a> Scoring<'a> {
             deadline: bounds.deadline,
             n_reasons: n_reasons as usize,
             item,
-            schema: schema(item.is_some(), n_reasons as usize),
+            schema: schema(item.is_some(), n_reasons as usize, &[]),
+            details: None,
             read: None,
             scored: Scored {
                 subjects: Subjects::new(item.is_some()),
@@ -145,7 +148,7 @@ impl<'a> Scoring<'a> {
         })
     }
 
-    /// The columns of the scratch file.
+    /// The columns of the scratch file; known once the first piece was scored.
     pub(super) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -167,6 +170,7 @@ impl<'a> Scoring<'a> {
                 "expected {n} scores, found {found}"
             )));
         }
+        let details = self.details(&answer)?;
         let given = answer::given(&answer)?;
         let scores = given.final_scores(&self.batch.model);
         if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
@@ -191,12 +195,44 @@ impl<'a> Scoring<'a> {
         columns.push(Arc::new(Float64Array::from(scores)));
         columns.push(Arc::new(given.margins));
         columns.push(Arc::new(given.bases));
+        columns.extend(details);
         columns.extend(why);
         columns.push(match &contributions {
             Some(contributions) => contributions.column()?,
             None => new_null_array(reasons::contributions_field().data_type(), n),
         });
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+
+    /// What an answer says beside scores and reasons. The first one decides which columns the
+    /// table has.
+    fn details(&mut self, answer: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let fields = match self.details.take() {
+            Some(fields) => fields,
+            None => {
+                let fields = answer::details(answer)
+                    .filter(|field| self.schema.index_of(field.name()).is_err())
+                    .filter(|field| !super::tables::OWN.contains(&field.name().as_str()))
+                    .map(|field| field.clone().with_nullable(true))
+                    .collect::<Vec<Field>>();
+                self.schema = schema(self.item.is_some(), self.n_reasons, &fields);
+                fields
+            }
+        };
+        let columns = fields.iter().map(|field| {
+            let column = answer.column_by_name(field.name());
+            let same = column.filter(|column| column.data_type() == field.data_type());
+            same.cloned().ok_or_else(|| {
+                answer::failed(format!(
+                    "expected a column {:?} of type {} in every answer",
+                    field.name(),
+                    field.data_type()
+                ))
+            })
+        });
+        let columns = columns.collect();
+        self.details = Some(fields);
+        columns
     }
 
     /// Everything is scored; the worker ends.
@@ -301,7 +337,7 @@ fn choose<'r>(actions: &'r Actions, parts: &[Part<'_>]) -> Option<&'r str> {
 }
 
 /// The columns of the scratch file: those of the output, but for the decile.
-fn schema(with_item: bool, n_reasons: usize) -> SchemaRef {
+fn schema(with_item: bool, n_reasons: usize, details: &[Field]) -> SchemaRef {
     let role =
         |role: Role| HashMap::from([(lode_types::ROLE_KEY.to_owned(), role.as_str().to_owned())]);
     let customer = Field::new("customer_id", DataType::Utf8, true);
@@ -313,6 +349,7 @@ fn schema(with_item: bool, n_reasons: usize) -> SchemaRef {
     fields.push(Field::new("score", DataType::Float64, false));
     fields.push(Field::new("margin", DataType::Float64, true));
     fields.push(Field::new("base", DataType::Float64, true));
+    fields.extend(details.iter().cloned());
     let reasons = (1..=n_reasons).map(|n| format!("reason_{n}"));
     fields.extend(reasons.map(|name| Field::new(name, DataType::Utf8, true)));
     fields.push(Field::new("action", DataType::Utf8, true));

@@ -27,6 +27,15 @@ use crate::Result;
 use crate::profile::Drift;
 use crate::reasons::CONTRIBUTIONS;
 
+/// Columns that are made here, which nothing of a plugin's may be called.
+pub(super) const OWN: [&str; 6] = [
+    "decile",
+    "rank",
+    "expected_gain",
+    "cumulative_gain",
+    "cumulative_cost",
+    "action_description",
+];
 /// Contacts that are put together at once.
 const CONTACTS_AT_ONCE: usize = 4096;
 

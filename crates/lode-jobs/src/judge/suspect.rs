@@ -1,4 +1,5 @@
-//! What looks wrong: a feature that gives the label away, a model that is too good, too few rows.
+//! What looks wrong: a feature that gives the label away, a model that is too good or of no use,
+//! too few rows.
 //!
 //! Only warns: now and then a perfect feature is real. Invariant: a feature is looked at alone.
 
@@ -14,6 +15,7 @@ use lode_numeric::Rng;
 use lode_numeric::metrics;
 use lode_types::role_of;
 
+use super::FAR;
 use super::FEW;
 use super::TOO_GOOD;
 use super::predict::Held;
@@ -140,6 +142,7 @@ pub(super) fn results(
              was known only after it?"
         ));
     }
+    warnings.extend(useless(metrics));
     if let Some(auc) = metrics.get("auc") {
         warnings.extend(leader(sample, held, *auc));
     }
@@ -158,6 +161,25 @@ pub(super) fn results(
         warnings.push(format!(
             "only {few} {what} judge: the measures may be far off, see their intervals (_low and \
              _high)"
+        ));
+    }
+    warnings
+}
+
+/// Warnings on amounts that nobody should plan with.
+pub(super) fn useless(metrics: &BTreeMap<String, f64>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(r2) = metrics.get("r2").filter(|r2| **r2 < 0.0) {
+        warnings.push(format!(
+            "an r2 of {r2:.3} is below 0: the mean of all is nearer to the amounts than this \
+             model, whose ranks alone may be of use (see spearman and value_top_decile)"
+        ));
+    }
+    let far = |ratio: &&f64| !(1.0 / FAR..=FAR).contains(*ratio);
+    if let Some(ratio) = metrics.get("total_ratio").filter(far) {
+        warnings.push(format!(
+            "the amounts that are told add up to {ratio:.3} times what happened: do not plan with \
+             their sums"
         ));
     }
     warnings

@@ -1308,12 +1308,13 @@ pub mod algorithm_service_server {
 ///
 /// Its outputs:
 /// - "scores", a row for each row that was asked: customer_id, item of a demand model, score,
-///    margin, base, decile (1 is the best tenth of all rows), reason_1 and so on in words, action,
+///    margin, base, decile (1 is the best tenth of all rows), what else the algorithm says (of
+///    value.two-stage probability, amount and stage), reason_1 and so on in words, action,
 ///    contributions (feature, value, contribution: base + their sum is the margin).
 /// - "reasons": feature and action, the customers of whom the feature is the first reason and
 ///    the action is that, and the mean of what it adds to their margins.
 /// - "contacts", when asked for: rank, customer_id, item, score, expected_gain, cumulative_gain,
-///    cumulative_cost, decile, reasons, action, and action_description where the table has one.
+///    cumulative_cost, what else the algorithm says, reasons, action, and action_description where the table has one.
 /// - "expected" of the contacts, after each tenth of the list: contacted, share of all customers,
 ///    expected_positives (of a model of amounts expected_amount: the sum of the scores), reached (its
 ///    share of the sum over everybody), cost, gain, profit.
@@ -1321,7 +1322,8 @@ pub mod algorithm_service_server {
 ///    GetDrift tells it of online calls.
 ///
 /// With JobSpec.write_back the score of each customer is written onto the customer under the key
-/// that the model's own job writes, with this job as its origin, if its algorithm writes scores. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
+/// that the model's own job writes, with this job as its origin, if its algorithm writes scores; and
+/// what else it writes, such as the stage. NOT_FOUND / MODEL_NOT_FOUND. INVALID_ARGUMENT / COLUMN_NOT_FOUND, WRONG_TYPE,
 /// INVALID_ACTION, OUT_OF_RANGE, WRONG_TASK name the field.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BatchScore {
@@ -8522,6 +8524,13 @@ pub struct ScoreResult {
     /// this one. Not told of columns with more than 1,000 words.
     #[prost(string, repeated, tag = "10")]
     pub unseen_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What else the model says, by name: of value.two-stage probability, amount and stage (rising,
+    /// stable or losing), of a scorecard points. What it does not know of a row is left out.
+    #[prost(btree_map = "string, message", tag = "11")]
+    pub details: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Value,
+    >,
 }
 /// Reason is one part of an explanation.
 #[derive(Clone, PartialEq, ::prost::Message)]

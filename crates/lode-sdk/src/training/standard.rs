@@ -118,6 +118,70 @@ impl FeatureViewSpec {
     }
 }
 
+/// The feature that says what a customer spends now, for a period as long as another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spend {
+    /// The feature: a sum of amounts in a window before a date.
+    pub feature: String,
+    /// Its window, e.g. `30d`.
+    pub window: String,
+    /// What makes of it the spend of the whole period: 1 where the window is as long.
+    pub scale: f64,
+}
+
+impl FeatureView {
+    /// What a customer spends now, for a period as long as `horizon`: of the sums of amounts in a
+    /// window that the view has of `events` without a filter, the one whose window is nearest in
+    /// proportion (of two, the longer), scaled to the period. None when it has no such feature.
+    #[must_use]
+    pub fn spend(&self, events: &str, horizon: &str) -> Option<Spend> {
+        let declared: Json = serde_json::from_str(&self.declaration).ok()?;
+        let period = hours(horizon)?;
+        let is_first = self.events.first().is_some_and(|first| first == events);
+        let sums = declared.get("features")?.as_array()?.iter();
+        let sums = sums.filter_map(|feature| {
+            let text = |json: Option<&Json>| json.and_then(Json::as_str).map(str::to_owned);
+            let params = feature.get("params")?;
+            let stat = text(params.get("stat")).unwrap_or_else(|| "sum".to_owned());
+            let of = match text(feature.get("events")) {
+                Some(own) => own == events,
+                None => is_first,
+            };
+            let is_sum = text(feature.get("kind"))? == "monetary" && stat == "sum";
+            let is_whole = feature.get("filter").is_none_or(|filter| {
+                filter.is_null() || filter.as_array().is_some_and(Vec::is_empty)
+            });
+            if params.get("column").is_some_and(|column| !column.is_null()) {
+                return None;
+            }
+            let window = text(params.get("window"))?;
+            let far = (hours(&window)? / period).ln();
+            let spend = Spend {
+                feature: text(feature.get("name"))?,
+                scale: (-far).exp(),
+                window,
+            };
+            (is_sum && is_whole && of).then_some((far, spend))
+        });
+        let nearest = sums.min_by(|(a, _), (b, _)| {
+            let near = (a.abs() * 1e9).round().total_cmp(&(b.abs() * 1e9).round());
+            near.then(b.total_cmp(a))
+        });
+        nearest.map(|(far, spend)| Spend {
+            scale: if far.abs() < 1e-12 { 1.0 } else { spend.scale },
+            ..spend
+        })
+    }
+}
+
+/// A length such as `90d` in hours.
+fn hours(text: &str) -> Option<f64> {
+    let units = [("w", 168.0), ("d", 24.0), ("h", 1.0)];
+    let (unit, of) = units.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let n: u32 = text.strip_suffix(unit)?.parse().ok()?;
+    (n > 0).then(|| f64::from(n) * of)
+}
+
 /// The standard view of a dataset of events, as an engine has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StandardView {

@@ -10,6 +10,7 @@ use lode_types::Value;
 
 use super::*;
 use crate::Dataset;
+use crate::FeatureView;
 
 #[test]
 fn the_json_of_the_docs_is_read() {
@@ -191,4 +192,45 @@ fn the_standard_view_follows_the_roles() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("expected a dataset of events with a column of role customer_id"));
+}
+
+#[test]
+fn what_a_customer_spends_now_is_found_by_the_length_of_the_window() {
+    let columns = [
+        ("id", ColumnType::String, Some(Role::CustomerId)),
+        ("at", ColumnType::Timestamp, Some(Role::EventTime)),
+        ("amount", ColumnType::Float64, Some(Role::Amount)),
+    ];
+    let lines = dataset("lines", DatasetKind::Events, &columns);
+    let view = |declaration: String| FeatureView {
+        feature_view: "lines_standard".to_owned(),
+        description: String::new(),
+        events: vec!["lines".to_owned()],
+        customers: String::new(),
+        online: false,
+        features: Vec::new(),
+        declaration,
+        create_time: None,
+    };
+    let standard = FeatureViewSpec::standard(&lines, None).unwrap();
+    let standard = view(standard.declaration.to_string());
+    let found = |horizon: &str| {
+        let spend = standard.spend("lines", horizon).unwrap();
+        (spend.feature, (spend.scale * 1e6).round() as i64)
+    };
+    assert_eq!(found("30d"), ("spend_30d".to_owned(), 1_000_000));
+    assert_eq!(found("720h"), ("spend_30d".to_owned(), 1_000_000));
+    assert_eq!(found("90d"), ("spend_90d".to_owned(), 1_000_000));
+    // Nearest in proportion: 60 days are 2/3 of 90, 40 days 4/3 of 30.
+    assert_eq!(found("60d"), ("spend_90d".to_owned(), 666_667));
+    assert_eq!(found("40d"), ("spend_30d".to_owned(), 1_333_333));
+    assert_eq!(found("1w"), ("spend_30d".to_owned(), 233_333));
+    assert!(standard.spend("others", "30d").is_none());
+    assert!(standard.spend("lines", "soon").is_none());
+    // Neither a mean nor a part of the events is what a customer spends.
+    let other = r#"{"events": ["lines"], "features": [
+        {"name": "mean", "kind": "monetary", "params": {"stat": "mean", "window": "30d"}},
+        {"name": "big", "kind": "monetary", "params": {"window": "30d"}, "filter": {"column": "amount", "above": 9}},
+        {"name": "ever", "kind": "monetary"}, {"name": "recency", "kind": "recency"}]}"#;
+    assert!(view(other.to_owned()).spend("lines", "30d").is_none());
 }

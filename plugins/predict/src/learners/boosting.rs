@@ -1,6 +1,8 @@
 //! The parameters of gradient boosting, and one call of it: for every learner that boosts.
 //!
-//! Does not choose the objective.
+//! Does not choose the objective. A large table of a rare outcome is thinned here, for all of them.
+
+mod sample;
 
 use lode_numeric::trees::Objective;
 use lode_numeric::trees::gbdt;
@@ -79,6 +81,10 @@ pub struct BoostParams {
     /// Rows from which a level's own rows are trusted to place it among the levels.
     #[schemars(range(min = 0.0, max = 1e9))]
     pub category_rows: f64,
+    /// Rows of the commoner outcome that are learned from for each of the rarer one, drawn and
+    /// weighted up; 0: all of up to 50,000 rows, else 5, or as many as make 50,000 rows.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub common_rows: usize,
 }
 
 impl Default for BoostParams {
@@ -103,6 +109,7 @@ impl Default for BoostParams {
             max_bins: tuned.max_bins,
             category_smoothing: tuned.category_smoothing,
             category_rows: tuned.category_rows,
+            common_rows: 0,
         }
     }
 }
@@ -121,6 +128,7 @@ impl Part for BoostParams {
         }
         within_count("min_rows", self.min_rows, 0, 1_000_000)?;
         within_count("max_bins", self.max_bins, 2, 255)?;
+        within_count("common_rows", self.common_rows, 0, 1_000_000)?;
         for (name, value) in [
             ("min_child_weight", self.min_child_weight),
             ("l1", self.l1),
@@ -174,10 +182,24 @@ pub(super) fn boost(
         seed: cx.seed(),
         threads: cx.threads(),
     };
+    let thinned = match objective {
+        Objective::Logistic => sample::of(targets, weights, params.common_rows, cx.seed()),
+        _ => None,
+    };
+    let weights = thinned
+        .as_ref()
+        .map_or(weights, |sample| Some(sample.weights.as_slice()));
     let table = forest::table(rows)?;
     let fit = gbdt::fit(&table, targets, weights, &asked, go_on).map_err(forest::failed)?;
     let margins = fit.model.margins(&table, cx.threads());
     let model = Grown::new(fit.model.clone(), &margins.map_err(forest::failed)?);
+    if let Some(sample) = &thinned {
+        cx.info(&format!(
+            "learned from {} of {} rows: all of the rarer outcome, and of the commoner one a sample \
+             that is weighted up",
+            sample.rows, sample.of
+        ));
+    }
     Ok(Boosted { model, fit })
 }
 

@@ -12,6 +12,7 @@ use lode_plugin::Context;
 use lode_plugin::Error;
 use lode_plugin::Output;
 use lode_plugin::Result;
+use lode_plugin::TagKind;
 use lode_plugin::arrow_array::ArrayRef;
 use lode_plugin::arrow_schema::Field;
 use lode_plugin::schemars::JsonSchema;
@@ -56,7 +57,13 @@ use lifecycle::Lifecycle;
 /// A classifier learns from all rows whether the label is above 0, a regression from the rows
 /// where it is how large it is, both in one of the ways of the other learners: boosting
 /// (for amounts with the Gamma loss), or a regression (for amounts on their logarithm, brought
-/// back by the mean of `exp(residual)`). `score = probability * amount`.
+/// back by the factor that makes the sum of the learned amounts right).
+/// `score = probability * amount`.
+///
+/// An expected amount is a mean of amounts: it is kept within the smallest and the largest
+/// amount that was learned from, and within what is expected of the rows that were learned
+/// from. So a row unlike all of them, whose logarithm a line would carry to any size, gets no
+/// more than the largest of these; the allowance beyond is none.
 ///
 /// With P(m) and A(m) of the two margins m1 and m2, and P0, A0 those of the bases,
 /// `P A = P0 A0 + (P - P0) (A + A0) / 2 + (A - A0) (P + P0) / 2`: each factor's share is its
@@ -64,7 +71,7 @@ use lifecycle::Lifecycle;
 /// proportion to their contributions to its margin. So base and contributions are in money:
 /// `base = P0 A0`, `margin = score`.
 ///
-/// With a current value c, `gap = max(c, P0 A0)`: rising when `score > c + rising * gap`,
+/// With a current value c (`current` times `current_scale`), `gap = max(c, P0 A0)`: rising when `score > c + rising * gap`,
 /// losing when `score < c - losing * gap`, stable in between.
 ///
 /// # Determinism and cost
@@ -76,7 +83,8 @@ use lifecycle::Lifecycle;
 ///
 /// # Source
 /// J. Cragg, "Some Statistical Models for Limited Dependent Variables", Econometrica 39(5),
-/// 1971 (two parts); N. Duan, "Smearing Estimate", JASA 78(383), 1983 (back from logarithms);
+/// 1971 (two parts); N. Duan, "Smearing Estimate", JASA 78(383), 1983 (back from logarithms;
+/// here by the ratio of sums in place of the mean ratio, which one row can carry away);
 /// S. Lundberg, S. Lee, NIPS 2017, section 4.2 (contributions through a function of margins).
 ///
 /// # Example
@@ -124,6 +132,10 @@ pub struct TwoStageParams {
     /// The number column that holds what the customer spent in the last period as long as the
     /// one that the label covers; without it there is no stage.
     pub current: Option<String>,
+    /// What the current value is multiplied with where its period is another than the label's,
+    /// e.g. 2 for a column of 30 days and a label of 60.
+    #[schemars(range(min = 1e-6, max = 1e6))]
+    pub current_scale: f64,
     /// How far above the current value a score is that makes a customer rising, as a share of
     /// the current value or of the mean score, whichever is larger.
     #[schemars(range(min = 0.0, max = 1e6))]
@@ -141,6 +153,7 @@ impl Default for TwoStageParams {
             amount: Kind::Boosting,
             regression_l2: 1.0,
             current: None,
+            current_scale: 1.0,
             rising: 0.25,
             losing: 0.25,
         }
@@ -150,6 +163,7 @@ impl Default for TwoStageParams {
 impl Part for TwoStageParams {
     fn check(&self) -> Result<()> {
         within("regression_l2", self.regression_l2, 1e-6, 1e9)?;
+        within("current_scale", self.current_scale, 1e-6, 1e6)?;
         within("rising", self.rising, 0.0, 1e6)?;
         within("losing", self.losing, 0.0, 1.0)
     }
@@ -178,6 +192,14 @@ impl Learner for TwoStage {
     fn outputs() -> Vec<Output> {
         let about = "How much the splits on each column gained, for each stage";
         vec![Output::new("importance", about).chart(Chart::Table)]
+    }
+
+    fn write_back() -> &'static [(&'static str, TagKind)] {
+        &[
+            ("probability", TagKind::Score),
+            ("amount", TagKind::Score),
+            ("stage", TagKind::Label),
+        ]
     }
 
     fn learn(

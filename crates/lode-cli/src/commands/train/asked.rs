@@ -1,5 +1,8 @@
 //! What the arguments of `lode train` ask for: task words, labels, populations, candidates.
 
+use std::cmp::Ordering;
+
+use lode_sdk::AlgorithmInfo;
 use lode_sdk::Candidates;
 use lode_sdk::Condition;
 use lode_sdk::ConditionOp;
@@ -16,6 +19,7 @@ use super::Args;
 use crate::commands::Context;
 use crate::failure::Failed;
 use crate::failure::Result;
+use crate::output::number;
 
 /// A label as typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,9 @@ pub(crate) struct Task {
     pub(crate) word: String,
     pub(crate) algorithm: String,
 }
+
+/// Rows without the event for each with it, of a demand that does not say.
+const DEMAND_NEGATIVES: f64 = 5.0;
 
 /// Tasks with what does best on customers' data first.
 const TASKS: [(&str, &[&str]); 4] = [
@@ -186,7 +193,7 @@ pub(crate) async fn training_set(
         rows: rows(args, task, view, &mut notes),
         as_of: args.at.clone(),
         exclude_customers: args.exclude_customers.clone(),
-        negatives: args.negatives.unwrap_or(0.0),
+        negatives: negatives(args, task, label.kind, &mut notes),
         new_within: args.new_within.clone().unwrap_or_default(),
         candidates: offered(args, task)?,
         ..TrainingSet::new(
@@ -203,6 +210,53 @@ pub(crate) async fn training_set(
         });
     }
     Ok((set, notes))
+}
+
+/// Parameters that follow from what is told: what a customer spends now, which the stage of an
+/// algorithm that takes it (`current`) is told by.
+pub(crate) fn params(
+    args: &Args,
+    task: &Task,
+    features: &Features,
+    algorithms: &[AlgorithmInfo],
+    notes: &mut Vec<String>,
+) -> Vec<(String, Value)> {
+    let mut known = algorithms.iter();
+    let takes = known.any(|known| {
+        known.algorithm == task.algorithm
+            && known.params_schema.pointer("/properties/current").is_some()
+    });
+    let given = args.params.iter().any(|(name, _)| name == "current");
+    if !takes || given {
+        return Vec::new();
+    }
+    // Of another label the amounts of the view say nothing.
+    let standard = args.label.is_none() && args.filter.is_empty();
+    let spend = standard.then(|| features.view.spend(&args.events, &args.horizon));
+    let Some(spend) = spend.flatten() else {
+        notes.push(
+            "stages: none, since no feature says what a customer spends now; -p current=COLUMN names one"
+                .to_owned(),
+        );
+        return Vec::new();
+    };
+    let scaled = match spend.scale.total_cmp(&1.0) {
+        Ordering::Equal => String::new(),
+        _ => format!(
+            ", {} x its {} for the {} of the label",
+            number(spend.scale),
+            spend.window,
+            args.horizon
+        ),
+    };
+    notes.push(format!(
+        "stages: rising, stable or losing against {}{scaled}; -p current=COLUMN says another",
+        spend.feature
+    ));
+    vec![
+        ("current".to_owned(), Value::Text(spend.feature)),
+        ("current_scale".to_owned(), Value::Float(spend.scale)),
+    ]
 }
 
 /// The conditions on events, their values in the types of the dataset's columns.
@@ -301,21 +355,49 @@ fn days(text: &str) -> Option<f64> {
     Some(f64::from(n) * of)
 }
 
+/// Rows without the event for each with it: of a demand a sample unless another number is asked
+/// for, since customers by items are many rows, of which few have the event.
+fn negatives(args: &Args, task: &Task, kind: LabelKind, notes: &mut Vec<String>) -> f64 {
+    let is_event = matches!(kind, LabelKind::Event | LabelKind::NoEvent);
+    match args.negatives {
+        Some(given) => given,
+        None if task.word == "demand" && is_event => {
+            notes.push(format!(
+                "sample: {DEMAND_NEGATIVES} rows without the event for each with it, weighted up, at dates that do not judge; --negatives says another number, 0 keeps all"
+            ));
+            DEMAND_NEGATIVES
+        }
+        None => 0.0,
+    }
+}
+
 /// What a customer might take.
 fn offered(args: &Args, task: &Task) -> Result<Option<Candidates>> {
-    let mut candidates = match &args.candidates {
-        Some(candidates) => candidates.clone(),
-        None if task.word == "demand" => Candidates::default(),
-        None if args.top.is_some() || args.exclude_owned => {
-            return Err(Failed::usage(
-                "expected --candidates beside --top and --exclude-owned, found none",
-            ));
-        }
-        None => return Ok(None),
+    let mut candidates = match (&args.candidates, &args.group_by) {
+        (Some(candidates), _) => candidates.clone(),
+        (None, Some(column)) => Candidates {
+            column: column.clone(),
+            ..Candidates::default()
+        },
+        (None, None) => match default_candidates(args, task)? {
+            Some(candidates) => candidates,
+            None => return Ok(None),
+        },
     };
     candidates.top = args.top.unwrap_or(0);
     candidates.exclude_owned = args.exclude_owned;
     Ok(Some(candidates))
+}
+
+/// The items of a demand; nothing of another task.
+fn default_candidates(args: &Args, task: &Task) -> Result<Option<Candidates>> {
+    match task.word.as_str() {
+        "demand" => Ok(Some(Candidates::default())),
+        _ if args.top.is_some() || args.exclude_owned => Err(Failed::usage(
+            "expected --candidates or --group-by beside --top and --exclude-owned, found none",
+        )),
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What looks wrong, and what does not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -89,6 +90,20 @@ fn an_amount_in_another_currency_is_named() {
     let warnings = suspect::features(&rows, 1);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("\"dollars\""), "{warnings:?}");
+}
+
+#[test]
+fn amounts_of_no_use_are_said_to_be() {
+    let warned = |r2: f64, ratio: f64| -> Vec<String> {
+        let metrics = BTreeMap::from([("r2".to_owned(), r2), ("total_ratio".to_owned(), ratio)]);
+        suspect::useless(&metrics)
+    };
+    assert!(warned(0.0, 1.5).is_empty() && warned(0.4, 0.67).is_empty());
+    let both = warned(-17_809.0, 11.6);
+    assert!(both[0].contains("r2 of -17809.000 is below 0"), "{both:?}");
+    assert!(both[1].contains("add up to 11.600 times"), "{both:?}");
+    assert_eq!(warned(0.4, 0.6).len(), 1);
+    assert!(suspect::useless(&BTreeMap::new()).is_empty());
 }
 
 #[test]

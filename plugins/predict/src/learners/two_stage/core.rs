@@ -1,6 +1,6 @@
 //! One stage: a regression, boosted trees, or one answer for all.
 //!
-//! Does not know the other stage.
+//! Does not know the other stage. Invariant: an amount is never beyond those that were learned.
 
 use std::sync::Arc;
 
@@ -60,6 +60,44 @@ pub(super) enum Stage {
 pub(super) struct Core {
     stage: Stage,
     how: How,
+    bounds: Bounds,
+}
+
+/// The margins that count; what is beyond counts as the nearer end. Contributions are dealt
+/// their share of what is left, so that they still add up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bounds {
+    low: f64,
+    high: f64,
+}
+
+impl Bounds {
+    const NONE: Self = Self {
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+    };
+
+    fn new(low: f64, high: f64) -> Option<Self> {
+        (low <= high).then_some(Self { low, high })
+    }
+
+    /// The ends of some numbers; none of none.
+    fn of(numbers: impl Iterator<Item = f64>) -> Option<Self> {
+        let (low, high) = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+            (low.min(x), high.max(x))
+        });
+        Self::new(low, high)
+    }
+
+    /// What is within both; this one where nothing is.
+    fn cut(self, other: Self) -> Self {
+        let cut = Self::new(self.low.max(other.low), self.high.min(other.high));
+        cut.unwrap_or(self)
+    }
+
+    fn keep(self, margin: f64) -> f64 {
+        margin.max(self.low).min(self.high)
+    }
 }
 
 #[derive(Debug)]
@@ -80,6 +118,9 @@ pub(super) struct Trained {
     /// By column; none where no trees were grown.
     gains: Option<Vec<f64>>,
 }
+
+/// Before the letter of a stage whose margins are bounded.
+const BOUNDED: u8 = b'c';
 
 /// A probability of 1 to the last bit.
 const CERTAIN: f64 = 40.0;
@@ -127,8 +168,8 @@ pub(super) fn regressor(
     if counted().count() < 2 {
         return Ok(Trained::same(Stage::Amount, mean.ln(), rows));
     }
-    match params.amount {
-        Kind::Boosting => boosted(Stage::Amount, boosting, rows, cx),
+    let mut trained = match params.amount {
+        Kind::Boosting => boosted(Stage::Amount, boosting, rows, cx)?,
         Kind::Regression => {
             let logarithms: Vec<f64> = rows.targets.iter().map(|amount| amount.ln()).collect();
             let on_logarithms = Training {
@@ -141,12 +182,19 @@ pub(super) fn regressor(
             let (mut model, _) =
                 regression::fit(Loss::Squared, &penalty(params), &on_logarithms, cx)?;
             let margins = model.margins(&rows.rows, cx.threads())?;
-            let back =
-                counted().map(|row| rows.weight(row) * (logarithms[row] - margins[row]).exp());
-            model.shift((back.sum::<f64>() / total).ln());
-            Ok(Trained::regression(Stage::Amount, model))
+            let seen = Bounds::of(counted().map(|row| logarithms[row])).unwrap_or(Bounds::NONE);
+            let told = counted().map(|row| rows.weight(row) * seen.keep(margins[row]).exp());
+            model.shift((sum / told.sum::<f64>()).ln());
+            Trained::regression(Stage::Amount, model)
         }
+    };
+    let margins = trained.core.margins(&rows.rows, cx.threads())?;
+    let amounts = Bounds::of(counted().map(|row| rows.targets[row].ln()));
+    let told = Bounds::of(counted().map(|row| margins[row]));
+    if let (Some(amounts), Some(told)) = (amounts, told) {
+        trained.core.bounds = amounts.cut(told);
     }
+    Ok(trained)
 }
 
 fn penalty(params: &TwoStageParams) -> GlmParams {
@@ -173,10 +221,7 @@ fn boosted(
     Ok(Trained {
         rounds: boosted.rounds(),
         gains: Some(boosted.fit.gains),
-        core: Core {
-            stage,
-            how: How::Boosting(boosted.model),
-        },
+        core: Core::new(stage, How::Boosting(boosted.model)),
     })
 }
 
@@ -184,10 +229,7 @@ impl Trained {
     fn same(stage: Stage, margin: f64, rows: &Training<'_>) -> Self {
         let n_features = rows.rows.n_features();
         Self {
-            core: Core {
-                stage,
-                how: How::Same { margin, n_features },
-            },
+            core: Core::new(stage, How::Same { margin, n_features }),
             rounds: 0.0,
             gains: None,
         }
@@ -195,10 +237,7 @@ impl Trained {
 
     fn regression(stage: Stage, model: Regression) -> Self {
         Self {
-            core: Core {
-                stage,
-                how: How::Regression(model),
-            },
+            core: Core::new(stage, How::Regression(model)),
             rounds: 0.0,
             gains: None,
         }
@@ -206,8 +245,17 @@ impl Trained {
 }
 
 impl Core {
+    fn new(stage: Stage, how: How) -> Self {
+        Self {
+            stage,
+            how,
+            bounds: Bounds::NONE,
+        }
+    }
+
     /// The probability or amount of a margin.
     pub(super) fn mean(&self, margin: f64) -> f64 {
+        let margin = self.bounds.keep(margin);
         match self.stage {
             Stage::Buys => sigmoid(margin),
             Stage::Amount => Objective::Gamma.mean(margin),
@@ -247,18 +295,35 @@ impl Core {
         }
     }
 
-    /// A letter for the kind, then the model.
+    /// A letter for the kind, then the model; before it the bounds where there are some.
     pub(super) fn write(&self) -> Result<Vec<u8>> {
+        let mut written = Vec::new();
+        if self.bounds != Bounds::NONE {
+            written.push(BOUNDED);
+            written.extend_from_slice(&self.bounds.low.to_le_bytes());
+            written.extend_from_slice(&self.bounds.high.to_le_bytes());
+        }
         let (letter, bytes) = match &self.how {
             How::Boosting(model) => (b'b', model.write()),
             How::Regression(model) => (b'r', model.write()?),
             How::Same { margin, .. } => (b's', margin.to_le_bytes().to_vec()),
         };
-        Ok([&[letter], bytes.as_slice()].concat())
+        written.push(letter);
+        written.extend_from_slice(&bytes);
+        Ok(written)
     }
 
     pub(super) fn read(bytes: &[u8], plan: &Plan, stage: Stage) -> Result<Self> {
         let bad = || Error::model("expected a stage, found other bytes");
+        let (bounds, bytes) = match bytes.split_first().ok_or_else(bad)? {
+            (&BOUNDED, rest) => {
+                let (low, rest) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
+                let (high, rest) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
+                let ends = (f64::from_le_bytes(*low), f64::from_le_bytes(*high));
+                (Bounds::new(ends.0, ends.1).ok_or_else(bad)?, rest)
+            }
+            _ => (Bounds::NONE, bytes),
+        };
         let (letter, bytes) = bytes.split_first().ok_or_else(bad)?;
         let how = match letter {
             b'b' => How::Boosting(Grown::read(bytes, plan)?),
@@ -280,7 +345,7 @@ impl Core {
             }
             _ => return Err(bad()),
         };
-        Ok(Self { stage, how })
+        Ok(Self { stage, how, bounds })
     }
 }
 

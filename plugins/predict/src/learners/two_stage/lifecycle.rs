@@ -27,8 +27,15 @@ use crate::frame::View;
 pub(super) struct Lifecycle {
     /// Place of the current value among the features.
     current: Option<usize>,
+    /// What it is multiplied with.
+    #[serde(default = "whole")]
+    scale: f64,
     rising: f64,
     losing: f64,
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 impl Lifecycle {
@@ -47,6 +54,7 @@ impl Lifecycle {
         };
         Ok(Self {
             current: params.current.as_ref().map(find).transpose()?,
+            scale: params.current_scale,
             rising: params.rising,
             losing: params.losing,
         })
@@ -100,7 +108,7 @@ pub(super) fn columns(
         _ => None,
     };
     let stages = products.iter().enumerate().map(|(row, (p, a))| {
-        let current = current?[row];
+        let current = current?[row] * lifecycle.scale;
         lifecycle.stage(current, p * a, mean)
     });
     let stages: StringArray = stages.collect();

@@ -6,6 +6,7 @@ use lode_plugin::arrow_array::Array;
 use lode_plugin::arrow_array::Float64Array;
 use lode_plugin::arrow_array::cast::AsArray;
 use lode_plugin::arrow_array::types::Float64Type;
+use lode_plugin::testing;
 use lode_plugin::testing::Fit;
 
 use crate::Predict;
@@ -173,4 +174,81 @@ fn customers_who_all_buy_are_certain_to() {
     let fit = fit.unwrap();
     let amount = floats(fit.table("scores"), "amount");
     assert!(amount.iter().all(|amount| (amount - 30.0).abs() < 1e-9));
+}
+
+#[test]
+fn a_row_unlike_all_others_gets_no_more_than_the_largest_amount() {
+    let batch = spenders(600);
+    let spent = batch["spent"].as_primitive::<Float64Type>();
+    let largest = spent.iter().flatten().fold(0.0, f64::max);
+    let smallest = spent.iter().flatten().filter(|amount| *amount > 0.0);
+    let smallest = smallest.fold(f64::INFINITY, f64::min);
+    let mut before = batch["before"]
+        .as_primitive::<Float64Type>()
+        .values()
+        .to_vec();
+    for (classifier, amount) in CORES {
+        let asked = params(classifier, amount, "");
+        let fit = fit::<TwoStage>(&asked, &batch).unwrap();
+        before[7] = 1e7;
+        before[8] = -1e7;
+        let strange = with(
+            &batch,
+            "before",
+            Arc::new(Float64Array::from(before.clone())),
+        );
+        let told = testing::with_option(&strange, "explain", "true");
+        let answer = score::<TwoStage>(&asked, &fit, &told).unwrap();
+        let amounts = floats(&answer, "amount");
+        let within = |amount: f64| amount >= 0.999 * smallest && amount <= 1.001 * largest;
+        assert!(amounts.iter().all(|amount| within(*amount)), "{amounts:?}");
+        let (base, margin) = (floats(&answer, "base"), floats(&answer, "margin"));
+        for row in 0..600 {
+            let parts = contributions(&answer, row);
+            let sum = parts.iter().fold(base[row], |sum, (_, part)| sum + part);
+            assert_eq!(sum.to_bits(), margin[row].to_bits(), "row {row}");
+        }
+        // Who once spent so much is not lost among the others: his reason is that.
+        if (classifier, amount) == ("regression", "regression") {
+            let parts = contributions(&answer, 7);
+            assert_eq!(parts[0].0, "before");
+            assert!(margin[7] > 0.5 * floats(&answer, "amount")[7]);
+        }
+        // One among the learned rows carries nobody away either.
+        let fit = crate::testdata::fit::<TwoStage>(&asked, &strange).unwrap();
+        let scores = floats(fit.table("scores"), "score");
+        let known: Vec<usize> = (0..600).filter(|row| row % 10 != 9).collect();
+        let expected: f64 = known.iter().map(|row| scores[*row]).sum();
+        let actual: f64 = known.iter().map(|row| spent.value(*row)).sum();
+        let ratio = expected / actual;
+        assert!(
+            (0.8..1.25).contains(&ratio),
+            "{classifier} {amount}: {ratio}"
+        );
+    }
+}
+
+#[test]
+fn a_current_value_of_another_period_is_scaled() {
+    let batch = spenders(600);
+    let stages = |more: &str, batch: &_| {
+        let asked = params("regression", "regression", more);
+        let fit = fit::<TwoStage>(&asked, batch).unwrap();
+        let answer = score::<TwoStage>("{}", &fit, batch).unwrap();
+        assert_eq!(&answer["stage"], &fit.table("scores")["stage"]);
+        Arc::clone(&answer["stage"])
+    };
+    let scaled = stages(r#", "current": "before", "current_scale": 0.5"#, &batch);
+    let whole = stages(r#", "current": "before""#, &batch);
+    assert_ne!(&scaled, &whole);
+    // As if the column itself were halved, which no score feels, as numbers are standardized.
+    let before = batch["before"].as_primitive::<Float64Type>().values();
+    let halved: Float64Array = before.iter().map(|before| Some(before / 2.0)).collect();
+    let halved = with(&batch, "before", Arc::new(halved));
+    assert_eq!(&scaled, &stages(r#", "current": "before""#, &halved));
+    let refused = message(fit::<TwoStage>(
+        &params("regression", "regression", r#", "current_scale": 0.0"#),
+        &batch,
+    ));
+    assert!(refused.starts_with("params.current_scale"), "{refused}");
 }

@@ -10,6 +10,7 @@
 mod bins;
 mod bytes;
 mod constraints;
+mod compact;
 mod cuts;
 mod forest;
 pub mod gbdt;
@@ -26,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod test_data;
 pub mod tree;
+mod walk;
 
 pub use constraints::Constraints;
 pub use constraints::Trend;
@@ -37,6 +39,8 @@ pub use rules::Rule;
 pub use rules::leaf_of;
 pub use rules::rules;
 pub use shap::Contributions;
+pub use shap::Interactions;
+pub use shap::Pair;
 pub use table::Column;
 pub use table::MAX_COLUMNS;
 pub use table::Table;

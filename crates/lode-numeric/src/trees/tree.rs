@@ -201,6 +201,7 @@ pub fn fit(
         derived: derived.collect(),
         trees: vec![nodes],
         start: 0.0,
+        compiled: Default::default(),
     };
     model.compact();
     Ok(TreeFit {

@@ -193,6 +193,7 @@ fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (For
         derived,
         trees,
         start: data.offset + data.scale * data.start,
+        compiled: Default::default(),
     };
     model.compact();
     (model, gains)

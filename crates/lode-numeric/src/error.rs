@@ -68,6 +68,8 @@ pub enum Error {
         /// Subjects found.
         rows: usize,
     },
+    /// No two rows of a group that differ in relevance: nothing that an order could get wrong.
+    NoPairs,
     /// Without a penalty, columns that are constant or a sum of others have no one answer.
     Singular {
         /// The first weight that the others leave undetermined.
@@ -95,6 +97,13 @@ pub enum Error {
         expected: &'static str,
         /// Kind found.
         found: &'static str,
+    },
+    /// A model of another objective to go on from.
+    Objective {
+        /// That of the model.
+        expected: crate::trees::Objective,
+        /// That of the fit.
+        found: crate::trees::Objective,
     },
     /// Bytes that are no model of this crate, or a damaged one.
     Bytes {
@@ -149,6 +158,9 @@ impl fmt::Display for Error {
                 f,
                 "expected somebody who left, found {rows} subjects and none of them did"
             ),
+            Self::NoPairs => {
+                f.write_str("expected a group with rows of different relevance, found none")
+            }
             Self::Singular { weight } => write!(
                 f,
                 "expected columns that determine each weight, found that weight {weight} is \
@@ -166,6 +178,10 @@ impl fmt::Display for Error {
                 expected,
                 found,
             } => write!(f, "expected {expected} in column {index}, found {found}"),
+            Self::Objective { expected, found } => write!(
+                f,
+                "expected the objective of the model to go on from, {expected:?}, found {found:?}"
+            ),
             Self::Bytes { what } => write!(f, "expected {what}, found other bytes"),
             Self::Cancelled => f.write_str("cancelled"),
         }

@@ -9,6 +9,8 @@
 
 mod bins;
 mod bytes;
+mod compact;
+mod constraints;
 mod cuts;
 mod exp;
 mod forest;
@@ -29,8 +31,11 @@ mod table;
 #[cfg(test)]
 mod test_data;
 pub mod tree;
+mod walk;
 mod wide;
 
+pub use constraints::Constraints;
+pub use constraints::Trend;
 pub use forest::Forest;
 pub use objective::Objective;
 pub use objective::TARGET_LIMIT;
@@ -39,6 +44,8 @@ pub use rules::Rule;
 pub use rules::leaf_of;
 pub use rules::rules;
 pub use shap::Contributions;
+pub use shap::Interactions;
+pub use shap::Pair;
 pub use table::Column;
 pub use table::MAX_COLUMNS;
 pub use table::Table;

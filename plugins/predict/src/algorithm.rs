@@ -118,12 +118,24 @@ impl<F: Family, L: Learner> Algorithm for Predict<F, L> {
             .memory(L::MEMORY.0, L::MEMORY.1)
             .input(input)
             .output(scores);
+        let spec = if L::WARM_START {
+            spec.warm_start()
+        } else {
+            spec
+        };
         L::outputs().into_iter().fold(spec, Spec::output)
     }
 
     fn fit(params: Self::Params, inputs: Inputs, cx: &Context<'_>) -> Result<Fitted> {
         params.check()?;
-        run::<F, L>(&params, inputs.table(INPUT)?, cx)
+        let base = match L::WARM_START {
+            true => cx.base_model::<Self>(&inputs)?,
+            false => None,
+        };
+        let base = base
+            .map(|base| Self::open(params.clone(), base))
+            .transpose()?;
+        run::<F, L>(&params, inputs.table(INPUT)?, base, cx)
     }
 
     fn open(params: Self::Params, model: Model<'_>) -> Result<Self::Scorer> {
@@ -155,10 +167,12 @@ impl<F: Family, L: Learner> Algorithm for Predict<F, L> {
     }
 }
 
-/// Learns from the rows with a label, scores all.
+/// Learns from the rows with a label, scores all. A model to start from says how the columns are
+/// read.
 fn run<F: Family, L: Learner>(
     params: &ParamsOf<F, L>,
     table: &Table,
+    base: Option<Ready<L::Model>>,
     cx: &Context<'_>,
 ) -> Result<Fitted> {
     cx.check_cancelled()?;
@@ -194,8 +208,13 @@ fn run<F: Family, L: Learner>(
         return Err(Error::invalid(label, message));
     }
     let weights = frame::weights(table, &learned)?;
-    let features = Raw::all(table, &common.exclude, cx)?;
-    let plan = Plan::learn(&features, &learned, common, cx)?;
+    let (plan, features) = match &base {
+        Some(base) => (base.plan.clone(), Raw::planned(table, &base.plan, cx)?),
+        None => {
+            let features = Raw::all(table, &common.exclude, cx)?;
+            (Plan::learn(&features, &learned, common, cx)?, features)
+        }
+    };
     let (frame, words) = Frame::of(&plan, features, n_rows, cx)?;
     let frame = frame
         .with_durations(durations)
@@ -209,7 +228,10 @@ fn run<F: Family, L: Learner>(
         label,
     };
     cx.progress(0.3, "learning");
-    let found = L::learn(own_params, &training, cx)?;
+    let found = match &base {
+        Some(base) => L::learn_from(own_params, &base.model, &training, cx)?,
+        None => L::learn(own_params, &training, cx)?,
+    };
     drop(own);
     cx.check_cancelled()?;
     cx.progress(0.9, "scoring");

@@ -36,6 +36,8 @@ pub trait Learner: Debug + Send + Sync + 'static {
     const DURATION: Option<&'static str> = None;
     /// Private memory of a fit: whatever the rows are, and for each row.
     const MEMORY: (u64, u64) = (128 << 20, 1 << 10);
+    /// Whether it can go on from an earlier model of its own.
+    const WARM_START: bool = false;
     /// Its parameters, beside those of all learners.
     type Params: Part;
     /// What it learns.
@@ -60,6 +62,21 @@ pub trait Learner: Debug + Send + Sync + 'static {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Self::Model>>;
+
+    /// Learns on from a model whose plan `rows` are read by; asked for with
+    /// [`Learner::WARM_START`] alone.
+    ///
+    /// # Errors
+    /// As [`Learner::learn`].
+    fn learn_from(
+        params: &Self::Params,
+        base: &Self::Model,
+        rows: &Training<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Learned<Self::Model>> {
+        let _ = base;
+        Self::learn(params, rows, cx)
+    }
 
     /// The model's bytes; the plan is kept beside them.
     ///

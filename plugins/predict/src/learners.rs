@@ -5,6 +5,7 @@
 
 mod amounts;
 mod boosting;
+mod constraints;
 mod cox;
 mod forest;
 mod gbdt;
@@ -18,6 +19,7 @@ mod tree;
 mod two_stage;
 
 pub use boosting::BoostParams;
+pub use constraints::Direction;
 pub use cox::Cox;
 pub use cox::CoxModel;
 pub use cox::CoxParams;

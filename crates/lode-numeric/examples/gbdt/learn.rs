@@ -20,7 +20,9 @@ use crate::measure;
 use crate::measure::Meter;
 
 /// What [`objective`] knows.
-pub(crate) const OBJECTIVES: [&str; 5] = ["binary", "squared", "poisson", "gamma", "tweedie"];
+pub(crate) const OBJECTIVES: [&str; 7] = [
+    "binary", "squared", "poisson", "gamma", "tweedie", "quantile", RANKING,
+];
 
 /// Its rows are ordered within queries.
 const RANKING: &str = "rank";
@@ -33,6 +35,9 @@ fn objective(name: &str) -> Result<Objective> {
         "poisson" => Objective::Poisson,
         "gamma" => Objective::Gamma,
         "tweedie" => Objective::Tweedie { power: 1.5 },
+        "quantile" => Objective::Quantile { alpha: 0.9 },
+        // LightGBM's own truncation, unless told.
+        RANKING => Objective::LambdaRank { truncation: 30 },
         _ => return Err(format!("--objective: Lode has no {name:?}").into()),
     })
 }

@@ -6,35 +6,46 @@
 mod read;
 
 use super::Forest;
-use super::Objective;
 use super::bins::Binning;
+use super::compact::summed_cover;
 use super::grow::LEAF;
 use super::grow::Node;
 use crate::Result;
 
 /// First bytes of a stored forest, with the version of the form.
-const MAGIC: &[u8; 8] = b"lodetre1";
+const MAGIC: &[u8; 8] = b"lodetre2";
+
+/// Those of the form that is still read.
+const OLD_MAGIC: &[u8; 8] = b"lodetre1";
+
+/// Form of covers: those of splits are what their children's add up to, and are not stored.
+const SUMMED: u8 = 1;
+
+/// Form of covers: those of leaves are whole numbers, stored as counts.
+const WHOLE: u8 = 2;
+
+/// In place of the decimals of a cut: eight bytes of a float follow.
+const FLOAT: u64 = 15;
 
 /// Cuts on a path, at most: what a stored tree may have.
 pub(super) const MAX_DEPTH: usize = 64;
 
 impl Forest {
-    /// The model as bytes: about 7 a split and 13 a leaf, and the cuts of each column used.
+    /// The model as bytes: about 2 a split, 10 a leaf, and 3 a cut of each column used.
     ///
-    /// Little-endian; the same model gives the same bytes. Layout: magic `lodetre1`; objective
-    /// (tag, power); start; columns (0 for a number, else levels + 1); binnings (column, kind,
-    /// missing values seen, cuts or bins); trees in preorder (binned column + 1 or 0 for a
-    /// leaf, then the cut or the value, and the cover); FNV-1a of all before. Counts are
-    /// LEB128.
+    /// Little-endian; the same model gives the same bytes. Layout: magic `lodetre2`; objective
+    /// (tag, its parameter); start; columns (0 for a number, else levels + 1); binnings (column,
+    /// missing values seen, cuts or bins); form of the covers (1: those of splits are sums, 2:
+    /// those of leaves are whole); trees in preorder (0 for a leaf, else 1 + twice the binned
+    /// column, 1 more where missing values go left; then the bin or the value, and the cover
+    /// where the form wants it); FNV-1a of all before. Counts are LEB128. A cut is 16 times a
+    /// whole number (twice it, or twice what it is below -1) plus its decimals, or 15 and a
+    /// float. Values and cuts keep all their bits: margins do not change by being stored.
+    /// `lodetre1` differs in that cuts are floats, covers all stored, and the side of missing
+    /// values has a byte of its own.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        let (tag, power) = match self.objective {
-            Objective::Logistic => (0, 0.0),
-            Objective::Squared => (1, 0.0),
-            Objective::Poisson => (2, 0.0),
-            Objective::Gamma => (3, 0.0),
-            Objective::Tweedie { power } => (4, power),
-        };
+        let (tag, power) = self.objective.code();
         bytes.push(tag);
         push_float(&mut bytes, power);
         push_float(&mut bytes, self.start);
@@ -52,7 +63,7 @@ impl Forest {
             match &derived.binning {
                 Binning::Number(cuts) => {
                     push_count(&mut bytes, cuts.len() as u64);
-                    cuts.iter().for_each(|cut| push_float(&mut bytes, *cut));
+                    cuts.iter().for_each(|cut| push_cut(&mut bytes, *cut));
                 }
                 Binning::Category(bins) => {
                     push_count(&mut bytes, bins.len() as u64);
@@ -60,9 +71,11 @@ impl Forest {
                 }
             }
         }
+        let form = form_of_covers(&self.trees);
+        bytes.push(form);
         push_count(&mut bytes, self.trees.len() as u64);
-        for tree in &self.trees {
-            tree.iter().for_each(|node| push_node(&mut bytes, node));
+        for node in self.trees.iter().flatten() {
+            push_node(&mut bytes, node, form);
         }
         let sum = checksum(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
@@ -80,16 +93,55 @@ impl Forest {
     }
 }
 
-fn push_node(bytes: &mut Vec<u8>, node: &Node) {
+fn push_node(bytes: &mut Vec<u8>, node: &Node, form: u8) {
     if node.column == LEAF {
         push_count(bytes, 0);
         push_float(bytes, node.value);
-    } else {
-        push_count(bytes, u64::from(node.column) + 1);
-        bytes.push(node.bin);
-        bytes.push(u8::from(node.missing_left));
+        match whole(node.cover) {
+            Some(count) if form & WHOLE != 0 => push_count(bytes, u64::from(count)),
+            _ => bytes.extend_from_slice(&node.cover.to_le_bytes()),
+        }
+        return;
     }
-    bytes.extend_from_slice(&node.cover.to_le_bytes());
+    let side = u64::from(node.missing_left);
+    push_count(bytes, 1 + 2 * u64::from(node.column) + side);
+    bytes.push(node.bin);
+    if form & SUMMED == 0 {
+        bytes.extend_from_slice(&node.cover.to_le_bytes());
+    }
+}
+
+fn form_of_covers(trees: &[Vec<Node>]) -> u8 {
+    let summed = trees.iter().all(|tree| {
+        let mut splits = (0..tree.len()).filter(|at| tree[*at].column != LEAF);
+        splits.all(|at| tree[at].cover.to_bits() == summed_cover(tree, at).to_bits())
+    });
+    let mut leaves = trees.iter().flatten().filter(|node| node.column == LEAF);
+    let whole = leaves.all(|leaf| whole(leaf.cover).is_some());
+    u8::from(summed) * SUMMED + u8::from(whole) * WHOLE
+}
+
+/// A cover as a count, if it is one.
+fn whole(cover: f32) -> Option<u32> {
+    let count = cover as u32;
+    ((count as f32).to_bits() == cover.to_bits()).then_some(count)
+}
+
+/// A cut by its decimals where that is shorter.
+fn push_cut(bytes: &mut Vec<u8>, cut: f64) {
+    for decimals in 0..10_u32 {
+        let scale = f64::from(10_u32.pow(decimals));
+        // Out of range it becomes what is refused.
+        let whole = (cut * scale).round() as i64;
+        let read = whole as f64 / scale;
+        if whole.unsigned_abs() < 1 << 40 && read.to_bits() == cut.to_bits() {
+            let code = ((whole << 1) ^ (whole >> 63)) as u64;
+            push_count(bytes, code << 4 | u64::from(decimals));
+            return;
+        }
+    }
+    push_count(bytes, FLOAT);
+    push_float(bytes, cut);
 }
 
 fn push_float(bytes: &mut Vec<u8>, value: f64) {

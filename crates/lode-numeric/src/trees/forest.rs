@@ -3,15 +3,13 @@
 //! Does not learn. Invariant: every node names a binned column and nodes after it, so that
 //! each walk ends; scoring a row depends on that row alone.
 
-use std::ops::Range;
-
 use super::Column;
 use super::Objective;
 use super::Table;
 use super::bins::Derived;
-use super::grow::LEAF;
 use super::grow::Node;
-use super::grow::leaf;
+use super::walk::Compiled;
+use super::walk::Lanes;
 use crate::Error;
 use crate::Result;
 use crate::parallel;
@@ -28,7 +26,8 @@ use crate::parallel;
 ///
 /// # Determinism and cost
 /// No randomness; the bits do not depend on threads or on which rows are scored together.
-/// Scoring costs O(columns log bins + trees depth) a row.
+/// Scoring costs O(columns + trees leaves / 32) a row for trees of up to 256 leaves, else
+/// O(trees depth).
 ///
 /// # Errors
 /// [`Error::Length`] for another number of columns, [`Error::Columns`] for another kind.
@@ -41,10 +40,9 @@ pub struct Forest {
     pub(super) trees: Vec<Vec<Node>>,
     /// Margin without any tree.
     pub(super) start: f64,
+    /// What scoring reads in place of the trees, once it is asked for.
+    pub(super) compiled: Compiled,
 }
-
-/// Rows that go through the trees together.
-const BLOCK: usize = 128;
 
 impl Forest {
     /// What the model was trained to predict.
@@ -72,14 +70,25 @@ impl Forest {
     /// # Errors
     /// As the type says.
     pub fn margins(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
+        self.margins_with(table, threads, Lanes::best())
+    }
+
+    pub(super) fn margins_with(
+        &self,
+        table: &Table<'_>,
+        threads: usize,
+        lanes: Lanes,
+    ) -> Result<Vec<f64>> {
         self.check(table)?;
-        let chunks = parallel::map_chunks(
-            table.n_rows(),
-            parallel::chunk_rows(table.n_rows(), 0),
-            threads,
-            |rows| self.chunk_margins(table, rows),
-        );
-        Ok(chunks.concat())
+        let walker = self.compiled.walker(self);
+        let mut margins = vec![0.0; table.n_rows()];
+        let chunk = parallel::chunk_rows(table.n_rows(), 0);
+        let mut chunks: Vec<&mut [f64]> = margins.chunks_mut(chunk).collect();
+        parallel::map_mut(&mut chunks, threads, |index, margins| {
+            let first = index * chunk;
+            walker.margins(table, first..first + margins.len(), lanes, margins);
+        });
+        Ok(margins)
     }
 
     /// Expected target of each row: [`Objective::mean`] of its margin.
@@ -92,26 +101,6 @@ impl Forest {
             .iter_mut()
             .for_each(|margin| *margin = self.objective.mean(*margin));
         Ok(margins)
-    }
-
-    fn chunk_margins(&self, table: &Table<'_>, rows: Range<usize>) -> Vec<f64> {
-        let mut margins = vec![self.start; rows.len()];
-        // Of a model that asks about no column each row has a byte that is never read.
-        let width = self.derived.len().max(1);
-        let mut bins = vec![0_u8; BLOCK * width];
-        for (block, margins) in margins.chunks_mut(BLOCK).enumerate() {
-            let first = rows.start + block * BLOCK;
-            let rows = bins.chunks_mut(width).take(margins.len());
-            for (offset, bins) in rows.enumerate() {
-                self.bin_row(table, first + offset, bins);
-            }
-            for tree in &self.trees {
-                for (margin, bins) in margins.iter_mut().zip(bins.chunks(width)) {
-                    *margin += tree[leaf(tree, |column| bins[column as usize])].value;
-                }
-            }
-        }
-        margins
     }
 
     /// The bytes of one row.
@@ -145,36 +134,6 @@ impl Forest {
             });
         }
         Ok(())
-    }
-
-    /// Forgets binnings that no tree asks for and values of nodes that are no leaves.
-    pub(super) fn compact(&mut self) {
-        let mut used = vec![false; self.derived.len()];
-        for node in self
-            .trees
-            .iter()
-            .flatten()
-            .filter(|node| node.column != LEAF)
-        {
-            used[node.column as usize] = true;
-        }
-        let mut moved = vec![0_u32; self.derived.len()];
-        let mut n_kept = 0;
-        for (to, used) in moved.iter_mut().zip(&used) {
-            *to = n_kept;
-            n_kept += u32::from(*used);
-        }
-        for node in self
-            .trees
-            .iter_mut()
-            .flatten()
-            .filter(|node| node.column != LEAF)
-        {
-            node.column = moved[node.column as usize];
-            node.value = 0.0;
-        }
-        let mut keep = used.into_iter();
-        self.derived.retain(|_| keep.next().unwrap_or(false));
     }
 }
 

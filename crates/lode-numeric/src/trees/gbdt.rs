@@ -4,16 +4,21 @@
 //! the trees in question did not learn from.
 
 mod blend;
+pub mod classes;
 mod member;
 mod params;
 mod plan;
+mod rounds;
+mod warm;
+
+use std::sync::Arc;
 
 use super::Forest;
 use super::Table;
 use super::bins::Levels;
 use super::bins::Numbers;
+use super::constraints::Rules;
 use super::objective::Targets;
-use crate::Error;
 use crate::Progress;
 use crate::Result;
 use crate::parallel;
@@ -52,12 +57,6 @@ pub struct ShapeFit {
     /// Share of this shape in the model, 0 to 1.
     pub share: f64,
 }
-
-/// Rounds between two looks at the held-out loss.
-const BLOCK: usize = 10;
-
-/// Rounds of a single member where there are too few rows to hold some out.
-const BLIND_ROUNDS: usize = 30;
 
 /// Learns a sum of boosted trees.
 ///
@@ -131,16 +130,56 @@ pub fn fit(
 ) -> Result<GbdtFit> {
     params.check()?;
     let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
+    learned(table, &data.grouped(table)?, None, params, progress)
+}
+
+/// Learns more trees behind those of `base`, whose margins they start from.
+///
+/// Use it when a model is to follow new rows without starting over. As [`fit`], and: `table`
+/// has the columns of `base`, of the same kinds, levels and meaning, and `params.objective` is
+/// that of `base`. The model is `base` with the new trees behind its own; the number of rounds
+/// is chosen by held-out rows as ever, 0 where the new rows teach nothing. Where `base` has
+/// seen those rows they look better than they are, and fewer trees are added. Constraints
+/// bind the new trees alone.
+///
+/// # Errors
+/// As [`fit`]; [`crate::Error::Length`] and [`crate::Error::Columns`] for other columns,
+/// [`crate::Error::Objective`] for another objective than that of `base`.
+pub fn fit_from(
+    base: &Forest,
+    table: &Table<'_>,
+    targets: &[f64],
+    weights: Option<&[f64]>,
+    params: &GbdtParams,
+    progress: Progress<'_>,
+) -> Result<GbdtFit> {
+    params.check()?;
+    warm::check(base, table)?;
+    let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
+    let data = data.grouped(table)?.going_on(table, base, params.threads)?;
+    learned(table, &data, Some(base), params, progress)
+}
+
+fn learned(
+    table: &Table<'_>,
+    data: &Targets,
+    base: Option<&Forest>,
+    params: &GbdtParams,
+    progress: Progress<'_>,
+) -> Result<GbdtFit> {
+    let rules = params.constraints.rules(table)?.map(Arc::new);
     let numbers = Numbers::new(table, &data.rows, params.max_bins, params.threads);
-    let mut plans = plan::plans(table, &data, params);
+    let mut plans = plan::plans(table, data, params);
     let levels: Vec<_> = parallel::map_mut(&mut plans, params.threads, |_, plan| {
-        Levels::new(table, &data, &plan.learn, &params.level_rules(plan.index))
+        Levels::new(table, data, &plan.learn, &params.level_rules(plan.index))
     });
     let crossed = plans.len() > 1;
     let shapes = Shapes::of(params, data.rows.len(), crossed);
     let sources = Sources {
         table,
-        data: &data,
+        data,
+        base,
+        rules,
         numbers: &numbers,
         plans: &plans,
         levels: &levels,
@@ -151,13 +190,16 @@ pub fn fit(
         let told = |own: f64| progress(share * (index as f64 + own));
         groups.push(group(&sources, &shapes, index, params, &told)?);
     }
-    Ok(blend::blended(&sources, &groups, &shapes, params.threads))
+    Ok(blend::blended(&sources, groups, &shapes, params.threads))
 }
 
 /// What all members learn from.
 struct Sources<'a> {
     table: &'a Table<'a>,
     data: &'a Targets,
+    /// The model that is gone on with.
+    base: Option<&'a Forest>,
+    rules: Option<Arc<Rules>>,
     numbers: &'a Numbers,
     plans: &'a [Plan],
     levels: &'a [Levels],
@@ -177,69 +219,30 @@ fn group<'a>(
     params: &GbdtParams,
     progress: Progress<'_>,
 ) -> Result<Group<'a>> {
-    let inner = (params.threads / sources.plans.len()).max(1);
-    let plans = sources.plans.iter().zip(sources.levels);
-    let mut members: Vec<Member<'a>> = plans
-        .map(|(plan, levels)| {
-            let seed = params.seed ^ (plan.index << 40) ^ ((index as u64) << 32);
-            Member::new(sources.data, plan, sources.numbers, levels, seed, inner)
-        })
-        .collect();
-    let crossed = members.len() > 1;
-    let mut max_rounds = params.max_rounds;
-    if !crossed && params.members > 1 {
-        max_rounds = max_rounds.min(BLIND_ROUNDS);
-    }
-    let settings = params.settings(&shapes.all[index]);
-    let mut losses = Vec::new();
-    let mut rounds = max_rounds;
-    let mut grown = 0;
-    while grown < max_rounds {
-        if !progress(grown as f64 / max_rounds as f64) {
-            return Err(Error::Cancelled);
-        }
-        let more = BLOCK.min(max_rounds - grown);
-        parallel::map_mut(&mut members, params.threads, |_, member| {
-            member.boost(more, &settings);
-        });
-        grown += more;
-        if crossed {
-            losses = mean_losses(&members);
-            rounds = lowest(&losses);
-            if grown - rounds >= params.patience {
-                break;
-            }
-        }
-    }
+    let mut members = sources.members(index, 0, params);
+    let settings = params.settings(&shapes.all[index], sources.rules.as_ref());
+    let grown = rounds::grow(&mut members, &settings, params, progress)?;
     Ok(Group {
         members,
-        rounds,
-        losses,
+        rounds: grown.rounds,
+        losses: grown.losses,
     })
 }
 
-fn mean_losses(members: &[Member<'_>]) -> Vec<f64> {
-    let weight: f64 = members.iter().map(|member| member.held_weight).sum();
-    let n = members.first().map_or(0, |member| member.losses.len());
-    (0..n)
-        .map(|round| {
-            members
-                .iter()
-                .map(|member| member.losses[round])
-                .sum::<f64>()
-                / weight
-        })
-        .collect()
-}
-
-fn lowest(losses: &[f64]) -> usize {
-    let mut best = 0;
-    for (round, loss) in losses.iter().enumerate() {
-        if *loss < losses[best] {
-            best = round;
-        }
+impl<'a> Sources<'a> {
+    /// Members of a shape, before the first round; `output` tells apart those of several
+    /// outputs.
+    fn members(&self, shape: usize, output: u64, params: &GbdtParams) -> Vec<Member<'a>> {
+        let inner = (params.threads / self.plans.len()).max(1);
+        let plans = self.plans.iter().zip(self.levels);
+        plans
+            .map(|(plan, levels)| {
+                let seed =
+                    params.seed ^ (plan.index << 40) ^ ((shape as u64) << 32) ^ (output << 48);
+                Member::new(self.data, plan, self.numbers, levels, seed, inner)
+            })
+            .collect()
     }
-    best
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use super::constraints::Amount;
+use super::constraints::Bounds;
+use super::constraints::Rules;
 use super::histogram;
 use super::histogram::Bins;
 use super::histogram::Layout;
@@ -69,6 +72,8 @@ pub(super) struct Sample<'a> {
     pub(super) scale: Scale,
     /// Weight of each row of the table; none where all are 1.
     pub(super) weights: Option<&'a [f64]>,
+    /// What the tree must keep to.
+    pub(super) rules: Option<&'a Rules>,
     pub(super) crew: &'a Crew<'a>,
 }
 
@@ -86,6 +91,7 @@ struct Growing {
     others: Range<usize>,
     depth: usize,
     total: Sum,
+    bounds: Bounds,
     cells: Option<Vec<Sum>>,
     split: Option<Split>,
     children: Option<(usize, usize)>,
@@ -98,6 +104,7 @@ impl Growing {
             others,
             depth,
             total,
+            bounds: Bounds::default(),
             cells: None,
             split: None,
             children: None,
@@ -206,11 +213,40 @@ impl Tree<'_, '_> {
     /// Finds the best split of a node, and keeps its cells for the children when there is one.
     fn look(&mut self, node: &mut Growing, cells: Vec<Sum>) {
         let (scale, limits) = (&self.sample.scale, &self.shape.limits);
-        node.split = split::best(&self.layout, &cells, node.total, scale, limits);
+        node.split = match self.sample.rules {
+            None => split::best(&self.layout, &cells, node.total, scale, limits),
+            Some(rules) => self.legal(rules, node, &cells),
+        };
         if node.split.is_some() {
             node.cells = Some(cells);
         } else {
             self.scratch.cells.push(cells);
+        }
+    }
+
+    /// The best split that keeps to the rules.
+    fn legal(&self, rules: &Rules, node: &Growing, cells: &[Sum]) -> Option<Split> {
+        let limits = &self.shape.limits;
+        let amounts = |at: usize| self.amount(cells[at]);
+        let total = self.amount(node.total);
+        let cut = rules.best(&self.layout, amounts, &total, limits, &node.bounds)?;
+        let cells = &cells[self.layout.range(cut.slot)];
+        let left = split::left(cells, cut.bin, cut.missing_left);
+        Some(Split {
+            column: self.layout.columns[cut.slot],
+            bin: cut.bin,
+            missing_left: cut.missing_left,
+            gain: cut.gain,
+            left,
+            right: node.total.minus(left),
+        })
+    }
+
+    fn amount(&self, sum: Sum) -> Amount {
+        Amount {
+            slope: self.sample.scale.slope(sum),
+            curve: self.sample.scale.curve(sum),
+            n: f64::from(sum.n()),
         }
     }
 
@@ -230,7 +266,7 @@ impl Tree<'_, '_> {
     fn split(&mut self, node_idx: usize, split: &Split, more: bool) {
         let node = &mut self.nodes[node_idx];
         let (rows, others, depth) = (node.rows.clone(), node.others.clone(), node.depth);
-        let cells = node.cells.take();
+        let (cells, above) = (node.cells.take(), node.bounds);
         let column = self.sample.bins.columns[split.column as usize];
         let mut goes_left = [false; 256];
         for (goes, bin) in goes_left.iter_mut().zip(0..=255) {
@@ -256,6 +292,11 @@ impl Tree<'_, '_> {
             depth + 1,
             split.right,
         );
+        if let Some(rules) = self.sample.rules {
+            let sides = [&self.amount(split.left), &self.amount(split.right)];
+            [left.bounds, right.bounds] =
+                rules.children(split.column, &above, sides, &self.shape.limits);
+        }
         if let Some(mut cells) = cells {
             if more && (self.may_split(&left) || self.may_split(&right)) {
                 let (small, large) = if left.total.n() <= right.total.n() {

@@ -3,11 +3,18 @@
 //! Does not grow anything. Invariant: slopes and curvatures are those of the same loss that
 //! early stopping looks at.
 
+mod huber;
+mod pinball;
+mod ranking;
+mod rows;
+pub(super) mod softmax;
+
 use super::exp;
 use super::quantize::Bounds;
 use crate::Error;
 use crate::Result;
 use crate::glm::sigmoid;
+use ranking::Ranking;
 
 /// Largest magnitude of a target, so that no sum of squares overflows.
 pub const TARGET_LIMIT: f64 = 1e100;
@@ -37,6 +44,25 @@ pub enum Objective {
         /// Power of the variance, above 1 (like Poisson) and below 2 (like Gamma).
         power: f64,
     },
+    /// A number: `alpha (y - m)` below the target, `(1 - alpha) (m - y)` above; the margin is
+    /// the quantile `alpha` (0.5: the median, by the absolute error). Each leaf has the
+    /// quantile of what its rows lack; penalties shape the cuts alone.
+    Quantile {
+        /// Share of the targets that shall be below, above 0 and below 1.
+        alpha: f64,
+    },
+    /// A number with wild values: `(m - y)^2 / 2` up to `delta` from the target, straight
+    /// beyond; mean = the margin.
+    Huber {
+        /// Where the loss turns straight, above 0, in the unit of the target.
+        delta: f64,
+    },
+    /// The order of rows within the groups of the table ([`super::Table::with_groups`]): targets are
+    /// relevances from 0 to 30, a higher margin is a better place; LambdaMART on NDCG.
+    LambdaRank {
+        /// Places that count (1 or more).
+        truncation: u32,
+    },
 }
 
 impl Objective {
@@ -44,7 +70,10 @@ impl Objective {
     pub fn mean(self, margin: f64) -> f64 {
         match self {
             Self::Logistic => sigmoid(margin),
-            Self::Squared => margin,
+            Self::Squared
+            | Self::Quantile { .. }
+            | Self::Huber { .. }
+            | Self::LambdaRank { .. } => margin,
             Self::Poisson | Self::Gamma | Self::Tweedie { .. } => {
                 margin.clamp(-LOG_LIMIT, LOG_LIMIT).exp()
             }
@@ -72,12 +101,16 @@ impl Objective {
                 let some = y * self.mean((1.0 - power) * m);
                 [zero - some, (2.0 - power) * zero + (power - 1.0) * some]
             }
+            Self::Quantile { alpha } => pinball::slope(alpha, m, y),
+            Self::Huber { delta } => huber::slope(delta, m, y),
+            // Of groups, not of rows.
+            Self::LambdaRank { .. } => [0.0; 2],
         }
     }
 
-    /// Weighted slopes and curvatures of rows beside each other; no weights are all 1.
+    /// Slopes and curvatures of rows beside each other; no weights are all 1.
     #[inline(always)]
-    pub(super) fn slopes(
+    fn slopes(
         self,
         margins: &[f64],
         targets: &[f64],
@@ -103,7 +136,7 @@ impl Objective {
     }
 
     /// Slopes and curvatures that no row of weight 1 passes, where the objective has such.
-    pub(super) fn most(self) -> Option<Bounds> {
+    fn most(self) -> Option<Bounds> {
         match self {
             Self::Logistic => Some(Bounds {
                 slope: 1.0,
@@ -132,17 +165,72 @@ impl Objective {
                 self.mean((2.0 - power) * m) / (2.0 - power)
                     + y * self.mean((1.0 - power) * m) / (power - 1.0)
             }
+            Self::Quantile { alpha } => pinball::loss(alpha, m, y),
+            Self::Huber { delta } => huber::loss(delta, m, y),
+            Self::LambdaRank { .. } => 0.0,
         }
     }
 
-    pub(super) fn check(self) -> Result<()> {
+    /// Its number and its parameter in a stored forest.
+    pub(super) fn code(self) -> (u8, f64) {
         match self {
-            Self::Tweedie { power } if !(power > 1.0 && power < 2.0) => Err(Error::OutOfRange {
-                what: "power",
-                expected: "above 1 and below 2",
-                found: power,
-            }),
-            _ => Ok(()),
+            Self::Logistic => (0, 0.0),
+            Self::Squared => (1, 0.0),
+            Self::Poisson => (2, 0.0),
+            Self::Gamma => (3, 0.0),
+            Self::Tweedie { power } => (4, power),
+            Self::Quantile { alpha } => (5, alpha),
+            Self::Huber { delta } => (6, delta),
+            Self::LambdaRank { truncation } => (7, f64::from(truncation)),
+        }
+    }
+
+    /// What [`Objective::code`] numbered, if it is legal.
+    pub(super) fn from_code(tag: u8, number: f64) -> Option<Self> {
+        let objective = match tag {
+            0 => Self::Logistic,
+            1 => Self::Squared,
+            2 => Self::Poisson,
+            3 => Self::Gamma,
+            4 => Self::Tweedie { power: number },
+            5 => Self::Quantile { alpha: number },
+            6 => Self::Huber { delta: number },
+            7 if number >= 1.0 && number <= f64::from(u32::MAX) => Self::LambdaRank {
+                truncation: number as u32,
+            },
+            _ => return None,
+        };
+        objective.check().is_ok().then_some(objective)
+    }
+
+    pub(super) fn check(self) -> Result<()> {
+        let (what, expected, found, legal) = match self {
+            Self::Tweedie { power } => {
+                let legal = power > 1.0 && power < 2.0;
+                ("power", "above 1 and below 2", power, legal)
+            }
+            Self::Quantile { alpha } => {
+                let legal = alpha > 0.0 && alpha < 1.0;
+                ("alpha", "above 0 and below 1", alpha, legal)
+            }
+            Self::Huber { delta } => {
+                let legal = delta > 0.0 && delta <= TARGET_LIMIT;
+                ("delta", "above 0 and at most 1e100", delta, legal)
+            }
+            Self::LambdaRank { truncation } => {
+                let found = f64::from(truncation);
+                ("truncation", "of at least 1", found, truncation > 0)
+            }
+            _ => return Ok(()),
+        };
+        if legal {
+            Ok(())
+        } else {
+            Err(Error::OutOfRange {
+                what,
+                expected,
+                found,
+            })
         }
     }
 
@@ -152,7 +240,12 @@ impl Objective {
                 y.abs() < 0.5 / TARGET_LIMIT || (y - 1.0).abs() == 0.0,
                 "0 or 1",
             ),
-            Self::Squared => (y.abs() <= TARGET_LIMIT, "of magnitude 1e100 at most"),
+            Self::Squared | Self::Quantile { .. } | Self::Huber { .. } => {
+                (y.abs() <= TARGET_LIMIT, "of magnitude 1e100 at most")
+            }
+            Self::LambdaRank { .. } => {
+                ((0.0..=ranking::MAX_RELEVANCE).contains(&y), "from 0 to 30")
+            }
             Self::Poisson | Self::Tweedie { .. } => {
                 ((0.0..=TARGET_LIMIT).contains(&y), "from 0 to 1e100")
             }
@@ -174,6 +267,11 @@ impl Objective {
 #[derive(Clone, Debug)]
 pub(super) struct Targets {
     pub(super) objective: Objective,
+    /// The same for scaled targets.
+    inner: Objective,
+    ranking: Option<Ranking>,
+    /// Margins to start from, of a model that is gone on with.
+    pub(super) starts: Option<Vec<f64>>,
     /// Scaled targets.
     pub(super) targets: Vec<f64>,
     /// Scaled weights.
@@ -198,19 +296,19 @@ impl Targets {
     /// Slopes and curvatures that no row passes, where the objective has such.
     pub(super) fn most(&self) -> Option<Bounds> {
         let heaviest = self.weights.iter().fold(0.0, |a: f64, b| a.max(*b));
-        self.objective.most().map(|most| Bounds {
+        self.inner.most().map(|most| Bounds {
             slope: most.slope * heaviest,
             curve: most.curve * heaviest,
             mean_slope: 0.0,
         })
     }
 
-    /// Slopes and curvatures of the rows from `first` on, at these margins.
+    /// Weighted slopes and curvatures of the rows from `first` on, at these inside margins.
     #[inline(always)]
     pub(super) fn slopes(&self, first: usize, margins: &[f64], slopes: &mut [[f64; 2]]) {
         let range = first..first + margins.len();
         let weights = self.uneven_weights().map(|weights| &weights[range.clone()]);
-        self.objective
+        self.inner
             .slopes(margins, &self.targets[range], weights, slopes);
     }
 
@@ -311,6 +409,18 @@ impl Targets {
                 let spread = average(&|row| (targets[row] - mean) * (targets[row] - mean)).sqrt();
                 (0.0, mean, if spread > 0.0 { spread } else { 1.0 })
             }
+            Objective::Quantile { .. } | Objective::Huber { .. } => {
+                let entry = |row: &u32| (targets[*row as usize], weights[*row as usize]);
+                let mut entries: Vec<(f64, f64)> = rows.iter().map(entry).collect();
+                let center = match objective {
+                    Objective::Quantile { alpha } => pinball::quantile(&mut entries, alpha),
+                    Objective::Huber { delta } => huber::center(&mut entries, delta),
+                    _ => mean,
+                };
+                let spread = average(&|row| (targets[row] - center).abs());
+                (0.0, center, if spread > 0.0 { spread } else { 1.0 })
+            }
+            Objective::LambdaRank { .. } => (0.0, 0.0, 1.0),
             _ if mean > 0.0 => (0.0, mean.ln(), 1.0),
             _ => {
                 return Err(Error::OutOfRange {
@@ -321,12 +431,23 @@ impl Targets {
             }
         };
         match objective {
-            Objective::Logistic => {}
-            Objective::Squared => targets.iter_mut().for_each(|y| *y = (*y - mean) / scale),
+            Objective::Logistic | Objective::LambdaRank { .. } => {}
+            Objective::Squared | Objective::Quantile { .. } | Objective::Huber { .. } => {
+                targets.iter_mut().for_each(|y| *y = (*y - offset) / scale);
+            }
             _ => targets.iter_mut().for_each(|y| *y /= mean),
         }
+        let inner = match objective {
+            Objective::Huber { delta } => Objective::Huber {
+                delta: delta / scale,
+            },
+            other => other,
+        };
         Ok(Self {
             objective,
+            inner,
+            ranking: None,
+            starts: None,
             targets,
             unit: weights
                 .iter()
@@ -339,3 +460,6 @@ impl Targets {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

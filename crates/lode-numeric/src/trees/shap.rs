@@ -3,20 +3,30 @@
 //! Does not sample and does not look at training rows: the shares of rows at each node are in
 //! the model. Invariant: base + contributions = margin, up to the rounding of the additions.
 
-mod paths;
+mod interactions;
+mod octet;
 mod quadrature;
-mod walk;
+mod terms;
+
+use std::ops::Range;
 
 use super::Forest;
 use super::Table;
 use super::grow::LEAF;
 use super::grow::Node;
+use super::walk::Lanes;
+use super::walk::Plane;
+use super::walk::Planes;
+use super::walk::ROWS;
 use crate::Result;
 use crate::parallel;
-use paths::Paths;
-use quadrature::Quadrature;
-use walk::Ground;
-use walk::Walk;
+use octet::Octet;
+use octet::Scratch;
+use terms::Tree;
+
+pub use interactions::Interactions;
+pub use interactions::Pair;
+pub(super) use terms::Terms;
 
 /// What each column adds to each margin.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,12 +54,6 @@ impl Contributions {
     }
 }
 
-/// Bytes of tables that are worked on at a time.
-const TABLE_BYTES: usize = 16 << 20;
-
-/// Rows below which tables do not pay.
-const TABLE_ROWS: usize = 16;
-
 impl Forest {
     /// The mean margin over the training rows, as the trees' covers weigh them: where
     /// [`Forest::contributions`] start.
@@ -73,12 +77,12 @@ impl Forest {
     /// product of the cover shares at the column's nodes, and
     /// `W_i = integral over t in 0..1 of the product over j != i of (t o_j + (1 - t) z_j)`,
     /// a polynomial of degree d - 1 that Gauss-Legendre with ceil(d / 2) points integrates
-    /// exactly. All factors are positive: nothing cancels. For 16 rows or more, trees of up to
-    /// 64 cuts with up to 6 columns a path have these numbers tabulated for all patterns of o.
+    /// exactly. At each point the products are made on the way down the tree and the sums over
+    /// leaves on the way up, for eight rows side by side.
     ///
     /// # Determinism and cost
-    /// No randomness; bits independent of threads. Tabulated: O(leaves depth) a row and tree;
-    /// else O(leaves depth^2).
+    /// No randomness; bits independent of threads, of the rows that are asked about together
+    /// and of the machine's instructions. O(nodes d) a row and tree.
     ///
     /// # Errors
     /// As for [`Forest::margins`].
@@ -86,103 +90,130 @@ impl Forest {
     /// # Source
     /// S. Lundberg, G. Erion, S.-I. Lee, "Consistent Individualized Feature Attribution for
     /// Tree Ensembles", 2018, arXiv:1802.03888, algorithm 1 (the game); P. Yu et al., "Linear
-    /// TreeShap", NeurIPS 2022, arXiv:2209.08192 (the polynomial). Deviations: the integral in
-    /// place of the weights of algorithm 2, which is the same number; covers are weights of
-    /// rows.
+    /// TreeShap", NeurIPS 2022, arXiv:2209.08192 (one polynomial down the tree and one up).
+    /// Deviations: polynomials as their values at the points of a quadrature; covers are
+    /// weights of rows.
     pub fn contributions(&self, table: &Table<'_>, threads: usize) -> Result<Contributions> {
+        self.contributions_with(table, threads, Lanes::best())
+    }
+
+    fn contributions_with(
+        &self,
+        table: &Table<'_>,
+        threads: usize,
+        lanes: Lanes,
+    ) -> Result<Contributions> {
         self.check(table)?;
-        let n_rows = table.n_rows();
-        let (n_cols, width) = (self.n_cols(), self.derived.len());
+        let (n_rows, n_cols) = (table.n_rows(), self.n_cols());
         let mut values = vec![0.0; n_rows * n_cols];
-        let chunk = parallel::chunk_rows(n_rows, 0)
-            .min(n_rows.div_ceil(threads.max(1)))
-            .max(1);
-        let bins: Vec<u8> = parallel::map_chunks(n_rows, chunk, threads, |rows| {
-            let mut bins = vec![0; rows.len() * width];
-            for (row, bins) in rows.zip(bins.chunks_mut(width.max(1))) {
-                self.bin_row(table, row, bins);
+        let terms = self.compiled.terms(self);
+        let chunk = n_rows.div_ceil(threads.max(1)).next_multiple_of(ROWS);
+        let mut shares: Vec<&mut [f64]> = values.chunks_mut(chunk.max(1) * n_cols).collect();
+        parallel::map_mut(&mut shares, threads, |index, share| {
+            let first = index * chunk;
+            let rows = first..first + share.len() / n_cols;
+            let mut room = Room::new(self, terms);
+            for (group, values) in share.chunks_mut(ROWS * n_cols).enumerate() {
+                let first = rows.start + group * ROWS;
+                let rows = first..rows.end.min(first + ROWS);
+                room.add(table, rows, lanes, values);
             }
-            bins
-        })
-        .concat();
-        let rules: Vec<Quadrature> = (0..=self.depth())
-            .map(|n_asked| Quadrature::exact_for(n_asked.saturating_sub(1)))
-            .collect();
-        let mut next = 0;
-        while next < self.trees.len() {
-            let group = self.group(next, n_rows >= TABLE_ROWS, &rules);
-            next += group.len();
-            let mut shares: Vec<&mut [f64]> = values.chunks_mut(chunk * n_cols).collect();
-            parallel::map_mut(&mut shares, threads, |index, share| {
-                let mut walk = Walk::default();
-                for tree in &group {
-                    for (row, values) in share.chunks_mut(n_cols).enumerate() {
-                        let at = (index * chunk + row) * width;
-                        let bins = &bins[at..at + width];
-                        match tree {
-                            Tree::Tabulated(paths) => paths.add(bins, values),
-                            Tree::Plain(nodes) => {
-                                let ground = Ground {
-                                    nodes,
-                                    derived: &self.derived,
-                                    rules: &rules,
-                                    bins,
-                                };
-                                walk.add(&ground, 0, values);
-                            }
-                        }
-                    }
-                }
-            });
-        }
+        });
         Ok(Contributions {
-            base: self.base(),
+            base: terms.base,
             n_cols,
             values,
         })
     }
-
-    /// The next trees, as many as their tables leave room for.
-    fn group(&self, first: usize, tables: bool, rules: &[Quadrature]) -> Vec<Tree<'_>> {
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        for nodes in &self.trees[first..] {
-            let paths = tables.then(|| Paths::new(nodes, &self.derived, rules));
-            group.push(match paths.flatten() {
-                Some(paths) => {
-                    bytes += paths.table_bytes();
-                    Tree::Tabulated(paths)
-                }
-                None => Tree::Plain(nodes),
-            });
-            if bytes > TABLE_BYTES {
-                break;
-            }
-        }
-        group
-    }
-
-    /// Cuts on the longest path.
-    fn depth(&self) -> usize {
-        let depths = self.trees.iter().map(|nodes| {
-            let mut depths = vec![0; nodes.len()];
-            // Children come after their parent.
-            for (at, node) in nodes.iter().enumerate() {
-                if node.column != LEAF {
-                    depths[at + 1] = depths[at] + 1;
-                    depths[node.right as usize] = depths[at] + 1;
-                }
-            }
-            depths.into_iter().max().unwrap_or(0)
-        });
-        depths.max().unwrap_or(0)
-    }
 }
 
-/// A tree, and how its contributions are found.
-enum Tree<'a> {
-    Tabulated(Paths),
-    Plain(&'a [Node]),
+/// What a group of rows needs.
+struct Room<'a> {
+    forest: &'a Forest,
+    terms: &'a Terms,
+    planes: &'a Planes,
+    ranks: Vec<Plane>,
+    /// Contributions of the used columns, by eight rows.
+    sums: Vec<Octet>,
+    scratch: Scratch,
+}
+
+impl<'a> Room<'a> {
+    fn new(forest: &'a Forest, terms: &'a Terms) -> Self {
+        let planes = forest.compiled.walker(forest).planes();
+        Self {
+            forest,
+            terms,
+            planes,
+            ranks: vec![[0; ROWS]; planes.n_planes()],
+            sums: vec![Octet::ZERO; terms.used.len() * ROWS / octet::WIDTH],
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Contributions to at most [`ROWS`] rows, into zeros.
+    fn add(&mut self, table: &Table<'_>, rows: Range<usize>, lanes: Lanes, values: &mut [f64]) {
+        let n_octets = rows.len().div_ceil(octet::WIDTH);
+        self.planes
+            .fill(table, rows.clone(), lanes, &mut self.ranks);
+        self.sums.fill(Octet::ZERO);
+        match lanes {
+            Lanes::Portable => self.trees(n_octets),
+            #[cfg(target_arch = "x86_64")]
+            Lanes::Avx2 => self.avx2_trees(n_octets),
+        }
+        let n_used = self.terms.used.len();
+        if n_used == 0 {
+            return;
+        }
+        let n_cols = values.len() / rows.len();
+        for (row, values) in values.chunks_mut(n_cols).enumerate() {
+            let sums = &self.sums[row / octet::WIDTH * n_used..];
+            for (column, sum) in self.terms.used.iter().zip(sums) {
+                values[*column as usize] = sum.0[row % octet::WIDTH];
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn trees(&mut self, n_octets: usize) {
+        let (forest, terms, planes) = (self.forest, self.terms, self.planes);
+        terms.each(
+            forest,
+            planes,
+            #[inline(always)]
+            |tree| match terms.rule(tree).points.len() {
+                1 => self.tree::<1>(tree, n_octets),
+                2 => self.tree::<2>(tree, n_octets),
+                3 => self.tree::<3>(tree, n_octets),
+                4 => self.tree::<4>(tree, n_octets),
+                5 => self.tree::<5>(tree, n_octets),
+                6 => self.tree::<6>(tree, n_octets),
+                _ => self.tree::<0>(tree, n_octets),
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn tree<const K: usize>(&mut self, tree: &Tree, n_octets: usize) {
+        let rule = self.terms.rule(tree);
+        let sums = self.sums.chunks_mut(self.terms.used.len());
+        for (index, sums) in sums.take(n_octets).enumerate() {
+            let first = index * octet::WIDTH;
+            octet::add::<K>(tree, rule, &self.ranks, first, &mut self.scratch, sums);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "instructions that not every machine has")]
+    fn avx2_trees(&mut self, n_octets: usize) {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(room: &mut Room<'_>, n_octets: usize) {
+            room.trees(n_octets);
+        }
+        // SAFETY: `Lanes::Avx2` is made only where the machine has AVX2.
+        unsafe { with_avx2(self, n_octets) }
+    }
 }
 
 /// Share of a split's rows that went left.

@@ -149,15 +149,7 @@ fn search(
         }
     }
     let (slot, bin, missing_left) = found?;
-    let cells = &cells[layout.range(slot)];
-    let mut left = if missing_left {
-        cells[0]
-    } else {
-        Sum::default()
-    };
-    for cell in &cells[1..=usize::from(bin)] {
-        left = left.plus(*cell);
-    }
+    let left = left(&cells[layout.range(slot)], bin, missing_left);
     Some(Split {
         column: layout.columns[slot],
         bin,
@@ -166,6 +158,17 @@ fn search(
         left,
         right: total.minus(left),
     })
+}
+
+/// What goes left of a cut, by the cells of its column.
+pub(super) fn left(cells: &[Sum], bin: u8, missing_left: bool) -> Sum {
+    let start = if missing_left {
+        cells[0]
+    } else {
+        Sum::default()
+    };
+    let cells = cells[1..=usize::from(bin)].iter();
+    cells.fold(start, |sum, cell| sum.plus(*cell))
 }
 
 impl Lefts {

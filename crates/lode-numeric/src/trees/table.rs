@@ -97,6 +97,11 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// The group of each row, if there are groups.
+    pub(super) fn groups(&self) -> Option<&'a [u32]> {
+        self.groups
+    }
+
     /// The groups of these rows, if some of them share one.
     pub(super) fn groups_of(&self, rows: &[u32]) -> Option<Vec<u32>> {
         let all = self.groups?;

@@ -209,6 +209,7 @@ pub fn fit(
         derived: derived.collect(),
         trees: vec![nodes],
         start: 0.0,
+        compiled: Default::default(),
     };
     model.compact();
     Ok(TreeFit {
@@ -329,6 +330,7 @@ impl Learner<'_> {
                 packed: &packed,
                 scale,
                 weights: self.data.uneven_weights(),
+                rules: None,
                 crew,
             };
             grow::grow(sample, &shape, &mut Scratch::default())

@@ -17,3 +17,15 @@ pub(super) fn check(rows: &Training<'_>) -> Result<()> {
     }
     Ok(())
 }
+
+/// Refuses amounts of 0, which `what` does not take.
+pub(super) fn check_above_0(rows: &Training<'_>, what: &str) -> Result<()> {
+    let mut counted = rows.targets.iter().enumerate();
+    if counted.any(|(row, amount)| *amount <= 0.0 && rows.weight(row) > 0.0) {
+        return Err(Error::invalid(
+            rows.label.as_str(),
+            format!("expected amounts above 0 for {what}, found 0: tweedie takes both"),
+        ));
+    }
+    Ok(())
+}

@@ -4,6 +4,8 @@
 
 mod sample;
 
+use std::collections::BTreeMap;
+
 use lode_numeric::trees::Objective;
 use lode_numeric::trees::gbdt;
 use lode_numeric::trees::gbdt::GbdtFit;
@@ -14,9 +16,11 @@ use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
 
+use super::constraints;
+use super::constraints::Direction;
 use super::forest;
 use super::forest::Grown;
-use crate::frame::Rows;
+use crate::learner::Training;
 use crate::params::Part;
 use crate::params::within;
 use crate::params::within_count;
@@ -85,6 +89,13 @@ pub struct BoostParams {
     /// weighted up; 0: all of up to 50,000 rows, else 5, or as many as make 50,000 rows.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub common_rows: usize,
+    /// Columns of numbers that the score must only rise or only fall with while all others stay
+    /// as they are, such as `{"overdue_days": "rising"}`. Rows without the value are not bound.
+    pub monotone: BTreeMap<String, Direction>,
+    /// Sets of columns, such as `[["age", "income"], ["months"]]`: only columns of one set may
+    /// work together, others add up. Columns in no set are one more set. None: all may.
+    #[schemars(length(max = 63))]
+    pub interactions: Vec<Vec<String>>,
 }
 
 impl Default for BoostParams {
@@ -110,6 +121,8 @@ impl Default for BoostParams {
             category_smoothing: tuned.category_smoothing,
             category_rows: tuned.category_rows,
             common_rows: 0,
+            monotone: BTreeMap::new(),
+            interactions: Vec::new(),
         }
     }
 }
@@ -129,6 +142,7 @@ impl Part for BoostParams {
         within_count("min_rows", self.min_rows, 0, 1_000_000)?;
         within_count("max_bins", self.max_bins, 2, 255)?;
         within_count("common_rows", self.common_rows, 0, 1_000_000)?;
+        constraints::check(&self.interactions)?;
         for (name, value) in [
             ("min_child_weight", self.min_child_weight),
             ("l1", self.l1),
@@ -151,11 +165,13 @@ pub(super) struct Boosted {
     pub(super) fit: GbdtFit,
 }
 
-/// Boosts trees for `targets`; gives the scorer and the rest of the fit, whose model it has.
+/// Boosts trees for the targets; gives the scorer and the rest of the fit, whose model it has.
+/// With `base` the trees come behind those of that model.
 pub(super) fn boost(
     params: &BoostParams,
     objective: Objective,
-    (rows, targets, weights): (&Rows<'_>, &[f64], Option<&[f64]>),
+    known: &Training<'_>,
+    base: Option<&Grown>,
     cx: &Context<'_>,
     go_on: lode_numeric::Progress<'_>,
 ) -> Result<Boosted> {
@@ -179,9 +195,11 @@ pub(super) fn boost(
         max_bins: params.max_bins,
         category_smoothing: params.category_smoothing,
         category_rows: params.category_rows,
+        constraints: constraints::constraints(&params.monotone, &params.interactions, known.plan)?,
         seed: cx.seed(),
         threads: cx.threads(),
     };
+    let (targets, weights) = (known.targets, known.weights);
     let thinned = match objective {
         Objective::Logistic => sample::of(targets, weights, params.common_rows, cx.seed()),
         _ => None,
@@ -189,8 +207,12 @@ pub(super) fn boost(
     let weights = thinned
         .as_ref()
         .map_or(weights, |sample| Some(sample.weights.as_slice()));
-    let table = forest::table(rows)?;
-    let fit = gbdt::fit(&table, targets, weights, &asked, go_on).map_err(forest::failed)?;
+    let table = forest::table(&known.rows)?;
+    let fit = match base {
+        Some(base) => gbdt::fit_from(base.forest(), &table, targets, weights, &asked, go_on),
+        None => gbdt::fit(&table, targets, weights, &asked, go_on),
+    };
+    let fit = fit.map_err(forest::failed)?;
     let margins = fit.model.margins(&table, cx.threads());
     let model = Grown::new(fit.model.clone(), &margins.map_err(forest::failed)?);
     if let Some(sample) = &thinned {

@@ -88,6 +88,7 @@ impl Learner for Gbdt {
     const ABOUT: &'static str = "Many small trees, each mending what those before have missed; \
         numbers, text and missing values are taken as they come.";
     const MEMORY: (u64, u64) = super::FOREST_MEMORY;
+    const WARM_START: bool = true;
     type Params = BoostParams;
     type Model = Grown;
 
@@ -100,7 +101,16 @@ impl Learner for Gbdt {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        learned(params, Objective::Logistic, rows, cx)
+        learned(params, Objective::Logistic, rows, None, cx)
+    }
+
+    fn learn_from(
+        params: &BoostParams,
+        base: &Grown,
+        rows: &Training<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Learned<Grown>> {
+        learned(params, Objective::Logistic, rows, Some(base), cx)
     }
 
     fn write(model: &Grown) -> Result<Vec<u8>> {
@@ -114,7 +124,7 @@ impl Learner for Gbdt {
 
 /// Gradient boosting of trees for an amount of 0 or more.
 ///
-/// As [`Gbdt`]; the score is the expected amount.
+/// As [`Gbdt`]; the score is the expected amount, or the quantile of it that was asked for.
 ///
 /// # Input
 /// The label is a number of 0 or more; a row without one is scored but not learned from.
@@ -123,11 +133,12 @@ impl Learner for Gbdt {
 /// [`BoostParams`], [`AmountLoss`], [`crate::Common`].
 ///
 /// # Method
-/// With the loss `squared` the margin is the amount; with the others `score = exp(margin)`,
-/// and contributions count in the logarithm of the amount.
+/// With the losses `squared`, `quantile` and `huber` the margin is the amount; with the others
+/// `score = exp(margin)`, and contributions count in the logarithm of the amount.
 ///
 /// # Errors
-/// As [`super::Linear`]; an amount below 0; no amount above 0.
+/// As [`super::Linear`]; an amount below 0; no amount above 0; an amount of 0 with the loss
+/// `gamma`.
 ///
 /// # Source
 /// See `lode_numeric::trees`. Tweedie: B. Jorgensen, "The Theory of Dispersion Models", 1997.
@@ -145,6 +156,14 @@ pub enum Loss {
     Squared,
     /// For counts.
     Poisson,
+    /// For amounts that are never 0 and skewed.
+    Gamma,
+    /// The quantile `alpha` in place of the expected amount: what a share `alpha` of such
+    /// customers stays below.
+    Quantile,
+    /// The squared error up to `huber_delta` from the amount, straight beyond: for amounts of
+    /// which some are wildly wrong.
+    Huber,
 }
 
 /// Parameters of gradient boosting for an amount.
@@ -158,6 +177,12 @@ pub struct AmountLoss {
     /// that are never 0.
     #[schemars(range(min = 1.01, max = 1.99), extend("x-tune" = {"low": 1.1, "high": 1.9, "scale": "linear"}))]
     pub tweedie_power: f64,
+    /// The share that the score is above, with the loss quantile; 0.5 is the median.
+    #[schemars(range(min = 0.001, max = 0.999))]
+    pub alpha: f64,
+    /// Where the loss huber turns straight, in the unit of the amount.
+    #[schemars(range(min = 1e-9, max = 1e15))]
+    pub huber_delta: f64,
 }
 
 impl Default for AmountLoss {
@@ -165,13 +190,39 @@ impl Default for AmountLoss {
         Self {
             loss: Loss::Tweedie,
             tweedie_power: 1.5,
+            alpha: 0.5,
+            huber_delta: 1.0,
         }
     }
 }
 
 impl Part for AmountLoss {
     fn check(&self) -> Result<()> {
-        within("tweedie_power", self.tweedie_power, 1.01, 1.99)
+        within("tweedie_power", self.tweedie_power, 1.01, 1.99)?;
+        within("alpha", self.alpha, 0.001, 0.999)?;
+        within("huber_delta", self.huber_delta, 1e-9, 1e15)
+    }
+}
+
+impl AmountLoss {
+    /// The objective, if the amounts are such as it takes.
+    fn objective(&self, rows: &Training<'_>) -> Result<Objective> {
+        amounts::check(rows)?;
+        Ok(match self.loss {
+            Loss::Squared => Objective::Squared,
+            Loss::Poisson => Objective::Poisson,
+            Loss::Gamma => {
+                amounts::check_above_0(rows, "the loss gamma")?;
+                Objective::Gamma
+            }
+            Loss::Tweedie => Objective::Tweedie {
+                power: self.tweedie_power,
+            },
+            Loss::Quantile => Objective::Quantile { alpha: self.alpha },
+            Loss::Huber => Objective::Huber {
+                delta: self.huber_delta,
+            },
+        })
     }
 }
 
@@ -180,6 +231,7 @@ impl Learner for GbdtAmount {
     const TITLE: &'static str = Gbdt::TITLE;
     const ABOUT: &'static str = Gbdt::ABOUT;
     const MEMORY: (u64, u64) = Gbdt::MEMORY;
+    const WARM_START: bool = true;
     type Params = Both<BoostParams, AmountLoss>;
     type Model = Grown;
 
@@ -192,15 +244,18 @@ impl Learner for GbdtAmount {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        amounts::check(rows)?;
-        let objective = match params.other.loss {
-            Loss::Squared => Objective::Squared,
-            Loss::Poisson => Objective::Poisson,
-            Loss::Tweedie => Objective::Tweedie {
-                power: params.other.tweedie_power,
-            },
-        };
-        learned(&params.one, objective, rows, cx)
+        let objective = params.other.objective(rows)?;
+        learned(&params.one, objective, rows, None, cx)
+    }
+
+    fn learn_from(
+        params: &Self::Params,
+        base: &Grown,
+        rows: &Training<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Learned<Grown>> {
+        let objective = params.other.objective(rows)?;
+        learned(&params.one, objective, rows, Some(base), cx)
     }
 
     fn write(model: &Grown) -> Result<Vec<u8>> {
@@ -216,11 +271,11 @@ fn learned(
     params: &BoostParams,
     objective: Objective,
     rows: &Training<'_>,
+    base: Option<&Grown>,
     cx: &Context<'_>,
 ) -> Result<Learned<Grown>> {
     let go_on = learning(cx, "boosting trees");
-    let known = (&rows.rows, rows.targets, rows.weights);
-    let boosted = boost(params, objective, known, cx, &go_on)?;
+    let boosted = boost(params, objective, rows, base, cx, &go_on)?;
     Ok(Learned {
         tables: vec![(
             "importance",

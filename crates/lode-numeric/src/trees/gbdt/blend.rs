@@ -13,50 +13,87 @@ use super::Group;
 use super::ShapeFit;
 use super::Shapes;
 use super::Sources;
+use super::warm;
 
 /// Held-out margins, inside, of each row of the table; NaN for a row that no fold has.
-type HeldOut = Vec<f64>;
+pub(super) type HeldOut = Vec<f64>;
+
+/// The members of all shapes of one output, with what they say of the rows they held out.
+pub(super) struct Output<'s, 'a> {
+    sources: &'s Sources<'a>,
+    groups: Vec<Group<'a>>,
+    held: Vec<Option<HeldOut>>,
+}
 
 /// The model, and how it came about.
 pub(super) fn blended(
     sources: &Sources<'_>,
-    groups: &[Group<'_>],
+    groups: Vec<Group<'_>>,
     shapes: &Shapes,
     threads: usize,
 ) -> GbdtFit {
-    let held: Vec<Option<HeldOut>> = groups
-        .iter()
-        .map(|group| held_out(sources, group))
-        .collect();
-    let (shares, inside) = match (&held[..], groups.len()) {
-        ([Some(first), Some(second)], 2) => share(sources, first, second),
-        ([first, ..], _) => (vec![1.0], first.clone()),
-        ([], _) => (Vec::new(), None),
-    };
-    let (model, gains) = assemble(sources, groups, &shares);
-    let outside = inside.map(|inside| {
-        let data = sources.data;
-        let margins = inside
-            .iter()
-            .map(|margin| data.offset + data.scale * margin);
-        let mut margins: Vec<f64> = margins.collect();
-        fill_gaps(sources, &model, threads, &mut margins);
-        margins
-    });
-    let fits = groups.iter().zip(&shapes.all).zip(&shares);
-    GbdtFit {
-        model,
-        shapes: fits
-            .map(|((group, shape), share)| ShapeFit {
-                max_depth: shape.max_depth,
-                members: group.members.len(),
-                rounds: group.rounds,
-                losses: group.losses.clone(),
-                share: *share,
-            })
-            .collect(),
-        held_out: outside,
-        gains,
+    let output = Output::new(sources, groups);
+    let data = sources.data;
+    let loss = |margins: &[HeldOut]| data.loss_of(&data.rows, &margins[0]);
+    let share = share(std::slice::from_ref(&output), &loss);
+    output.finish(share, shapes, threads)
+}
+
+impl<'s, 'a> Output<'s, 'a> {
+    pub(super) fn new(sources: &'s Sources<'a>, groups: Vec<Group<'a>>) -> Self {
+        let held = groups.iter().map(|group| held_out(sources, group));
+        Self {
+            held: held.collect(),
+            sources,
+            groups,
+        }
+    }
+
+    /// Held-out margins, inside, with this share of the first of two shapes.
+    fn mixed(&self, share: f64) -> Option<HeldOut> {
+        match &self.held[..] {
+            [Some(first), Some(second)] => {
+                let both = first.iter().zip(second);
+                Some(both.map(|(a, b)| share * a + (1.0 - share) * b).collect())
+            }
+            [only, ..] => only.clone(),
+            [] => None,
+        }
+    }
+
+    /// The model that gives the first shape this share.
+    pub(super) fn finish(self, share: f64, shapes: &Shapes, threads: usize) -> GbdtFit {
+        let (sources, data) = (self.sources, self.sources.data);
+        let shares = match self.groups.len() {
+            2 => vec![share, 1.0 - share],
+            n => vec![1.0; n],
+        };
+        let (mut model, gains) = assemble(sources, &self.groups, &shares);
+        if let Some(base) = sources.base {
+            model = warm::joined(base, model);
+        }
+        let outside = self.mixed(share).map(|inside| {
+            let margins = inside.iter();
+            let margins = margins.map(|margin| data.offset + data.scale * margin);
+            let mut margins: Vec<f64> = margins.collect();
+            fill_gaps(sources, &model, threads, &mut margins);
+            margins
+        });
+        let fits = self.groups.iter().zip(&shapes.all).zip(&shares);
+        GbdtFit {
+            shapes: fits
+                .map(|((group, shape), share)| ShapeFit {
+                    max_depth: shape.max_depth,
+                    members: group.members.len(),
+                    rounds: group.rounds,
+                    losses: group.losses.clone(),
+                    share: *share,
+                })
+                .collect(),
+            model,
+            held_out: outside,
+            gains,
+        }
     }
 }
 
@@ -81,27 +118,24 @@ fn held_out(sources: &Sources<'_>, group: &Group<'_>) -> Option<HeldOut> {
     )
 }
 
-/// The shares of two shapes, in tenths, of least held-out loss; the first share that has it.
-/// A single tenth is not given: it would make the model twice as large for nothing.
-fn share(sources: &Sources<'_>, first: &HeldOut, second: &HeldOut) -> (Vec<f64>, Option<HeldOut>) {
-    let data = sources.data;
-    let mix = |tenths: u32, row: usize| {
-        let share = f64::from(tenths) / 10.0;
-        share * first[row] + (1.0 - share) * second[row]
-    };
+/// The share of the first of two shapes, in tenths, of least held-out loss over all outputs;
+/// the first that has it; 1 where there are not two. A single tenth is not given: it would
+/// make the model twice as large for nothing.
+pub(super) fn share(outputs: &[Output<'_, '_>], loss: &dyn Fn(&[HeldOut]) -> f64) -> f64 {
+    let crossed = |output: &Output<'_, '_>| output.held.iter().flatten().count() == 2;
+    if !outputs.iter().all(crossed) {
+        return 1.0;
+    }
     let mut best = (f64::INFINITY, 0);
     for tenths in [0, 2, 3, 4, 5, 6, 7, 8, 10] {
-        let rows = data.rows.iter().map(|row| *row as usize);
-        let loss: f64 = rows
-            .map(|row| data.weights[row] * data.objective.loss(mix(tenths, row), data.targets[row]))
-            .sum();
+        let share = f64::from(tenths) / 10.0;
+        let margins = outputs.iter().filter_map(|output| output.mixed(share));
+        let loss = loss(&margins.collect::<Vec<_>>());
         if loss < best.0 {
             best = (loss, tenths);
         }
     }
-    let share = f64::from(best.1) / 10.0;
-    let mixed = (0..first.len()).map(|row| mix(best.1, row)).collect();
-    (vec![share, 1.0 - share], Some(mixed))
+    f64::from(best.1) / 10.0
 }
 
 fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (Forest, Vec<f64>) {
@@ -159,6 +193,7 @@ fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (For
         derived,
         trees,
         start: data.offset + data.scale * data.start,
+        compiled: Default::default(),
     };
     model.compact();
     (model, gains)

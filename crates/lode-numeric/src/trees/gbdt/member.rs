@@ -3,12 +3,14 @@
 //! Does not decide when to stop. Invariant: what it holds out never reaches a tree, a level's
 //! place or a row draw.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering;
 
 use super::super::bins;
 use super::super::bins::Levels;
 use super::super::bins::Numbers;
+use super::super::constraints::Rules;
 use super::super::grow;
 use super::super::grow::Grown;
 use super::super::grow::Node;
@@ -21,6 +23,7 @@ use super::super::quantize;
 use super::super::quantize::Scale;
 use super::super::wide::wide;
 use super::Plan;
+use super::rounds::Grows;
 use crate::Rng;
 use crate::parallel::Crew;
 use crate::parallel::with_crew;
@@ -31,6 +34,8 @@ pub(super) struct Settings {
     pub(super) learning_rate: f64,
     pub(super) row_share: f64,
     pub(super) column_share: f64,
+    /// What all trees keep to.
+    pub(super) rules: Option<Arc<Rules>>,
 }
 
 /// Rows whose margins move at a time.
@@ -38,16 +43,16 @@ const BLOCK: usize = 1 << 12;
 
 /// A model in the making.
 pub(super) struct Member<'a> {
-    data: &'a Targets,
-    plan: &'a Plan,
+    pub(super) data: &'a Targets,
+    pub(super) plan: &'a Plan,
     bins: Bins<'a>,
     /// Columns that can be cut at all.
     useful: Vec<u32>,
-    margins: Vec<f64>,
+    pub(super) margins: Vec<f64>,
     /// Slopes and curvatures of all rows at these margins, where they are looked at again.
-    slopes: Vec<[f64; 2]>,
+    pub(super) slopes: Vec<[f64; 2]>,
     packed: Vec<u64>,
-    /// How they were packed, where that does not depend on the rows drawn.
+    /// How the slopes were packed; none when they were not yet.
     scale: Option<Scale>,
     /// The leaf of the last tree where each row ended.
     leaf_of: Vec<AtomicU16>,
@@ -62,8 +67,8 @@ pub(super) struct Member<'a> {
     /// Gain of each node of each tree.
     pub(super) gains: Vec<Vec<f64>>,
     /// Sum of weighted losses of the held-out rows after 0, 1, 2 .. rounds.
-    pub(super) losses: Vec<f64>,
-    pub(super) held_weight: f64,
+    losses: Vec<f64>,
+    held_weight: f64,
 }
 
 impl<'a> Member<'a> {
@@ -77,14 +82,13 @@ impl<'a> Member<'a> {
     ) -> Self {
         let bins = bins::assemble(numbers, levels);
         let useful = bins::useful(&bins, &plan.learn);
-        let held_out = plan.held_out.iter().map(|row| data.weights[*row as usize]);
         let n_rows = data.targets.len();
         let mut member = Self {
             data,
             plan,
             bins,
             useful,
-            margins: vec![data.start; n_rows],
+            margins: data.start_margins(),
             slopes: Vec::new(),
             packed: vec![0; n_rows],
             scale: None,
@@ -97,68 +101,72 @@ impl<'a> Member<'a> {
             trees: Vec::new(),
             gains: Vec::new(),
             losses: Vec::new(),
-            held_weight: held_out.sum(),
+            held_weight: data.weight_of(&plan.held_out),
         };
-        with_crew(1, |crew| member.step(&[0.0], crew));
-        member.judge();
+        let loss = data.loss_of(&plan.held_out, &member.margins);
+        member.losses.push(loss);
         member
     }
 
-    /// Adds trees.
-    pub(super) fn boost(&mut self, rounds: usize, settings: &Settings) {
+    /// Adds a tree for the slopes that were put in.
+    pub(super) fn add_tree(&mut self, settings: &Settings) {
         with_crew(self.threads, |crew| {
-            for _ in 0..rounds {
-                self.round(settings, crew);
-            }
+            let values = self.round(settings, crew);
+            self.move_margins(&values, crew);
         });
     }
 
-    fn round(&mut self, settings: &Settings, crew: &Crew<'_>) {
-        {
-            let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
-            let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
-            let (mut rows, mut others) = std::mem::take(&mut self.dealt);
-            draw_rows(
-                &self.plan.learn,
-                settings.row_share,
-                &mut rng,
-                &mut rows,
-                &mut others,
-            );
-            merge(&mut others, &self.plan.held_out);
-            let scale = match self.scale {
-                Some(scale) => scale,
-                None => {
-                    let (draws, packed) = (self.draws(), &mut self.packed);
-                    quantize::packed(&self.slopes, &rows, draws, crew, packed)
-                }
-            };
-            let sample = Sample {
-                bins: &self.bins,
-                columns,
-                rows,
-                others,
-                packed: &self.packed,
-                slopes: self.exact.then_some(self.slopes.as_slice()),
-                scale,
-                weights: self.data.uneven_weights(),
-                crew,
-            };
-            let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
-            for node in &mut grown.nodes {
-                node.value *= settings.learning_rate;
+    /// Grows a tree, and gives the values of its leaves.
+    fn round(&mut self, settings: &Settings, crew: &Crew<'_>) -> Vec<f64> {
+        let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
+        let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
+        let (mut rows, mut others) = std::mem::take(&mut self.dealt);
+        draw_rows(
+            &self.plan.learn,
+            settings.row_share,
+            &mut rng,
+            &mut rows,
+            &mut others,
+        );
+        merge(&mut others, &self.plan.held_out);
+        let scale = match self.scale {
+            Some(scale) => scale,
+            None => {
+                let (draws, packed) = (self.draws(), &mut self.packed);
+                quantize::packed(&self.slopes, &rows, draws, crew, packed)
             }
-            self.mark(&grown, crew);
-            let leaves = grown.leaves.iter();
-            let values: Vec<f64> = leaves
-                .map(|leaf| grown.nodes[leaf.node_idx].value)
-                .collect();
-            self.trees.push(grown.nodes);
-            self.gains.push(grown.gains);
-            self.dealt = (grown.rows, grown.others);
-            self.step(&values, crew);
-            self.judge();
+        };
+        let rules = settings.rules.as_deref();
+        let sample = Sample {
+            bins: &self.bins,
+            columns,
+            rows,
+            others,
+            packed: &self.packed,
+            slopes: self.exact.then_some(self.slopes.as_slice()),
+            scale,
+            weights: self.data.uneven_weights(),
+            rules,
+            crew,
+        };
+        let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
+        let trended = rules.filter(|rules| rules.has_trends());
+        self.data
+            .renew(&mut grown, &self.margins, trended.is_some());
+        if let Some(rules) = trended {
+            rules.settle(&mut grown.nodes);
         }
+        for node in &mut grown.nodes {
+            node.value *= settings.learning_rate;
+        }
+        self.mark(&grown, crew);
+        let leaves = grown.leaves.iter();
+        let values = leaves.map(|leaf| grown.nodes[leaf.node_idx].value);
+        let values = values.collect();
+        self.trees.push(grown.nodes);
+        self.gains.push(grown.gains);
+        self.dealt = (grown.rows, grown.others);
+        values
     }
 
     /// Seed of what is drawn to round the slopes of the next tree.
@@ -186,7 +194,17 @@ impl<'a> Member<'a> {
         });
     }
 
-    /// Moves the margins by the values of leaves, and the slopes with them.
+    /// Moves the margins by the values of leaves.
+    fn move_margins(&mut self, values: &[f64], crew: &Crew<'_>) {
+        let leaf_of = self.leaf_of.chunks(BLOCK);
+        let mut blocks: Vec<_> = leaf_of.zip(self.margins.chunks_mut(BLOCK)).collect();
+        let crew = crew.for_rows(self.leaf_of.len());
+        crew.map_mut(&mut blocks, |_, (leaf_of, margins)| {
+            add(values, leaf_of, margins);
+        });
+    }
+
+    /// Moves the margins, the slopes with them, and packs these where that can be done at once.
     fn step(&mut self, values: &[f64], crew: &Crew<'_>) {
         let most = self.data.most();
         self.scale = most.map(|most| Scale::new(self.plan.learn.len(), &most, self.draws()));
@@ -201,8 +219,8 @@ impl<'a> Member<'a> {
         let margins = self.margins.chunks_mut(BLOCK);
         let packed = self.packed.chunks_mut(BLOCK);
         let mut blocks: Vec<_> = leaf_of.zip(margins).zip(packed.zip(slopes)).collect();
-        let crew = crew.for_rows(self.leaf_of.len());
-        crew.map_mut(&mut blocks, |index, block| {
+        let own_crew = crew.for_rows(self.leaf_of.len());
+        own_crew.map_mut(&mut blocks, |index, block| {
             let ((leaf_of, margins), (packed, slopes)) = block;
             let first = index * BLOCK;
             let mut own = [[0.0; 2]; BLOCK];
@@ -211,41 +229,57 @@ impl<'a> Member<'a> {
             } else {
                 slopes
             };
+            add(values, leaf_of, margins);
             wide(|| {
-                for (margin, leaf) in margins.iter_mut().zip(*leaf_of) {
-                    *margin += values[usize::from(leaf.load(Ordering::Relaxed))];
-                }
                 data.slopes(first, margins, slopes);
                 if let Some(scale) = scale {
                     scale.pack(first, slopes, packed);
                 }
             });
         });
-    }
-
-    fn judge(&mut self) {
-        let rows = self.plan.held_out.iter().map(|row| *row as usize);
-        let loss = rows
-            .map(|row| {
-                let loss = self
-                    .data
-                    .objective
-                    .loss(self.margins[row], self.data.targets[row]);
-                self.data.weights[row] * loss
-            })
-            .sum();
-        self.losses.push(loss);
+        data.group_slopes(&self.margins, self.threads, &mut self.slopes);
     }
 
     /// Inside margins of the held-out rows after some rounds.
     pub(super) fn held_margins(&self, rounds: usize) -> impl Iterator<Item = (u32, f64)> {
+        let start = |row: u32| match &self.data.starts {
+            Some(starts) => starts[row as usize],
+            None => self.data.start,
+        };
         self.plan.held_out.iter().map(move |row| {
             let trees = self.trees.iter().take(rounds);
             let sum: f64 = trees
                 .map(|tree| value(tree, &self.bins, *row as usize))
                 .sum();
-            (*row, self.data.start + sum)
+            (*row, start(*row) + sum)
         })
+    }
+}
+
+impl Grows for Member<'_> {
+    fn boost(&mut self, rounds: usize, settings: &Settings) {
+        with_crew(self.threads, |crew| {
+            if self.trees.is_empty() {
+                self.step(&[0.0], crew);
+            }
+            for _ in 0..rounds {
+                let values = self.round(settings, crew);
+                self.step(&values, crew);
+                let loss = self.data.loss_of(&self.plan.held_out, &self.margins);
+                self.losses.push(loss);
+            }
+        });
+    }
+
+    fn losses(&self) -> (&[f64], f64) {
+        (&self.losses, self.held_weight)
+    }
+}
+
+/// Adds to each margin the value of its leaf.
+fn add(values: &[f64], leaf_of: &[AtomicU16], margins: &mut [f64]) {
+    for (margin, leaf) in margins.iter_mut().zip(leaf_of) {
+        *margin += values[usize::from(leaf.load(Ordering::Relaxed))];
     }
 }
 

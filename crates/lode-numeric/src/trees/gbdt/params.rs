@@ -3,8 +3,12 @@
 //! Does not look at values of the data, only at their number. Invariant: what is decided here
 //! depends on the parameters and the number of rows alone.
 
+use std::sync::Arc;
+
+use super::super::Constraints;
 use super::super::Objective;
 use super::super::bins::LevelRules;
+use super::super::constraints::Rules;
 use super::super::grow::Shape;
 use super::super::split::Limits;
 use super::member::Settings;
@@ -55,6 +59,8 @@ pub struct GbdtParams {
     pub category_smoothing: f64,
     /// Rows from which a level's own rows are trusted to place it among the levels, 0 or more.
     pub category_rows: f64,
+    /// What all trees keep to, in every member and shape.
+    pub constraints: Constraints,
     /// Seed of all draws.
     pub seed: u64,
     /// Threads; the result does not depend on them.
@@ -83,6 +89,7 @@ impl Default for GbdtParams {
             max_bins: 255,
             category_smoothing: 10.0,
             category_rows: 100.0,
+            constraints: Constraints::default(),
             seed: 1,
             threads: 1,
         }
@@ -209,7 +216,7 @@ impl GbdtParams {
         }
     }
 
-    pub(super) fn settings(&self, own: &OwnShape) -> Settings {
+    pub(super) fn settings(&self, own: &OwnShape, rules: Option<&Arc<Rules>>) -> Settings {
         Settings {
             shape: Shape {
                 max_depth: own.max_depth,
@@ -226,6 +233,7 @@ impl GbdtParams {
             learning_rate: self.learning_rate,
             row_share: self.row_share,
             column_share: own.column_share,
+            rules: rules.cloned(),
         }
     }
 }

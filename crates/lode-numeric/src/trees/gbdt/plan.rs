@@ -21,15 +21,56 @@ pub(super) struct Plan {
 /// there are too few rows (of a class) to hold some out.
 pub(super) fn plans(table: &Table<'_>, data: &Targets, params: &GbdtParams) -> Vec<Plan> {
     let groups = table.groups_of(&data.rows);
+    let deal = |seed: u64| folds_of(data, groups.as_deref(), params.members, seed);
+    dealt(&data.rows, telling_rows(data), params, &deal)
+}
+
+/// The same for `classes`, the class of each row of the table: each part of the rows has its
+/// share of all.
+pub(super) fn class_plans(
+    table: &Table<'_>,
+    rows: &[u32],
+    classes: &[u32],
+    params: &GbdtParams,
+) -> Vec<Plan> {
+    let groups = table.groups_of(rows);
+    let k = params.members.min(rows.len() / 2);
+    let deal = |seed: u64| {
+        if k < 2 {
+            return None;
+        }
+        if let Some(groups) = &groups {
+            let folds = |k: usize| folds::grouped(None, groups, k, seed).ok();
+            return (2..=k).rev().find_map(|k| Some((folds(k)?, k as u32)));
+        }
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        Rng::new(seed).shuffle(&mut order);
+        order.sort_by_key(|at| classes[rows[*at] as usize]);
+        let mut folds = vec![0; rows.len()];
+        for (place, at) in order.into_iter().enumerate() {
+            folds[at] = (place % k) as u32;
+        }
+        Some((folds, k as u32))
+    };
+    dealt(rows, rows.len(), params, &deal)
+}
+
+/// Plans of as many cuts as `telling` rows ask for.
+fn dealt(
+    rows: &[u32],
+    telling: usize,
+    params: &GbdtParams,
+    deal: &dyn Fn(u64) -> Option<(Vec<u32>, u32)>,
+) -> Vec<Plan> {
     let mut plans: Vec<Plan> = Vec::new();
-    for repeat in 0..params.repeats_for(telling_rows(data)) as u64 {
+    for repeat in 0..params.repeats_for(telling) as u64 {
         let seed = Rng::stream(params.seed, repeat).next_u64();
-        let Some((folds, k)) = folds_of(data, groups.as_deref(), params.members, seed) else {
+        let Some((folds, k)) = deal(seed) else {
             break;
         };
         for fold in 0..k {
             let side = |held: bool| -> Vec<u32> {
-                let rows = data.rows.iter().zip(&folds);
+                let rows = rows.iter().zip(&folds);
                 rows.filter(|(_, own)| (**own == fold) == held)
                     .map(|(row, _)| *row)
                     .collect()
@@ -44,7 +85,7 @@ pub(super) fn plans(table: &Table<'_>, data: &Targets, params: &GbdtParams) -> V
     if plans.is_empty() {
         plans.push(Plan {
             index: 0,
-            learn: data.rows.clone(),
+            learn: rows.to_vec(),
             held_out: Vec::new(),
         });
     }

@@ -7,11 +7,19 @@ use super::super::gbdt::GbdtParams;
 use super::super::grow::LEAF;
 use super::super::grow::Node;
 use super::super::test_data::Data;
+use super::super::walk::Compiled;
+use super::super::walk::Lanes;
+use super::super::walk::tests::Rows;
+use super::super::walk::tests::any_forest;
 use super::super::{Column, Forest, Objective, Table};
+use super::Room;
+use super::Terms;
 use super::left_share;
+use super::quadrature::Quadrature;
+use crate::Rng;
 
 /// Value of a tree when only the columns in `known` are: both ways elsewhere, by covers.
-fn value_of(forest: &Forest, nodes: &[Node], at: usize, bins: &[u8], known: u32) -> f64 {
+pub(super) fn value_of(forest: &Forest, nodes: &[Node], at: usize, bins: &[u8], known: u32) -> f64 {
     let node = &nodes[at];
     if node.column == LEAF {
         return node.value;
@@ -88,15 +96,81 @@ fn check_exact(data: &Data, params: &GbdtParams) {
         }
         assert!((all.margin(row) - margin).abs() < 1e-9);
     }
-    // A row alone goes without tables.
-    for row in 0..12 {
-        let single = data.take(&[row]);
-        let own = model.contributions(&single.table(), 1).unwrap();
-        for (found, expected) in own.row(0).iter().zip(all.row(row)) {
-            assert!(
-                (found - expected).abs() < 1e-12,
-                "{found} against {expected}"
-            );
+}
+
+#[test]
+fn equal_to_shapley_for_any_trees() {
+    let mut rng = Rng::new(21);
+    for round in 0..25 {
+        let forest = any_forest(&mut rng, 1 + round % 5, [2, 5, 12, 40, 300][round % 5]);
+        let rows = Rows::any(&mut rng, &forest, 40);
+        let all = forest.contributions(&rows.all(), 1).unwrap();
+        let margins = forest.margins(&rows.all(), 1).unwrap();
+        let mut bins = vec![0; forest.derived.len()];
+        for (row, margin) in margins.iter().enumerate() {
+            assert!((all.margin(row) - margin).abs() < 1e-10);
+            if row < 4 {
+                forest.bin_row(&rows.all(), row, &mut bins);
+                for (found, expected) in all.row(row).iter().zip(shapley(&forest, &bins)) {
+                    assert!(
+                        (found - expected).abs() < 1e-11,
+                        "{found} against {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_has_its_bits_in_any_batch_by_any_instructions() {
+    let mut rng = Rng::new(22);
+    let forest = any_forest(&mut rng, 12, 30);
+    let rows = Rows::any(&mut rng, &forest, 500);
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+    let n_cols = forest.n_cols();
+    let all = bits(&forest.contributions(&rows.all(), 1).unwrap().values);
+    for n in [1, 7, 8, 9, 127, 128, 129, 500] {
+        let first = rng.index(500 - n + 1);
+        let expected = &all[first * n_cols..(first + n) * n_cols];
+        let table = rows.table(first..first + n);
+        for lanes in [Lanes::Portable, Lanes::best()] {
+            let found = forest.contributions_with(&table, 3, lanes).unwrap();
+            assert_eq!(bits(&found.values), expected, "{n} rows, {lanes:?}");
+        }
+    }
+}
+
+#[test]
+fn trees_that_are_not_kept_are_made_anew() {
+    let mut rng = Rng::new(24);
+    let forest = any_forest(&mut rng, 9, 30);
+    let rows = Rows::any(&mut rng, &forest, 100);
+    let all = forest.contributions(&rows.all(), 1).unwrap();
+    let planes = forest.compiled.walker(&forest).planes();
+    for kept_bytes in [0, 3000] {
+        let terms = Terms::keeping(&forest, planes, kept_bytes);
+        let mut room = Room::new(&forest, &terms);
+        let mut values = vec![0.0; 100 * forest.n_cols()];
+        room.add(&rows.all(), 0..100, Lanes::best(), &mut values);
+        assert_eq!(values, all.values, "{kept_bytes} bytes kept");
+    }
+}
+
+#[test]
+fn shares_that_vanish_leave_numbers() {
+    // Covers from the smallest to the largest float: shares of 0 and products below any float.
+    let mut rng = Rng::new(23);
+    for _ in 0..20 {
+        let mut forest = any_forest(&mut rng, 2, 60);
+        for node in forest.trees.iter_mut().flatten() {
+            node.cover = [f32::MIN_POSITIVE, 1.0, 1e30][rng.index(3)];
+        }
+        let rows = Rows::any(&mut rng, &forest, 100);
+        let all = forest.contributions(&rows.all(), 1).unwrap();
+        let margins = forest.margins(&rows.all(), 1).unwrap();
+        for (row, margin) in margins.iter().enumerate() {
+            assert!((all.margin(row) - margin).abs() < 1e-9);
         }
     }
 }
@@ -178,6 +252,7 @@ fn published_example_of_fever_and_cough() {
             leaf(leaves[3]),
         ]],
         start: 0.0,
+        compiled: Compiled::default(),
     };
     let (fever, cough) = ([1.0], [1.0]);
     let table = Table::new(1, vec![Column::Number(&fever), Column::Number(&cough)]).unwrap();
@@ -221,7 +296,7 @@ fn bits_do_not_depend_on_threads() {
 #[test]
 fn the_rule_of_each_degree_is_exact() {
     for degree in 0..40 {
-        let rule = super::Quadrature::exact_for(degree);
+        let rule = Quadrature::exact_for(degree);
         let found: f64 = rule
             .points
             .iter()

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use lode_numeric::Rng;
+use lode_plugin::Inputs;
 use lode_plugin::Role;
 use lode_plugin::arrow_array::ArrayRef;
 use lode_plugin::arrow_array::BooleanArray;
 use lode_plugin::arrow_array::Float64Array;
 use lode_plugin::arrow_array::Int64Array;
 use lode_plugin::arrow_array::RecordBatch;
+use lode_plugin::arrow_array::StringArray;
 use lode_plugin::arrow_array::cast::AsArray;
 use lode_plugin::arrow_array::types::Float64Type;
 use lode_plugin::testing;
@@ -21,7 +23,9 @@ use crate::testdata::contributions;
 use crate::testdata::fit;
 use crate::testdata::floats;
 use crate::testdata::message;
+use crate::testdata::score;
 use crate::testdata::spenders;
+use crate::testdata::with;
 
 type Gbdt = Predict<Churn, super::Gbdt>;
 type Amounts = Predict<Value, super::GbdtAmount>;
@@ -118,9 +122,121 @@ fn the_loss_says_what_a_margin_is() {
             assert!((score.ln() - margin).abs() < 1e-9);
         }
     }
-    let squared = quick("squared");
-    let table = squared.table("scores");
-    assert_eq!(floats(table, "score"), floats(table, "margin"));
+    for loss in ["squared", "quantile", "huber"] {
+        let fit = quick(loss);
+        let table = fit.table("scores");
+        assert_eq!(floats(table, "score"), floats(table, "margin"), "{loss}");
+    }
+}
+
+#[test]
+fn a_quantile_is_an_amount_that_its_share_stays_below() {
+    let batch = spenders(2_000);
+    let spent = batch["spent"].as_primitive::<Float64Type>();
+    for alpha in [0.5, 0.9] {
+        let params =
+            format!(r#"{{"loss": "quantile", "alpha": {alpha}, "repeats": 1, "max_rounds": 300}}"#);
+        let scores = floats(
+            fit::<Amounts>(&params, &batch).unwrap().table("scores"),
+            "score",
+        );
+        let known = (0..2_000).filter(|row| row % 10 != 9);
+        let below = known.filter(|row| spent.value(*row) <= scores[*row] + 1e-9);
+        let share = below.count() as f64 / 1_800.0;
+        assert!((share - alpha).abs() < 0.06, "{alpha}: {share}");
+    }
+}
+
+/// Spenders with every number of visits from 0 to 12 and all else alike.
+fn visitors(before: f64) -> RecordBatch {
+    let visits: ArrayRef = Arc::new(Float64Array::from_iter_values((0..13).map(f64::from)));
+    let before: ArrayRef = Arc::new(Float64Array::from(vec![before; 13]));
+    let batch = spenders(13);
+    with(&with(&batch, "visits", visits), "before", before)
+}
+
+#[test]
+fn scores_keep_to_a_trend_that_is_asked_for() {
+    let batch = spenders(400);
+    for loss in ["tweedie", "squared", "quantile"] {
+        // Against the truth: who comes more often spends more.
+        let params = format!(
+            r#"{{"loss": "{loss}", "repeats": 1, "max_rounds": 60,
+                 "monotone": {{"visits": "falling", "before": "rising"}}}}"#
+        );
+        let kept = fit::<Amounts>(&params, &batch).unwrap();
+        for before in [0.0, 15.0, 60.0] {
+            let asked = visitors(before);
+            let tariff = Arc::new(StringArray::from(vec!["gold"; 13]));
+            let asked = with(&asked, "tariff", tariff);
+            let scores = floats(&score::<Amounts>(&params, &kept, &asked).unwrap(), "score");
+            assert!(scores.is_sorted_by(|a, b| a >= b), "{loss}: {scores:?}");
+        }
+    }
+    let params = r#"{"repeats": 1, "max_rounds": 60}"#;
+    let free = fit::<Amounts>(params, &batch).unwrap();
+    let scores = floats(
+        &score::<Amounts>(params, &free, &visitors(15.0)).unwrap(),
+        "score",
+    );
+    assert!(scores[6] > 2.0 * scores[0], "{scores:?}");
+}
+
+#[test]
+fn columns_that_may_not_meet_cannot_tell_a_crossing() {
+    let batch = crossed(800);
+    let right = |params: &str| {
+        let fit = fit::<Gbdt>(params, &batch).unwrap();
+        let scores = floats(fit.table("scores"), "score");
+        let left = batch["left"].as_boolean().values();
+        let right = scores.iter().zip(left).filter(|(s, y)| (**s > 0.5) == *y);
+        right.count()
+    };
+    let apart = right(r#"{"repeats": 1, "interactions": [["a"], ["b"]]}"#);
+    assert!(apart < 600, "{apart}");
+    let together = right(r#"{"repeats": 1, "interactions": [["a", "b"], ["noise"]]}"#);
+    assert!(together > 740, "{together}");
+}
+
+#[test]
+fn a_fit_goes_on_from_a_model() {
+    let batch = spenders(1_000);
+    let params = r#"{"members": 1, "max_rounds": 15, "category_rows": 0}"#;
+    let inputs = || Inputs::new().with("customers", batch.clone().into());
+    let first = fit::<Amounts>(params, &batch).unwrap();
+    let base = first.model.as_deref().unwrap();
+    let second = testing::fit_from::<Amounts>(params, inputs(), base, 1, 2).unwrap();
+    assert_eq!(second.metrics["trees"].to_bits(), 30.0_f64.to_bits());
+    let longer = r#"{"members": 1, "max_rounds": 30, "category_rows": 0}"#;
+    let whole = fit::<Amounts>(longer, &batch).unwrap();
+    let scores = |fit: &testing::Fit| floats(fit.table("scores"), "score");
+    let error = |scores: &[f64]| -> f64 {
+        let spent = batch["spent"].as_primitive::<Float64Type>();
+        let off = (0..1_000).map(|row| match row % 10 {
+            9 => 0.0,
+            _ => (scores[row] - spent.value(row)).powi(2),
+        });
+        off.sum()
+    };
+    let [first, second, whole] = [&first, &second, &whole].map(|fit| error(&scores(fit)));
+    assert!(second < 0.98 * first, "{second} after {first}");
+    assert!(
+        (second / whole - 1.0).abs() < 0.05,
+        "{second} against {whole}"
+    );
+    // Another loss, other columns, another algorithm's model.
+    let squared = r#"{"loss": "squared", "members": 1, "max_rounds": 15}"#;
+    let found = testing::fit_from::<Amounts>(squared, inputs(), base, 1, 2).unwrap_err();
+    assert!(
+        found
+            .to_string()
+            .contains("expected the objective of the model to go on from")
+    );
+    let fewer = batch.project(&[0, 1, 3, 4]).unwrap();
+    let fewer = Inputs::new().with("customers", fewer.into());
+    assert!(testing::fit_from::<Amounts>(params, fewer, base, 1, 2).is_err());
+    let churn = Inputs::new().with("customers", crossed(50).into());
+    assert!(testing::fit_from::<Gbdt>("{}", churn, base, 1, 2).is_err());
 }
 
 #[test]
@@ -142,6 +258,38 @@ fn parameters_are_checked() {
         (
             r#"{"tweedie_power": 2}"#,
             "params.tweedie_power: expected 1.01 to 1.99, found 2",
+        ),
+        (
+            r#"{"alpha": 1}"#,
+            "params.alpha: expected 0.001 to 0.999, found 1",
+        ),
+        (
+            r#"{"huber_delta": 0}"#,
+            "params.huber_delta: expected 1e-9 to 1e15, found 0",
+        ),
+        (
+            r#"{"loss": "gamma"}"#,
+            "inputs.customers.spent: expected amounts above 0 for the loss gamma, found 0: \
+             tweedie takes both",
+        ),
+        (
+            r#"{"monotone": {"visit": "rising"}}"#,
+            "params.monotone: expected columns that are learned from, which are visits, before, \
+             tariff, found \"visit\"",
+        ),
+        (
+            r#"{"monotone": {"tariff": "rising"}}"#,
+            "params.monotone.tariff: expected a column of numbers or booleans, found one of text, \
+             whose values have no order",
+        ),
+        (
+            r#"{"monotone": {"visits": "up"}}"#,
+            "unknown variant `up`, expected `rising` or `falling`",
+        ),
+        (
+            r#"{"interactions": [["visits"], ["spent"]]}"#,
+            "params.interactions: expected columns that are learned from, which are visits, \
+             before, tariff, found \"spent\"",
         ),
         (r#"{"loss": "gini"}"#, "unknown variant `gini`"),
         (

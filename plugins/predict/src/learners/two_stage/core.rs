@@ -216,8 +216,7 @@ fn boosted(
     };
     let whole = learning(cx, words);
     let go_on = |fraction: f64| whole(done + 0.5 * fraction);
-    let known = (&rows.rows, rows.targets, rows.weights);
-    let boosted = boost(params, objective, known, cx, &go_on)?;
+    let boosted = boost(params, objective, rows, None, cx, &go_on)?;
     Ok(Trained {
         rounds: boosted.rounds(),
         gains: Some(boosted.fit.gains),

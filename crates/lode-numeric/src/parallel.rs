@@ -1,12 +1,17 @@
 //! Work split over threads so that the result does not depend on how many there are.
 //!
-//! Does not keep threads between calls and does not choose their number. Invariant: the cut
+//! Does not keep threads between calls, but for a `Crew`, and does not choose their number. Invariant: the cut
 //! into chunks depends on the data's size alone, and results come back in chunk order, so a
 //! reduction over them adds the same numbers in the same order on 1, 2 or 8 threads.
+
+mod crew;
 
 use std::ops::Range;
 use std::panic;
 use std::thread;
+
+pub(crate) use crew::Crew;
+pub(crate) use crew::with_crew;
 
 /// Rows of a chunk unless the call says otherwise: large enough to hide the cost of a thread.
 pub const CHUNK_ROWS: usize = 4096;

@@ -9,17 +9,21 @@
 
 mod bins;
 mod bytes;
-mod constraints;
 mod compact;
+mod constraints;
 mod cuts;
+mod exp;
 mod forest;
 pub mod gbdt;
 mod grow;
 mod histogram;
 mod levels;
+mod matrix;
 mod objective;
+mod partition;
 #[cfg(test)]
 mod properties;
+mod quantize;
 mod rules;
 mod shap;
 mod split;
@@ -28,6 +32,7 @@ mod table;
 mod test_data;
 pub mod tree;
 mod walk;
+mod wide;
 
 pub use constraints::Constraints;
 pub use constraints::Trend;

@@ -3,12 +3,15 @@
 //! Does not look at targets except through [`super::levels`]. Invariant: the bins of a row
 //! depend on that row alone once the binning is learned.
 
+use std::borrow::Cow;
+
 use super::Column;
 use super::Table;
 use super::cuts;
 use super::histogram::Bins;
 use super::levels;
-use super::levels::Levels;
+use super::matrix::Binned;
+use super::matrix::Matrix;
 use super::objective::Targets;
 use crate::parallel;
 use crate::rng::SplitMix64;
@@ -45,60 +48,105 @@ impl Binning {
     }
 }
 
-/// Cuts and bytes of each number column; none for category columns.
-pub(super) fn number_bins(
-    table: &Table<'_>,
-    rows: &[u32],
-    max_bins: usize,
-    threads: usize,
-) -> Vec<Option<(Vec<f64>, Vec<u8>)>> {
-    let mut columns = table.columns().to_vec();
-    parallel::map_mut(&mut columns, threads, |_, column| {
-        let Column::Number(values) = column else {
-            return None;
-        };
-        let mut sorted: Vec<(f64, f64)> = rows
+/// Rows whose values the cuts are made from, at most.
+const CUT_ROWS: usize = 200_000;
+
+/// Rows that are binned at a time.
+const BLOCK: usize = 1 << 14;
+
+/// The number columns of a table: cuts and bytes of each, none for category columns.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) columns: Vec<Option<(Vec<f64>, Vec<u8>)>>,
+    matrix: Matrix,
+}
+
+impl Numbers {
+    pub(super) fn new(table: &Table<'_>, rows: &[u32], max_bins: usize, threads: usize) -> Self {
+        let seen = sample(rows);
+        let mut columns = table.columns().to_vec();
+        let columns = parallel::map_mut(&mut columns, threads, |_, column| {
+            let Column::Number(values) = column else {
+                return None;
+            };
+            let mut sorted: Vec<(f64, f64)> = seen
+                .iter()
+                .map(|row| (values[*row as usize], 1.0))
+                .filter(|(value, _)| !value.is_nan())
+                .collect();
+            sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            let cuts = cuts::cuts(&sorted, max_bins);
+            let mut bins = vec![0; values.len()];
+            for (values, bins) in values.chunks(BLOCK).zip(bins.chunks_mut(BLOCK)) {
+                cuts::bins_of(&cuts, values, bins);
+            }
+            Some((cuts, bins))
+        });
+        let binned: Vec<Binned<'_>> = columns
             .iter()
-            .map(|row| (values[*row as usize], 1.0))
-            .filter(|(value, _)| !value.is_nan())
+            .flatten()
+            .map(|(cuts, bytes)| Binned {
+                bytes,
+                n_bins: cuts.len() + 2,
+            })
             .collect();
-        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let cuts = cuts::cuts(&sorted, max_bins);
-        let bins = values
-            .iter()
-            .map(|value| cuts::bin_of(&cuts, *value))
-            .collect();
-        Some((cuts, bins))
-    })
+        let matrix = Matrix::new(&binned, table.n_rows(), threads);
+        Self { columns, matrix }
+    }
+}
+
+/// Of many rows one from each of [`CUT_ROWS`] stretches of like length.
+fn sample(rows: &[u32]) -> Cow<'_, [u32]> {
+    let n = rows.len();
+    if n <= CUT_ROWS {
+        return Cow::Borrowed(rows);
+    }
+    let begin = |stretch: usize| stretch * n / CUT_ROWS;
+    let one = |stretch: usize| {
+        let (first, last) = (begin(stretch), begin(stretch + 1));
+        let drawn = SplitMix64::new(stretch as u64).next() % (last - first) as u64;
+        rows[first + drawn as usize]
+    };
+    (0..CUT_ROWS).map(one).collect()
+}
+
+/// The category columns of a table as one model or member sees them; none for number columns.
+#[derive(Debug)]
+pub(super) struct Levels {
+    pub(super) columns: Vec<Option<LevelBins>>,
+    matrix: Matrix,
 }
 
 /// Bytes of all columns as one model or member sees them: `levels` for its categories.
-pub(super) fn assemble<'a>(
-    numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
-    levels: &'a [Option<LevelBins>],
-) -> Bins<'a> {
-    let mut bins = Bins::default();
-    for (number, level) in numbers.iter().zip(levels) {
-        match (number, level) {
+pub(super) fn assemble<'a>(numbers: &'a Numbers, levels: &'a Levels) -> Bins<'a> {
+    let mut bins = Bins {
+        parts: vec![&numbers.matrix, &levels.matrix],
+        ..Bins::default()
+    };
+    let mut widths = [0, 0];
+    for (number, level) in numbers.columns.iter().zip(&levels.columns) {
+        let part = match (number, level) {
             (Some((cuts, bytes)), _) => {
                 bins.columns.push(bytes);
                 bins.n_bins.push(cuts.len() + 2);
+                0
             }
             (None, Some(level)) => {
                 bins.columns.push(&level.row_bins);
                 bins.n_bins.push(level.n_bins);
+                1
             }
             // A column is a number or a category.
-            (None, None) => {
-                bins.columns.push(&[]);
-                bins.n_bins.push(2);
-            }
-        }
+            (None, None) => continue,
+        };
+        bins.places.push((part, widths[part]));
+        widths[part] += 1;
     }
     bins
 }
 
 /// A category column as one model or member sees it.
+#[derive(Debug)]
 pub(super) struct LevelBins {
     pub(super) bins: Vec<u8>,
     row_bins: Vec<u8>,
@@ -115,39 +163,46 @@ pub(super) struct LevelRules {
     pub(super) seed: u64,
 }
 
-/// Bins of the category columns, by the rows to learn from; none for number columns.
-pub(super) fn level_bins(
-    table: &Table<'_>,
-    data: &Targets,
-    rows: &[u32],
-    rules: &LevelRules,
-) -> Vec<Option<LevelBins>> {
-    let columns = table.columns().iter().enumerate();
-    columns
-        .map(|(index, column)| {
-            let Column::Category { codes, n_levels } = column else {
-                return None;
-            };
-            let leveled = levels::level_bins(&Levels {
-                codes,
-                n_levels: *n_levels,
-                targets: &data.targets,
-                weights: &data.weights,
-                rows,
-                smoothing: rules.smoothing,
-                large: rules.large,
-                max_bins: rules.max_bins,
-                seed: SplitMix64::new(rules.seed ^ index as u64).next(),
-            });
-            let n_bins = leveled.bins.iter().map(|bin| usize::from(*bin) + 1).max();
-            Some(LevelBins {
-                missing: rows.iter().any(|row| codes[*row as usize] >= *n_levels),
-                n_bins: n_bins.unwrap_or(0).max(2),
-                bins: leveled.bins,
-                row_bins: leveled.row_bins,
+impl Levels {
+    /// By the rows to learn from.
+    pub(super) fn new(table: &Table<'_>, data: &Targets, rows: &[u32], rules: &LevelRules) -> Self {
+        let columns = table.columns().iter().enumerate();
+        let columns: Vec<Option<LevelBins>> = columns
+            .map(|(index, column)| {
+                let Column::Category { codes, n_levels } = column else {
+                    return None;
+                };
+                let leveled = levels::level_bins(&levels::Levels {
+                    codes,
+                    n_levels: *n_levels,
+                    targets: &data.targets,
+                    weights: &data.weights,
+                    rows,
+                    smoothing: rules.smoothing,
+                    large: rules.large,
+                    max_bins: rules.max_bins,
+                    seed: SplitMix64::new(rules.seed ^ index as u64).next(),
+                });
+                let n_bins = leveled.bins.iter().map(|bin| usize::from(*bin) + 1).max();
+                Some(LevelBins {
+                    missing: rows.iter().any(|row| codes[*row as usize] >= *n_levels),
+                    n_bins: n_bins.unwrap_or(0).max(2),
+                    bins: leveled.bins,
+                    row_bins: leveled.row_bins,
+                })
             })
-        })
-        .collect()
+            .collect();
+        let binned: Vec<Binned<'_>> = columns
+            .iter()
+            .flatten()
+            .map(|own| Binned {
+                bytes: &own.row_bins,
+                n_bins: own.n_bins,
+            })
+            .collect();
+        let matrix = Matrix::new(&binned, table.n_rows(), 1);
+        Self { columns, matrix }
+    }
 }
 
 /// Columns whose bytes differ between rows: the only ones worth cutting.

@@ -51,6 +51,56 @@ pub(super) fn bin_of(cuts: &[f64], value: f64) -> u8 {
     1 + cuts.partition_point(|cut| *cut < value) as u8
 }
 
+/// Values that are looked up side by side.
+const SEARCHES: usize = 8;
+
+/// The bin of each value, as [`bin_of`] gives it.
+pub(super) fn bins_of(cuts: &[f64], values: &[f64], bins: &mut [u8]) {
+    // Padded by cuts that no value is above.
+    let mut padded = [i64::MAX; 256];
+    for (padded, cut) in padded.iter_mut().zip(cuts) {
+        *padded = key(*cut);
+    }
+    // Steps of 2^bit that together reach each cut.
+    let bits = usize::BITS - cuts.len().leading_zeros();
+    let (eights, rest) = values.as_chunks::<SEARCHES>();
+    let (out, out_rest) = bins.as_chunks_mut::<SEARCHES>();
+    for (eight, out) in eights.iter().zip(out) {
+        *out = search(&padded, bits, eight);
+    }
+    for (value, bin) in rest.iter().zip(out_rest) {
+        *bin = bin_of(cuts, *value);
+    }
+}
+
+/// All searches take the same steps side by side, and none of them branches.
+#[inline(always)]
+fn search(padded: &[i64; 256], bits: u32, values: &[f64; SEARCHES]) -> [u8; SEARCHES] {
+    let keys = values.map(key);
+    let mut at = [0_usize; SEARCHES];
+    for bit in (0..bits).rev() {
+        let step = 1_usize.wrapping_shl(bit);
+        for (at, key) in at.iter_mut().zip(&keys) {
+            let place = at.wrapping_add(step).wrapping_sub(1) & 255;
+            *at |= usize::from(padded[place] < *key).wrapping_shl(bit);
+        }
+    }
+    let mut bins = [0; SEARCHES];
+    for ((bin, at), value) in bins.iter_mut().zip(at).zip(values) {
+        // At most 254 cuts.
+        *bin = if value.is_nan() { 0 } else { 1 + at as u8 };
+    }
+    bins
+}
+
+/// A whole number in the order of the floats, NaN apart.
+#[inline(always)]
+fn key(value: f64) -> i64 {
+    // -0 + 0 is 0.
+    let bits = (value + 0.0).to_bits() as i64;
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
 /// A number in `[low, high)`: the one of fewest decimals nearest to the middle, since people
 /// read it in rules.
 fn between(low: f64, high: f64) -> f64 {

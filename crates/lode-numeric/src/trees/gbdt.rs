@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use super::Forest;
 use super::Table;
-use super::bins;
-use super::bins::LevelBins;
+use super::bins::Levels;
+use super::bins::Numbers;
 use super::constraints::Rules;
 use super::objective::Targets;
 use crate::Progress;
@@ -168,10 +168,10 @@ fn learned(
     progress: Progress<'_>,
 ) -> Result<GbdtFit> {
     let rules = params.constraints.rules(table)?.map(Arc::new);
-    let numbers = bins::number_bins(table, &data.rows, params.max_bins, params.threads);
+    let numbers = Numbers::new(table, &data.rows, params.max_bins, params.threads);
     let mut plans = plan::plans(table, data, params);
     let levels: Vec<_> = parallel::map_mut(&mut plans, params.threads, |_, plan| {
-        bins::level_bins(table, data, &plan.learn, &params.level_rules(plan.index))
+        Levels::new(table, data, &plan.learn, &params.level_rules(plan.index))
     });
     let crossed = plans.len() > 1;
     let shapes = Shapes::of(params, data.rows.len(), crossed);
@@ -200,9 +200,9 @@ struct Sources<'a> {
     /// The model that is gone on with.
     base: Option<&'a Forest>,
     rules: Option<Arc<Rules>>,
-    numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
+    numbers: &'a Numbers,
     plans: &'a [Plan],
-    levels: &'a [Vec<Option<LevelBins>>],
+    levels: &'a [Levels],
 }
 
 /// The members of one shape, grown as far as their held-out rows say.
@@ -245,5 +245,7 @@ impl<'a> Sources<'a> {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

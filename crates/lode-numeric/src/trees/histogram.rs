@@ -1,47 +1,52 @@
 //! Sums of slopes and curvatures by bin, the table that splits are read from.
 //!
-//! Does not choose splits. Invariant: the rows of a bin are added in rising order by one
-//! thread, so the bits do not depend on how many there are.
+//! Does not choose splits. Invariant: cells are whole numbers, so that neither the order of
+//! rows nor the number of threads changes a bit of them.
+
+mod fill;
 
 use std::ops::Range;
 
-use crate::parallel;
+use super::matrix::Matrix;
+use super::matrix::Spot;
+use super::quantize::Sum;
+
+pub(super) use fill::Packed;
+pub(super) use fill::Rows;
+pub(super) use fill::Worker;
+pub(super) use fill::fill;
 
 /// Binned columns: one byte a row and column, with how many bins each has (bin 0 included).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bins<'a> {
     pub(super) columns: Vec<&'a [u8]>,
     pub(super) n_bins: Vec<usize>,
+    /// The same bins, row by row, in parts.
+    pub(super) parts: Vec<&'a Matrix>,
+    /// Where each column is: which part, and which column of it.
+    pub(super) places: Vec<(usize, usize)>,
 }
 
-/// What the rows of a bin, or of a node, add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Cell {
-    pub(super) slope: f64,
-    pub(super) curve: f64,
-    pub(super) n: u32,
+/// A column that is read from a byte: its slot, and its bin by code where it shares the byte.
+#[derive(Clone, Debug)]
+struct Reading {
+    slot: usize,
+    bins: Option<Box<[u8; 256]>>,
 }
 
-impl Cell {
-    fn count(&mut self, [slope, curve]: &[f64; 2]) {
-        self.slope += slope;
-        self.curve += curve;
-        self.n += 1;
-    }
+/// A byte of a word, and what is read from it.
+#[derive(Clone, Debug)]
+struct Lane {
+    byte: u32,
+    readings: Vec<Reading>,
+}
 
-    pub(super) fn add(&mut self, other: &Self) {
-        self.slope += other.slope;
-        self.curve += other.curve;
-        self.n += other.n;
-    }
-
-    pub(super) fn minus(&self, other: &Self) -> Self {
-        Self {
-            slope: self.slope - other.slope,
-            curve: self.curve - other.curve,
-            n: self.n - other.n,
-        }
-    }
+/// Bytes of one word of the rows.
+#[derive(Clone, Debug)]
+struct Group {
+    part: usize,
+    word: usize,
+    lanes: Vec<Lane>,
 }
 
 /// Which columns a tree may use, and where the cells of each lie.
@@ -49,18 +54,66 @@ impl Cell {
 pub(super) struct Layout {
     pub(super) columns: Vec<u32>,
     starts: Vec<usize>,
+    groups: Vec<Group>,
+    /// Of each part with lists, the slot of each listed column in use.
+    lists: Vec<(usize, Vec<Option<usize>>)>,
 }
 
 impl Layout {
     pub(super) fn new(columns: Vec<u32>, bins: &Bins<'_>) -> Self {
         let mut starts = Vec::with_capacity(columns.len() + 1);
         let mut len = 0;
-        for column in &columns {
+        let mut read: Vec<((usize, usize), Reading)> = Vec::with_capacity(columns.len());
+        let mut lists: Vec<(usize, Vec<Option<usize>>)> = Vec::new();
+        for (slot, column) in columns.iter().enumerate() {
             starts.push(len);
             len += bins.n_bins[*column as usize];
+            let (part, own) = bins.places[*column as usize];
+            match &bins.parts[part].spots[own] {
+                Spot::Byte(byte) => read.push(((part, *byte), Reading { slot, bins: None })),
+                Spot::Shared(byte, bins) => {
+                    let bins = Some(bins.clone());
+                    read.push(((part, *byte), Reading { slot, bins }));
+                }
+                Spot::Listed(index) => {
+                    let at = lists.iter().position(|list| list.0 == part);
+                    let at = at.unwrap_or_else(|| {
+                        lists.push((part, vec![None; bins.parts[part].sparse.usual.len()]));
+                        lists.len() - 1
+                    });
+                    lists[at].1[*index] = Some(slot);
+                }
+            }
         }
         starts.push(len);
-        Self { columns, starts }
+        read.sort_by_key(|(place, _)| *place);
+        let mut groups: Vec<Group> = Vec::new();
+        for ((part, byte), reading) in read {
+            let (word, byte) = (byte / 8, (byte % 8) as u32);
+            if groups
+                .last()
+                .is_none_or(|last| (last.part, last.word) != (part, word))
+            {
+                let lanes = Vec::new();
+                groups.push(Group { part, word, lanes });
+            }
+            let Some(group) = groups.last_mut() else {
+                continue;
+            };
+            match group.lanes.last_mut() {
+                Some(lane) if lane.byte == byte => lane.readings.push(reading),
+                _ => group.lanes.push(Lane {
+                    byte,
+                    readings: vec![reading],
+                }),
+            }
+        }
+        Self {
+            columns,
+            starts,
+            groups,
+            lists,
+        }
     }
 
     pub(super) fn range(&self, slot: usize) -> Range<usize> {
@@ -72,69 +125,19 @@ impl Layout {
     }
 }
 
-/// Rows times columns from which a second thread pays for itself.
-const WORTH_A_THREAD: usize = 1 << 18;
-
-/// Fills `cells` with the sums over `rows`; `slopes` has an entry for each of `rows`.
-pub(super) fn fill(
-    bins: &Bins<'_>,
-    layout: &Layout,
-    rows: &[u32],
-    slopes: &[[f64; 2]],
-    threads: usize,
-    cells: &mut Vec<Cell>,
-) {
-    cells.clear();
-    cells.resize(layout.n_cells(), Cell::default());
-    let mut parts: Vec<(u32, &mut [Cell])> = Vec::with_capacity(layout.columns.len());
-    let mut rest = cells.as_mut_slice();
-    for (slot, column) in layout.columns.iter().enumerate() {
-        let (own, others) = rest.split_at_mut(layout.range(slot).len());
-        parts.push((*column, own));
-        rest = others;
-    }
-    let work = rows.len() * parts.len();
-    let threads = if work < WORTH_A_THREAD { 1 } else { threads };
-    let mut pairs: Vec<&mut [(u32, &mut [Cell])]> = parts.chunks_mut(2).collect();
-    parallel::map_mut(&mut pairs, threads, |_, pair| match pair {
-        [(first, first_cells), (second, second_cells)] => {
-            let first = bins.columns[*first as usize];
-            let second = bins.columns[*second as usize];
-            fill_two(first, second, rows, slopes, first_cells, second_cells);
-        }
-        others => {
-            for (column, own) in others.iter_mut() {
-                fill_one(bins.columns[*column as usize], rows, slopes, own);
-            }
-        }
-    });
-}
-
-/// Two columns in one pass over the rows: their additions do not wait for each other.
-fn fill_two(
-    first: &[u8],
-    second: &[u8],
-    rows: &[u32],
-    slopes: &[[f64; 2]],
-    first_cells: &mut [Cell],
-    second_cells: &mut [Cell],
-) {
-    for (row, slope) in rows.iter().zip(slopes) {
-        let row = *row as usize;
-        first_cells[usize::from(first[row])].count(slope);
-        second_cells[usize::from(second[row])].count(slope);
-    }
-}
-
-fn fill_one(column: &[u8], rows: &[u32], slopes: &[[f64; 2]], cells: &mut [Cell]) {
-    for (row, slope) in rows.iter().zip(slopes) {
-        cells[usize::from(column[*row as usize])].count(slope);
-    }
-}
-
 /// Turns the cells of a node into those of one child by taking away the other's.
-pub(super) fn subtract(cells: &mut [Cell], other: &[Cell]) {
+pub(super) fn subtract(cells: &mut [Sum], other: &[Sum]) {
     for (cell, other) in cells.iter_mut().zip(other) {
-        *cell = cell.minus(other);
+        *cell = cell.minus(*other);
     }
 }
+
+/// Adds the cells of other rows: those of another thread, or of another part of a table.
+pub(super) fn add(cells: &mut [Sum], other: &[Sum]) {
+    for (cell, other) in cells.iter_mut().zip(other) {
+        *cell = cell.plus(*other);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod ranking;
 mod rows;
 pub(super) mod softmax;
 
+use super::exp;
+use super::quantize::Bounds;
 use crate::Error;
 use crate::Result;
 use crate::glm::sigmoid;
@@ -103,6 +105,45 @@ impl Objective {
             Self::Huber { delta } => huber::slope(delta, m, y),
             // Of groups, not of rows.
             Self::LambdaRank { .. } => [0.0; 2],
+        }
+    }
+
+    /// Slopes and curvatures of rows beside each other; no weights are all 1.
+    #[inline(always)]
+    fn slopes(
+        self,
+        margins: &[f64],
+        targets: &[f64],
+        weights: Option<&[f64]>,
+        slopes: &mut [[f64; 2]],
+    ) {
+        let rows = slopes.iter_mut().zip(margins.iter().zip(targets));
+        if let Self::Logistic = self {
+            for (slope, (m, y)) in rows {
+                let p = exp::sigmoid(*m);
+                *slope = [p - y, p * (1.0 - p)];
+            }
+        } else {
+            for (slope, (m, y)) in rows {
+                *slope = self.slope(*m, *y);
+            }
+        }
+        if let Some(weights) = weights {
+            for (slope, w) in slopes.iter_mut().zip(weights) {
+                *slope = [slope[0] * w, slope[1] * w];
+            }
+        }
+    }
+
+    /// Slopes and curvatures that no row of weight 1 passes, where the objective has such.
+    fn most(self) -> Option<Bounds> {
+        match self {
+            Self::Logistic => Some(Bounds {
+                slope: 1.0,
+                curve: 0.25,
+                mean_slope: 0.0,
+            }),
+            _ => None,
         }
     }
 
@@ -235,6 +276,8 @@ pub(super) struct Targets {
     pub(super) targets: Vec<f64>,
     /// Scaled weights.
     pub(super) weights: Vec<f64>,
+    /// Whether all weights are 1.
+    unit: bool,
     /// Rows of weight above 0.
     pub(super) rows: Vec<u32>,
     /// Margin of all rows alike, on the inside scale.
@@ -245,10 +288,28 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Weighted slope and curvature of a row at an inside margin.
-    pub(super) fn slope(&self, row: usize, margin: f64) -> [f64; 2] {
-        let slope = self.inner.slope(margin, self.targets[row]);
-        [slope[0] * self.weights[row], slope[1] * self.weights[row]]
+    /// Weights, unless all are 1.
+    pub(super) fn uneven_weights(&self) -> Option<&[f64]> {
+        (!self.unit).then_some(self.weights.as_slice())
+    }
+
+    /// Slopes and curvatures that no row passes, where the objective has such.
+    pub(super) fn most(&self) -> Option<Bounds> {
+        let heaviest = self.weights.iter().fold(0.0, |a: f64, b| a.max(*b));
+        self.inner.most().map(|most| Bounds {
+            slope: most.slope * heaviest,
+            curve: most.curve * heaviest,
+            mean_slope: 0.0,
+        })
+    }
+
+    /// Weighted slopes and curvatures of the rows from `first` on, at these inside margins.
+    #[inline(always)]
+    pub(super) fn slopes(&self, first: usize, margins: &[f64], slopes: &mut [[f64; 2]]) {
+        let range = first..first + margins.len();
+        let weights = self.uneven_weights().map(|weights| &weights[range.clone()]);
+        self.inner
+            .slopes(margins, &self.targets[range], weights, slopes);
     }
 
     /// Checks and scales.
@@ -388,6 +449,9 @@ impl Targets {
             ranking: None,
             starts: None,
             targets,
+            unit: weights
+                .iter()
+                .all(|weight| weight.to_bits() == 1.0_f64.to_bits()),
             weights,
             rows,
             start,

@@ -12,6 +12,8 @@ use super::bins;
 use super::bins::Binning;
 use super::bins::Derived;
 use super::bins::LevelRules;
+use super::bins::Levels;
+use super::bins::Numbers;
 use super::forest;
 use super::grow;
 use super::grow::Grown;
@@ -21,12 +23,14 @@ use super::grow::Scratch;
 use super::grow::Shape;
 use super::histogram::Bins;
 use super::objective::Targets;
+use super::quantize;
 use super::split::Limits;
 use crate::Error;
 use crate::Progress;
 use crate::Result;
 use crate::Rng;
 use crate::folds;
+use crate::parallel::with_crew;
 
 /// Parameters of [`fit`].
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +151,7 @@ pub fn fit(
 ) -> Result<TreeFit> {
     check(params)?;
     let data = Targets::new(table.n_rows(), params.objective, targets, weights)?;
-    let numbers = bins::number_bins(table, &data.rows, params.max_bins, params.threads);
+    let numbers = Numbers::new(table, &data.rows, params.max_bins, params.threads);
     let learner = Learner {
         table,
         data: &data,
@@ -178,7 +182,11 @@ pub fn fit(
     for node in &mut nodes {
         node.value = learner.margin(node.value, whole.n_rows);
     }
-    let sources = numbers.into_iter().zip(&whole.levels).enumerate();
+    let sources = numbers
+        .columns
+        .into_iter()
+        .zip(&whole.levels.columns)
+        .enumerate();
     let derived = sources.map(|(source, (number, levels))| {
         let (binning, missing) = match (number, levels) {
             (Some((cuts, bytes)), _) => {
@@ -261,14 +269,14 @@ fn check(params: &TreeParams) -> Result<()> {
 struct Learner<'a> {
     table: &'a Table<'a>,
     data: &'a Targets,
-    numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
+    numbers: &'a Numbers,
     params: &'a TreeParams,
     min_rows: usize,
 }
 
 struct Learned {
     grown: Grown,
-    levels: Vec<Option<bins::LevelBins>>,
+    levels: Levels,
     /// Weighted squared error of the root.
     error: f64,
     n_rows: usize,
@@ -283,7 +291,7 @@ impl Learner<'_> {
             max_bins: self.params.max_bins,
             seed: self.params.seed,
         };
-        let levels = bins::level_bins(self.table, self.data, rows, &rules);
+        let levels = Levels::new(self.table, self.data, rows, &rules);
         let bins = bins::assemble(self.numbers, &levels);
         let weight: f64 = rows
             .iter()
@@ -310,16 +318,23 @@ impl Learner<'_> {
             },
             smoothing: self.params.smoothing,
         };
-        let sample = Sample {
-            columns: bins::useful(&bins, rows),
-            bins: &bins,
-            rows: rows.to_vec(),
-            slopes: &slopes,
-            weights: &self.data.weights,
-            rules: None,
-            threads: self.params.threads,
-        };
-        let mut grown = grow::grow(sample, &shape, &mut Scratch::default());
+        let mut grown = with_crew(self.params.threads, |crew| {
+            let mut packed = Vec::new();
+            let scale = quantize::packed(&slopes, rows, self.params.seed, crew, &mut packed);
+            let sample = Sample {
+                columns: bins::useful(&bins, rows),
+                bins: &bins,
+                rows: rows.to_vec(),
+                others: Vec::new(),
+                slopes: Some(&slopes),
+                packed: &packed,
+                scale,
+                weights: self.data.uneven_weights(),
+                rules: None,
+                crew,
+            };
+            grow::grow(sample, &shape, &mut Scratch::default())
+        });
         for node in &mut grown.nodes {
             node.value += mean;
         }

@@ -69,3 +69,35 @@ fn many_values_share_bins_evenly_and_heavy_ones_stay_alone() {
         }
     }
 }
+
+#[test]
+fn many_values_at_once_are_binned_as_one() {
+    let strange = [
+        f64::NAN,
+        -f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        0.0,
+        -0.0,
+        1e308,
+        -1e308,
+        5e-324,
+        -5e-324,
+    ];
+    let mut rng = Rng::new(8);
+    for n_cuts in [0, 1, 2, 3, 7, 8, 100, 253, 254] {
+        let mut cuts: Vec<f64> = (0..n_cuts).map(|_| rng.normal()).collect();
+        if n_cuts > 5 {
+            cuts[..4].copy_from_slice(&[0.0, -0.0, f64::MAX, f64::NEG_INFINITY]);
+        }
+        cuts.sort_by(f64::total_cmp);
+        let mut values: Vec<f64> = (0..301).map(|_| rng.normal()).collect();
+        values.extend(strange);
+        values.extend(&cuts);
+        let mut bins = vec![0; values.len()];
+        super::bins_of(&cuts, &values, &mut bins);
+        for (value, bin) in values.iter().zip(&bins) {
+            assert_eq!(*bin, bin_of(&cuts, *value), "{value} of {n_cuts} cuts");
+        }
+    }
+}

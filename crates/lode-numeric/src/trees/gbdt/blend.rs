@@ -144,7 +144,7 @@ fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (For
     let mut derived: Vec<Derived> = Vec::new();
     // Where each member finds each column among the binnings.
     let mut numbers_at = vec![0; n_cols];
-    for (source, number) in sources.numbers.iter().enumerate() {
+    for (source, number) in sources.numbers.columns.iter().enumerate() {
         if let Some((cuts, bytes)) = number {
             numbers_at[source] = derived.len() as u32;
             derived.push(Derived {
@@ -157,7 +157,7 @@ fn assemble(sources: &Sources<'_>, groups: &[Group<'_>], shares: &[f64]) -> (For
     }
     let mut members_at = vec![numbers_at; sources.plans.len()];
     for (at, levels) in members_at.iter_mut().zip(sources.levels) {
-        for (source, own) in levels.iter().enumerate() {
+        for (source, own) in levels.columns.iter().enumerate() {
             if let Some(own) = own {
                 at[source] = derived.len() as u32;
                 derived.push(Derived {

@@ -27,7 +27,8 @@ use crate::trees::Contributions;
 use crate::trees::Forest;
 use crate::trees::Objective;
 use crate::trees::Table;
-use crate::trees::bins;
+use crate::trees::bins::Levels;
+use crate::trees::bins::Numbers;
 use crate::trees::objective::Targets;
 use crate::trees::objective::softmax;
 use std::sync::Arc;
@@ -161,14 +162,14 @@ pub fn fit(
     }
     let data = all_targets(table.n_rows(), classes, n_classes, weights)?;
     let rows = &data[0].rows;
-    let numbers = bins::number_bins(table, rows, params.max_bins, params.threads);
+    let numbers = Numbers::new(table, rows, params.max_bins, params.threads);
     let plans = plan::class_plans(table, rows, classes, params);
     let mut jobs: Vec<(&Targets, &plan::Plan)> = Vec::new();
     for own in &data {
         jobs.extend(plans.iter().map(|plan| (own, plan)));
     }
     let mut levels = parallel::map_mut(&mut jobs, params.threads, |_, (data, plan)| {
-        bins::level_bins(table, data, &plan.learn, &params.level_rules(plan.index))
+        Levels::new(table, data, &plan.learn, &params.level_rules(plan.index))
     })
     .into_iter();
     let levels: Vec<Vec<_>> = data
@@ -335,6 +336,9 @@ impl Team<'_> {
     fn slopes(&mut self) {
         let n_classes = self.members.len();
         let (plan, data) = (self.members[0].plan, self.members[0].data);
+        for member in &mut self.members {
+            member.slopes.resize(member.margins.len(), [0.0; 2]);
+        }
         let mut shares = vec![0.0; n_classes];
         for row in &plan.learn {
             let row = *row as usize;
@@ -357,7 +361,7 @@ impl Grows for Team<'_> {
         for _ in 0..rounds {
             self.slopes();
             for member in &mut self.members {
-                member.round(settings);
+                member.add_tree(settings);
             }
             self.judge();
         }

@@ -4,20 +4,29 @@
 //! place or a row draw.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
+use std::sync::atomic::Ordering;
 
 use super::super::bins;
-use super::super::bins::LevelBins;
+use super::super::bins::Levels;
+use super::super::bins::Numbers;
 use super::super::constraints::Rules;
 use super::super::grow;
+use super::super::grow::Grown;
 use super::super::grow::Node;
 use super::super::grow::Sample;
 use super::super::grow::Scratch;
 use super::super::grow::Shape;
 use super::super::histogram::Bins;
 use super::super::objective::Targets;
+use super::super::quantize;
+use super::super::quantize::Scale;
+use super::super::wide::wide;
 use super::Plan;
 use super::rounds::Grows;
 use crate::Rng;
+use crate::parallel::Crew;
+use crate::parallel::with_crew;
 
 /// What all members of a shape share.
 pub(super) struct Settings {
@@ -29,6 +38,9 @@ pub(super) struct Settings {
     pub(super) rules: Option<Arc<Rules>>,
 }
 
+/// Rows whose margins move at a time.
+const BLOCK: usize = 1 << 12;
+
 /// A model in the making.
 pub(super) struct Member<'a> {
     pub(super) data: &'a Targets,
@@ -37,10 +49,20 @@ pub(super) struct Member<'a> {
     /// Columns that can be cut at all.
     useful: Vec<u32>,
     pub(super) margins: Vec<f64>,
+    /// Slopes and curvatures of all rows at these margins, where they are looked at again.
     pub(super) slopes: Vec<[f64; 2]>,
+    packed: Vec<u64>,
+    /// How the slopes were packed; none when they were not yet.
+    scale: Option<Scale>,
+    /// The leaf of the last tree where each row ended.
+    leaf_of: Vec<AtomicU16>,
+    /// Rows of the last tree, and those that it did not see.
+    dealt: (Vec<u32>, Vec<u32>),
     scratch: Scratch,
     seed: u64,
     threads: usize,
+    /// Whether leaves have the sums of slopes before they were made whole.
+    exact: bool,
     pub(super) trees: Vec<Vec<Node>>,
     /// Gain of each node of each tree.
     pub(super) gains: Vec<Vec<f64>>,
@@ -53,8 +75,8 @@ impl<'a> Member<'a> {
     pub(super) fn new(
         data: &'a Targets,
         plan: &'a Plan,
-        numbers: &'a [Option<(Vec<f64>, Vec<u8>)>],
-        levels: &'a [Option<LevelBins>],
+        numbers: &'a Numbers,
+        levels: &'a Levels,
         seed: u64,
         threads: usize,
     ) -> Self {
@@ -67,10 +89,15 @@ impl<'a> Member<'a> {
             bins,
             useful,
             margins: data.start_margins(),
-            slopes: vec![[0.0; 2]; n_rows],
+            slopes: Vec::new(),
+            packed: vec![0; n_rows],
+            scale: None,
+            leaf_of: (0..n_rows).map(|_| AtomicU16::new(0)).collect(),
+            dealt: Default::default(),
             scratch: Scratch::default(),
             seed,
             threads,
+            exact: plan.learn.len() < quantize::MANY_ROWS,
             trees: Vec::new(),
             gains: Vec::new(),
             losses: Vec::new(),
@@ -81,20 +108,46 @@ impl<'a> Member<'a> {
         member
     }
 
-    /// Adds a tree for the slopes.
-    pub(super) fn round(&mut self, settings: &Settings) {
+    /// Adds a tree for the slopes that were put in.
+    pub(super) fn add_tree(&mut self, settings: &Settings) {
+        with_crew(self.threads, |crew| {
+            let values = self.round(settings, crew);
+            self.move_margins(&values, crew);
+        });
+    }
+
+    /// Grows a tree, and gives the values of its leaves.
+    fn round(&mut self, settings: &Settings, crew: &Crew<'_>) -> Vec<f64> {
         let mut rng = Rng::stream(self.seed, self.trees.len() as u64);
         let columns = draw_columns(&self.useful, settings.column_share, &mut rng);
-        let (rows, others) = draw_rows(&self.plan.learn, settings.row_share, &mut rng);
+        let (mut rows, mut others) = std::mem::take(&mut self.dealt);
+        draw_rows(
+            &self.plan.learn,
+            settings.row_share,
+            &mut rng,
+            &mut rows,
+            &mut others,
+        );
+        merge(&mut others, &self.plan.held_out);
+        let scale = match self.scale {
+            Some(scale) => scale,
+            None => {
+                let (draws, packed) = (self.draws(), &mut self.packed);
+                quantize::packed(&self.slopes, &rows, draws, crew, packed)
+            }
+        };
         let rules = settings.rules.as_deref();
         let sample = Sample {
             bins: &self.bins,
             columns,
             rows,
-            slopes: &self.slopes,
-            weights: &self.data.weights,
+            others,
+            packed: &self.packed,
+            slopes: self.exact.then_some(self.slopes.as_slice()),
+            scale,
+            weights: self.data.uneven_weights(),
             rules,
-            threads: self.threads,
+            crew,
         };
         let mut grown = grow::grow(sample, &settings.shape, &mut self.scratch);
         let trended = rules.filter(|rules| rules.has_trends());
@@ -106,17 +159,85 @@ impl<'a> Member<'a> {
         for node in &mut grown.nodes {
             node.value *= settings.learning_rate;
         }
-        for (leaf, range) in &grown.leaves {
-            for row in &grown.rows[range.clone()] {
-                self.margins[*row as usize] += grown.nodes[*leaf].value;
-            }
-        }
-        for row in others.iter().chain(&self.plan.held_out) {
-            let row = *row as usize;
-            self.margins[row] += value(&grown.nodes, &self.bins, row);
-        }
+        self.mark(&grown, crew);
+        let leaves = grown.leaves.iter();
+        let values = leaves.map(|leaf| grown.nodes[leaf.node_idx].value);
+        let values = values.collect();
         self.trees.push(grown.nodes);
         self.gains.push(grown.gains);
+        self.dealt = (grown.rows, grown.others);
+        values
+    }
+
+    /// Seed of what is drawn to round the slopes of the next tree.
+    fn draws(&self) -> u64 {
+        let round = self.trees.len() as u64;
+        self.seed ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Writes down the leaf of each row.
+    fn mark(&self, grown: &Grown, crew: &Crew<'_>) {
+        let mut chunks: Vec<(u16, &[u32])> = Vec::new();
+        // At most 65,536 leaves.
+        for (leaf, number) in grown.leaves.iter().zip(0..=u16::MAX) {
+            let (rows, others) = (leaf.rows.clone(), leaf.others.clone());
+            for rows in [&grown.rows[rows], &grown.others[others]] {
+                chunks.extend(rows.chunks(BLOCK * 4).map(|rows| (number, rows)));
+            }
+        }
+        let crew = crew.for_rows(self.margins.len());
+        crew.map_mut(&mut chunks, |_, (number, rows)| {
+            for row in rows.iter() {
+                // Each row is in one leaf.
+                self.leaf_of[*row as usize].store(*number, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Moves the margins by the values of leaves.
+    fn move_margins(&mut self, values: &[f64], crew: &Crew<'_>) {
+        let leaf_of = self.leaf_of.chunks(BLOCK);
+        let mut blocks: Vec<_> = leaf_of.zip(self.margins.chunks_mut(BLOCK)).collect();
+        let crew = crew.for_rows(self.leaf_of.len());
+        crew.map_mut(&mut blocks, |_, (leaf_of, margins)| {
+            add(values, leaf_of, margins);
+        });
+    }
+
+    /// Moves the margins, the slopes with them, and packs these where that can be done at once.
+    fn step(&mut self, values: &[f64], crew: &Crew<'_>) {
+        let most = self.data.most();
+        self.scale = most.map(|most| Scale::new(self.plan.learn.len(), &most, self.draws()));
+        if self.exact || self.scale.is_none() {
+            self.slopes.resize(self.margins.len(), [0.0; 2]);
+        }
+        let (data, scale) = (self.data, &self.scale);
+        let n_blocks = self.margins.len().div_ceil(BLOCK);
+        let mut slopes: Vec<&mut [[f64; 2]]> = self.slopes.chunks_mut(BLOCK).collect();
+        slopes.resize_with(n_blocks, Default::default);
+        let leaf_of = self.leaf_of.chunks(BLOCK);
+        let margins = self.margins.chunks_mut(BLOCK);
+        let packed = self.packed.chunks_mut(BLOCK);
+        let mut blocks: Vec<_> = leaf_of.zip(margins).zip(packed.zip(slopes)).collect();
+        let own_crew = crew.for_rows(self.leaf_of.len());
+        own_crew.map_mut(&mut blocks, |index, block| {
+            let ((leaf_of, margins), (packed, slopes)) = block;
+            let first = index * BLOCK;
+            let mut own = [[0.0; 2]; BLOCK];
+            let slopes = if slopes.is_empty() {
+                &mut own[..margins.len()]
+            } else {
+                slopes
+            };
+            add(values, leaf_of, margins);
+            wide(|| {
+                data.slopes(first, margins, slopes);
+                if let Some(scale) = scale {
+                    scale.pack(first, slopes, packed);
+                }
+            });
+        });
+        data.group_slopes(&self.margins, self.threads, &mut self.slopes);
     }
 
     /// Inside margins of the held-out rows after some rounds.
@@ -137,17 +258,17 @@ impl<'a> Member<'a> {
 
 impl Grows for Member<'_> {
     fn boost(&mut self, rounds: usize, settings: &Settings) {
-        for _ in 0..rounds {
-            for row in &self.plan.learn {
-                let row = *row as usize;
-                self.slopes[row] = self.data.slope(row, self.margins[row]);
+        with_crew(self.threads, |crew| {
+            if self.trees.is_empty() {
+                self.step(&[0.0], crew);
             }
-            self.data
-                .group_slopes(&self.margins, self.threads, &mut self.slopes);
-            self.round(settings);
-            let loss = self.data.loss_of(&self.plan.held_out, &self.margins);
-            self.losses.push(loss);
-        }
+            for _ in 0..rounds {
+                let values = self.round(settings, crew);
+                self.step(&values, crew);
+                let loss = self.data.loss_of(&self.plan.held_out, &self.margins);
+                self.losses.push(loss);
+            }
+        });
     }
 
     fn losses(&self) -> (&[f64], f64) {
@@ -155,21 +276,53 @@ impl Grows for Member<'_> {
     }
 }
 
+/// Adds to each margin the value of its leaf.
+fn add(values: &[f64], leaf_of: &[AtomicU16], margins: &mut [f64]) {
+    for (margin, leaf) in margins.iter_mut().zip(leaf_of) {
+        *margin += values[usize::from(leaf.load(Ordering::Relaxed))];
+    }
+}
+
 fn value(tree: &[Node], bins: &Bins<'_>, row: usize) -> f64 {
     tree[grow::leaf(tree, |column| bins.columns[column as usize][row])].value
 }
 
+/// Puts two rising lists together.
+fn merge(all: &mut Vec<u32>, more: &[u32]) {
+    let (mut at, mut other) = (all.len(), more.len());
+    all.resize(at + other, 0);
+    // From the back, where there is room.
+    while other > 0 {
+        let to = at + other - 1;
+        if at > 0 && all[at - 1] > more[other - 1] {
+            at -= 1;
+            all[to] = all[at];
+        } else {
+            other -= 1;
+            all[to] = more[other];
+        }
+    }
+}
+
 /// The rows drawn and the others, both rising.
-fn draw_rows(rows: &[u32], share: f64, rng: &mut Rng) -> (Vec<u32>, Vec<u32>) {
+fn draw_rows(learn: &[u32], share: f64, rng: &mut Rng, rows: &mut Vec<u32>, others: &mut Vec<u32>) {
+    rows.clear();
+    others.clear();
     if share >= 1.0 {
-        return (rows.to_vec(), Vec::new());
+        rows.extend_from_slice(learn);
+        return;
     }
-    let (drawn, others): (Vec<u32>, Vec<u32>) = rows.iter().partition(|_| rng.chance(share));
+    for row in learn {
+        if rng.chance(share) {
+            rows.push(*row);
+        } else {
+            others.push(*row);
+        }
+    }
     // Of a handful of rows none may have been drawn.
-    if drawn.is_empty() {
-        return (others, drawn);
+    if rows.is_empty() {
+        std::mem::swap(rows, others);
     }
-    (drawn, others)
 }
 
 fn draw_columns(columns: &[u32], share: f64, rng: &mut Rng) -> Vec<u32> {

@@ -34,6 +34,8 @@ pub(super) fn joined(base: &Forest, mut more: Forest) -> Forest {
         node.column += first;
     }
     let mut model = base.clone();
+    // What was compiled has no new trees.
+    model.compiled = Default::default();
     model.derived.append(&mut more.derived);
     model.trees.append(&mut more.trees);
     model

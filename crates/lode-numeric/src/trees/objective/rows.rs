@@ -100,8 +100,8 @@ impl Targets {
             pinball::quantile(&mut entries, alpha)
         };
         let mut ranges = vec![0..0; grown.nodes.len()];
-        for (node_idx, range) in &grown.leaves {
-            ranges[*node_idx] = range.clone();
+        for leaf in &grown.leaves {
+            ranges[leaf.node_idx] = leaf.rows.clone();
         }
         // Children come after their parent, and their rows beside each other.
         for at in (0..grown.nodes.len()).rev() {

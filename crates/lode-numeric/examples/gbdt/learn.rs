@@ -115,10 +115,10 @@ pub(crate) fn run(given: &Arguments) -> Result<()> {
 }
 
 /// Rows as a table takes them.
-struct Data {
-    n_learn: usize,
+pub(crate) struct Data {
+    pub(crate) n_learn: usize,
     columns: Vec<Kind>,
-    target: Vec<f64>,
+    pub(crate) target: Vec<f64>,
     queries: Vec<u32>,
 }
 
@@ -128,7 +128,7 @@ enum Kind {
 }
 
 impl Data {
-    fn of(rows: Rows) -> Self {
+    pub(crate) fn of(rows: Rows) -> Self {
         let columns = rows.columns.into_iter().zip(&rows.levels);
         let columns = columns.map(|(values, levels)| match levels {
             0 => Kind::Number(values),
@@ -149,7 +149,7 @@ impl Data {
     }
 
     /// The rows from one to before another.
-    fn table(&self, from: usize, to: usize) -> Result<Table<'_>> {
+    pub(crate) fn table(&self, from: usize, to: usize) -> Result<Table<'_>> {
         let columns = self.columns.iter().map(|column| match column {
             Kind::Number(values) => Column::Number(&values[from..to]),
             Kind::Category(codes, n_levels) => Column::Category {

@@ -30,8 +30,9 @@ use crate::params::within_count;
 #[serde(crate = "lode_plugin::serde", deny_unknown_fields, default)]
 #[schemars(crate = "lode_plugin::schemars")]
 pub struct BoostParams {
-    /// Share of each tree's step that is taken; smaller needs more rounds.
-    #[schemars(range(min = 0.001, max = 1.0), extend("x-tune" = {"low": 0.01, "high": 0.2, "scale": "log"}))]
+    /// Share of each tree's step that is taken; smaller needs more rounds. 0: 0.05, more in
+    /// tables of 50,000 rows and more.
+    #[schemars(range(min = 0.0, max = 1.0), extend("x-tune" = {"low": 0.01, "high": 0.2, "scale": "log"}))]
     pub learning_rate: f64,
     /// Trees a member, at most; with two members or more held-out rows say how many are kept.
     #[schemars(range(min = 1, max = 20_000))]
@@ -43,8 +44,9 @@ pub struct BoostParams {
     /// Inner cross-validations, each with another cut; 0: by the number of rows.
     #[schemars(range(min = 0, max = 16))]
     pub repeats: usize,
-    /// Rounds without a better held-out loss before growing stops.
-    #[schemars(range(min = 1, max = 1_000))]
+    /// Rounds without a better held-out loss before growing stops; 0: 40, and 20 in tables of
+    /// 50,000 rows and more.
+    #[schemars(range(min = 0, max = 1_000))]
     pub patience: usize,
     /// Splits between root and leaf, at most; 0: shallow and deep trees, blended.
     #[schemars(range(min = 0, max = 64), extend("x-tune" = {"values": [0, 2, 3, 4, 6, 8]}))]
@@ -129,11 +131,11 @@ impl Default for BoostParams {
 
 impl Part for BoostParams {
     fn check(&self) -> Result<()> {
-        within("learning_rate", self.learning_rate, 0.001, 1.0)?;
+        within("learning_rate", self.learning_rate, 0.0, 1.0)?;
         within_count("max_rounds", self.max_rounds, 1, 20_000)?;
         within_count("members", self.members, 1, 16)?;
         within_count("repeats", self.repeats, 0, 16)?;
-        within_count("patience", self.patience, 1, 1_000)?;
+        within_count("patience", self.patience, 0, 1_000)?;
         within_count("max_depth", self.max_depth, 0, 64)?;
         match self.max_leaves {
             0 => {}
@@ -175,13 +177,28 @@ pub(super) fn boost(
     cx: &Context<'_>,
     go_on: lode_numeric::Progress<'_>,
 ) -> Result<Boosted> {
+    let (targets, weights) = (known.targets, known.weights);
+    let thinned = match objective {
+        Objective::Logistic => sample::of(targets, weights, params.common_rows, cx.seed()),
+        _ => None,
+    };
+    // A large table is one after it was thinned too.
+    let large = thinned
+        .as_ref()
+        .is_some_and(|sample| sample.of > sample::ENOUGH && params.members > 1);
     let asked = GbdtParams {
         objective,
-        learning_rate: params.learning_rate,
+        learning_rate: match large && params.learning_rate <= 0.0 {
+            true => 0.1,
+            false => params.learning_rate,
+        },
         max_rounds: params.max_rounds,
         members: params.members,
         repeats: params.repeats,
-        patience: params.patience,
+        patience: match large && params.patience == 0 {
+            true => 20,
+            false => params.patience,
+        },
         max_depth: params.max_depth,
         max_leaves: params.max_leaves,
         min_rows: params.min_rows,
@@ -198,11 +215,6 @@ pub(super) fn boost(
         constraints: constraints::constraints(&params.monotone, &params.interactions, known.plan)?,
         seed: cx.seed(),
         threads: cx.threads(),
-    };
-    let (targets, weights) = (known.targets, known.weights);
-    let thinned = match objective {
-        Objective::Logistic => sample::of(targets, weights, params.common_rows, cx.seed()),
-        _ => None,
     };
     let weights = thinned
         .as_ref()

@@ -32,6 +32,8 @@ use crate::parallel::with_crew;
 pub(super) struct Settings {
     pub(super) shape: Shape,
     pub(super) learning_rate: f64,
+    /// Rounds without a better held-out loss before growing stops.
+    pub(super) patience: usize,
     pub(super) row_share: f64,
     pub(super) column_share: f64,
     /// What all trees keep to.
@@ -242,16 +244,13 @@ impl<'a> Member<'a> {
 
     /// Inside margins of the held-out rows after some rounds.
     pub(super) fn held_margins(&self, rounds: usize) -> impl Iterator<Item = (u32, f64)> {
-        let start = |row: u32| match &self.data.starts {
-            Some(starts) => starts[row as usize],
-            None => self.data.start,
-        };
+        // The margins are there after all rounds: what came later is taken away again.
+        let later = &self.trees[rounds.min(self.trees.len())..];
         self.plan.held_out.iter().map(move |row| {
-            let trees = self.trees.iter().take(rounds);
-            let sum: f64 = trees
-                .map(|tree| value(tree, &self.bins, *row as usize))
-                .sum();
-            (*row, start(*row) + sum)
+            let values = later.iter().rev();
+            let values = values.map(|tree| value(tree, &self.bins, *row as usize));
+            let margin = values.fold(self.margins[*row as usize], |margin, own| margin - own);
+            (*row, margin)
         })
     }
 }

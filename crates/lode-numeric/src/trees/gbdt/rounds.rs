@@ -58,7 +58,7 @@ pub(super) fn grow<G: Grows>(
         if crossed {
             losses = mean_losses(all);
             rounds = lowest(&losses);
-            if grown - rounds >= params.patience {
+            if grown - rounds >= settings.patience {
                 break;
             }
         }

@@ -24,6 +24,10 @@ use crate::trees::wide::wide;
 /// Rows whose bytes are gathered, and then pass one group of columns after the other.
 const BLOCK: usize = 1024;
 
+/// Words from those of one group to those of the next: not a power of two, or all words of a
+/// row would compete for one place of the nearest cache.
+const GROUP_WORDS: usize = BLOCK + 8;
+
 /// Rows of a block that are added between two requests for lines of the next block.
 const PIECE: usize = 64;
 
@@ -44,7 +48,7 @@ type Short = [[u64; 256]; 8];
 pub(crate) struct Worker {
     short: Vec<Short>,
     /// Words of a block, those of a group together.
-    words: Vec<[u64; BLOCK]>,
+    words: Vec<[u64; GROUP_WORDS]>,
     packed: Vec<u64>,
     /// Short cells of listed columns.
     listed: Vec<u64>,
@@ -161,7 +165,7 @@ impl Call<'_> {
         } = worker;
         if short.len() < tile.len() {
             short.resize(tile.len(), [[0; 256]; 8]);
-            words.resize(tile.len(), [0; BLOCK]);
+            words.resize(tile.len(), [0; GROUP_WORDS]);
         }
         let n = rows.len();
         let most = self.table.fields.rows();
@@ -206,7 +210,7 @@ impl Call<'_> {
 
     /// Copies the words of a block's rows, so that those of a group lie side by side.
     #[inline(always)]
-    fn gather(&self, tile: &[Group], rows: Rows<'_>, out: &mut [[u64; BLOCK]]) {
+    fn gather(&self, tile: &[Group], rows: Rows<'_>, out: &mut [[u64; GROUP_WORDS]]) {
         let mut rest = tile;
         let mut out = out;
         while let Some(first) = rest.first() {
@@ -324,7 +328,7 @@ impl Call<'_> {
 }
 
 #[inline(always)]
-fn copy(groups: &[Group], line: &[u64], at: usize, out: &mut [[u64; BLOCK]]) {
+fn copy(groups: &[Group], line: &[u64], at: usize, out: &mut [[u64; GROUP_WORDS]]) {
     for (group, out) in groups.iter().zip(out) {
         out[at] = line[group.word];
     }
@@ -364,9 +368,10 @@ fn add_lanes<const N: usize>(
     short: &mut [[u64; 256]; N],
 ) {
     for (word, own) in words.iter().zip(packed) {
+        let (word, own) = (*word, *own);
         for (cells, shift) in short.iter_mut().zip(shifts) {
             let cell = &mut cells[usize::from(word.wrapping_shr(*shift) as u8)];
-            *cell = cell.wrapping_add(*own);
+            *cell = cell.wrapping_add(own);
         }
     }
 }
@@ -374,9 +379,11 @@ fn add_lanes<const N: usize>(
 #[inline(always)]
 fn add_all(words: &[u64], packed: &[u64], short: &mut Short) {
     for (word, own) in words.iter().zip(packed) {
+        // A copy: what is behind the reference would be read again after each store.
+        let own = *own;
         for (cells, byte) in short.iter_mut().zip(word.to_le_bytes()) {
             let cell = &mut cells[usize::from(byte)];
-            *cell = cell.wrapping_add(*own);
+            *cell = cell.wrapping_add(own);
         }
     }
 }

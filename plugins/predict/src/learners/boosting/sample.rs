@@ -7,7 +7,7 @@
 use lode_numeric::Rng;
 
 /// Rows up to which all are learned from unless a number is asked for.
-const ENOUGH: usize = 50_000;
+pub(super) const ENOUGH: usize = 50_000;
 /// Rows of the commoner outcome for each of the rarer one in a larger table.
 const COMMON: usize = 5;
 /// Stream of the draws, apart from those of rows and columns.

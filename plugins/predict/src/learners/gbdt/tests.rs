@@ -244,8 +244,8 @@ fn parameters_are_checked() {
     let batch = spenders(50);
     for (params, words) in [
         (
-            r#"{"learning_rate": 0}"#,
-            "params.learning_rate: expected 0.001 to 1, found 0",
+            r#"{"learning_rate": 2}"#,
+            "params.learning_rate: expected 0 to 1, found 2",
         ),
         (
             r#"{"max_leaves": 1}"#,

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use anyhow::Result;
@@ -33,11 +32,11 @@ fn lines() -> String {
                 _ => ["tea", "coffee"][customer % 2],
             };
             let item = format!("{group}-{}", (customer + step) % 9);
-            let _ = writeln!(
-                csv,
-                "c{customer:03},2024-{month:02}-{of_month:02},o{customer}-{step},{item},{group},{:.2}",
-                level + noise as f64
+            let amount = level + noise as f64;
+            let line = format!(
+                "c{customer:03},2024-{month:02}-{of_month:02},o{customer}-{step},{item},{group}"
             );
+            csv.push_str(&format!("{line},{amount:.2}\n"));
         }
     }
     csv

@@ -97,9 +97,9 @@ pub struct ShapeFit {
 /// 41,188 rows of 19 columns take a few seconds on two threads.
 ///
 /// # Errors
-/// [`Error::Length`], [`Error::NotFinite`], [`Error::OutOfRange`] for the arguments;
-/// [`Error::TooFewRows`] below 2 rows of weight; [`Error::OneClass`] when all labels agree;
-/// [`Error::Cancelled`].
+/// [`crate::Error::Length`], [`crate::Error::NotFinite`], [`crate::Error::OutOfRange`] for the
+/// arguments; [`crate::Error::TooFewRows`] below 2 rows of weight; [`crate::Error::OneClass`] when
+/// all labels agree; [`crate::Error::Cancelled`].
 ///
 /// # Source
 /// J. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of

@@ -71,6 +71,14 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
     };
     let mut no_input = kmeans();
     no_input.inputs = BTreeMap::new();
+    let mut role_twice = work::spec("churn.logistic", "customers", "people");
+    let input = role_twice.inputs.get_mut("customers").expect("it has one");
+    input.roles = [v1::Role::CustomerId, v1::Role::Label]
+        .map(|role| v1::RoleColumn {
+            role: role.into(),
+            column: "who".to_owned(),
+        })
+        .to_vec();
     let mut no_table = kmeans();
     let input = no_table.inputs.get_mut("customers").expect("it has one");
     let sql = "select who as customer_id from peple";
@@ -105,6 +113,11 @@ async fn a_job_is_checked_before_it_is_queued() -> Result<()> {
         (
             work::spec("churn.logistic", "customers", "people"),
             r#"InvalidArgument MISSING_ROLE [spec.inputs.customers.roles] input "customers" of churn.logistic needs a column with role label (Whether the customer left: yes/no, true/false or 1/0; empty when not known, of type bool or int64 or string or float64), found none; give the role to one of who, calls"#,
+        ),
+        // one column in two roles
+        (
+            role_twice,
+            r#"InvalidArgument ROLE_TWICE [spec.inputs.customers.roles] expected a column for each role, found "who" as customer_id and as label"#,
         ),
         // unknown dataset
         (

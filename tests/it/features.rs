@@ -233,7 +233,8 @@ async fn one_customer_has_the_batchs_numbers_and_the_future_changes_none() -> Re
             .collect();
         assert_eq!(&found, values, "{id}");
     }
-    let some = compute(&client, &[AS_OF], &["c1", "c0"]).await?;
+    // Asked for twice, a customer is the same.
+    let some = compute(&client, &[AS_OF], &["c1", "c0", "c1"]).await?;
     assert_eq!(by_customer(&some)["c1"], batch["c1"]);
 
     // By hand for one customer: what was known at the time, in the order of time.

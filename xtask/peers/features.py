@@ -57,7 +57,8 @@ SELECT = """SELECT customer_id, {t} AS as_of,
     max(amount) FILTER (ts > {d90}) AS max_90d,
     min(amount) FILTER (ts > {d90}) AS min_90d,
     stddev_samp(amount) FILTER (ts > {d180}) AS std_180d,
-    regr_slope(amount, day) FILTER (ts > {d180}) AS trend_180d,
+    CASE WHEN epoch_us(max(ts) FILTER (ts > {d180}) - min(ts) FILTER (ts > {d180})) >= 86400e6
+        THEN regr_slope(amount, day) FILTER (ts > {d180}) END AS trend_180d,
     spend_30d / nullif(spend_90d, 0) AS spend_30_by_90,
     count(*) FILTER (item_before IS NULL) AS items,
     count(*) FILTER (ts > {d90} AND (item_before IS NULL OR item_before <= {d90})) AS items_90d,
@@ -129,7 +130,7 @@ def std(values, around):
 
 
 def slope(times, values):
-    if not times or times[0] == times[-1]:
+    if not times or times[-1] - times[0] < DAY:
         return None
     x = [days(t - times[0]) for t in times]
     mx, mv = mean(x), mean(values)

@@ -52,10 +52,11 @@ fn spread(values: &[f64], mean: f64) -> f64 {
 }
 
 /// Least-squares slope per day: with x the days since the range's first event,
-/// sum((x - mean x)(v - mean v)) / sum((x - mean x)^2). `x` is room for the days.
+/// sum((x - mean x)(v - mean v)) / sum((x - mean x)^2). None where less than a day lies between
+/// the first and the last: a line through minutes says nothing of days. `x` is room for the days.
 pub(crate) fn slope(times: &[i64], values: &[f64], x: &mut Vec<f64>) -> Option<f64> {
     let (first, last) = (*times.first()?, *times.last()?);
-    if first == last {
+    if last - first < DAY {
         return None;
     }
     x.clear();

@@ -310,6 +310,14 @@ impl PinnedView {
         customers: Option<&[CustomerId]>,
         threads: usize,
     ) -> Result<Input> {
+        // Who is asked for twice has each event once.
+        let customers = customers.map(|ids| {
+            let mut distinct = ids.to_vec();
+            distinct.sort_unstable();
+            distinct.dedup();
+            distinct
+        });
+        let customers = customers.as_deref();
         let mut events = Vec::new();
         for (i, snapshot) in self.events.iter().enumerate() {
             events.push(match customers {

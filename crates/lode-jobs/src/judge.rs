@@ -111,6 +111,8 @@ pub(crate) fn judge(
         .into_iter()
         .for_each(warn);
 
+    suspect::same(&sample).into_iter().for_each(warn);
+
     let plan = plan::plan(&sample, checked.folds, &job.spec)?;
     plan.notes.iter().cloned().for_each(warn);
     let mut held = predict::hold_out(bench, job, checked, bounds, &sample, &plan)?;
@@ -132,6 +134,9 @@ pub(crate) fn judge(
     for message in suspect::results(&sample, &held, &metrics) {
         warn(message);
     }
+    suspect::beyond(&sample, settings.horizon)
+        .into_iter()
+        .for_each(warn);
     let mut reports = tables::reports(&sample, &held, &settings)?;
     reports.insert(1, tables::summary(&sample, &held, &judged_groups)?);
     Ok(Judged {

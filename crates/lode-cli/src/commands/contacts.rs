@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse::at_least_one::<u64>, value_name = "N")]
     budget: Option<u64>,
     /// Most of all customers, 0 to 1
-    #[arg(long, value_parser = share, value_name = "X", conflicts_with = "budget")]
+    #[arg(long, value_parser = share, value_name = "X")]
     share: Option<f64>,
     /// What all contacts together may cost
     #[arg(long, value_parser = parse::at_least_zero, value_name = "COST", requires = "cost_per_contact")]

@@ -263,7 +263,7 @@ pub(super) fn features(all: &[Event], who: &str, t: i64, plan: Option<&String>) 
 
 fn slope(points: &[(i64, f64)]) -> Option<f64> {
     let (first, last) = (points.first()?.0, points.last()?.0);
-    if first == last {
+    if days(last - first) < 1.0 {
         return None;
     }
     let n = points.len() as f64;

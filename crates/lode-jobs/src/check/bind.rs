@@ -54,6 +54,19 @@ pub(super) fn bind(
         .iter()
         .filter_map(|want| holder(want.role, given, &columns).map(|name| (want.role, name)))
         .collect();
+    for (role, name) in &holders {
+        let other = holders
+            .iter()
+            .find(|(other, of)| *other > role && *of == name);
+        let asked = |role: &Role| given.roles.contains_key(role);
+        if let Some((other, _)) = other.filter(|(other, _)| asked(role) || asked(other)) {
+            return Err(Error::invalid(
+                "ROLE_TWICE",
+                format!("{field}.roles"),
+                format!("expected a column for each role, found {name:?} as {role} and as {other}"),
+            ));
+        }
+    }
     for want in &wanted.columns {
         let Some(name) = holders.get(&want.role) else {
             if want.optional {

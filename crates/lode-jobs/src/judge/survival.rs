@@ -28,9 +28,11 @@ impl Part {
     pub(super) fn numbers(&self, weights: Option<&[f64]>) -> Vec<Option<f64>> {
         let (times, events, chances) = (&self.times, &self.events, &self.chances);
         let brier = |horizon| metrics::brier_at(horizon, times, events, chances, weights).ok();
+        // What nobody was watched for long enough cannot be judged.
+        let reached = |horizon: &f64| times.iter().any(|time| time >= horizon);
         vec![
             metrics::concordance(times, events, chances, weights).ok(),
-            self.horizon.and_then(brier),
+            self.horizon.filter(reached).and_then(brier),
         ]
     }
 }
@@ -69,5 +71,8 @@ pub(super) fn bins(
     let times: Vec<f64> = positions.iter().map(|at| durations[row(at)]).collect();
     let events: Vec<bool> = positions.iter().map(|at| events[row(at)]).collect();
     let chances: Vec<f64> = positions.iter().map(|at| held.raw[*at]).collect();
+    if !times.iter().any(|time| *time >= horizon) {
+        return Vec::new();
+    }
     metrics::calibration_at(horizon, &times, &events, &chances, weights, BINS).unwrap_or_default()
 }

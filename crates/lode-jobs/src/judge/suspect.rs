@@ -289,3 +289,28 @@ fn numbers(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
             .collect(),
     )
 }
+
+/// That all amounts are one: whatever is learned from them says that number.
+pub(super) fn same(sample: &Sample) -> Option<String> {
+    let Truth::Amount(amounts) = &sample.truth else {
+        return None;
+    };
+    let (first, rest) = amounts.split_first()?;
+    let is_first = |amount: &f64| amount.to_bits() == first.to_bits();
+    (!rest.is_empty() && rest.iter().all(is_first))
+        .then(|| format!("the label is {first} in every row: there is nothing to learn"))
+}
+
+/// That nobody was watched as long as the chances look ahead.
+pub(super) fn beyond(sample: &Sample, horizon: Option<f64>) -> Option<String> {
+    let (Truth::Survival { durations, .. }, Some(horizon)) = (&sample.truth, horizon) else {
+        return None;
+    };
+    let longest = durations.iter().copied().fold(0.0, f64::max);
+    (longest < horizon).then(|| {
+        format!(
+            "parameter `horizon`: expected at most {longest}, the longest time in the data, found \
+             {horizon}: chances by then are a guess beyond the data, and are not judged"
+        )
+    })
+}

@@ -1,5 +1,6 @@
 //! Makes the one batch that a scoring call sends: the model's columns, in the model's order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -225,8 +226,9 @@ pub(crate) fn from_values(
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     for column in features(signature) {
-        fields.push(field(column));
-        columns.push(array(column, rows)?);
+        let column = widened(column, rows);
+        fields.push(field(&column));
+        columns.push(array(&column, rows)?);
     }
     let customer = signature
         .iter()
@@ -320,6 +322,23 @@ fn with_role(field: Field, role: Role) -> Field {
         ROLE_KEY.to_owned(),
         role.as_str().to_owned(),
     )]))
+}
+
+/// A column as the rows tell it: one of whole numbers is one of numbers where a row has a part of
+/// one, as it is for a batch of rows.
+fn widened<'a>(
+    column: &'a SignatureColumn,
+    rows: &[BTreeMap<String, Value>],
+) -> Cow<'a, SignatureColumn> {
+    let is_part =
+        |row: &BTreeMap<String, Value>| matches!(row.get(&column.name), Some(Value::Float(_)));
+    let is_whole = column.role.is_none() && column.column_type == ColumnType::Int64;
+    if !is_whole || !rows.iter().any(is_part) {
+        return Cow::Borrowed(column);
+    }
+    let mut column = column.clone();
+    column.column_type = ColumnType::Float64;
+    Cow::Owned(column)
 }
 
 /// A value in the words of the person who sent it.

@@ -137,11 +137,11 @@ pub struct TwoStageParams {
     #[schemars(range(min = 1e-6, max = 1e6))]
     pub current_scale: f64,
     /// How far above the current value a score is that makes a customer rising, as a share of
-    /// the current value or of the mean score, whichever is larger.
+    /// the current value or of the base (what is expected on the whole), whichever is larger.
     #[schemars(range(min = 0.0, max = 1e6))]
     pub rising: f64,
     /// How far below the current value a score is that makes a customer losing, as a share of
-    /// the current value or of the mean score, whichever is larger.
+    /// the current value or of the base (what is expected on the whole), whichever is larger.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub losing: f64,
 }

@@ -176,7 +176,7 @@ impl Levels {
                     codes,
                     n_levels: *n_levels,
                     targets: &data.targets,
-                    weights: &data.weights,
+                    weights: data.uneven_weights(),
                     rows,
                     smoothing: rules.smoothing,
                     large: rules.large,

@@ -24,7 +24,7 @@ pub(super) struct Levels<'a> {
     pub(super) n_levels: u32,
     /// Target of each row, on a scale where sums are safe.
     pub(super) targets: &'a [f64],
-    pub(super) weights: &'a [f64],
+    pub(super) weights: Option<&'a [f64]>,
     /// Rows to learn from, in rising order.
     pub(super) rows: &'a [u32],
     pub(super) smoothing: f64,
@@ -50,7 +50,8 @@ pub(super) fn level_bins(input: &Levels<'_>) -> Leveled {
         let row = *row as usize;
         let level = input.codes[row] as usize;
         if level < n_levels {
-            let (w, wy) = (input.weights[row], input.weights[row] * input.targets[row]);
+            let w = input.weights.map_or(1.0, |weights| weights[row]);
+            let wy = w * input.targets[row];
             sums[level][0] += w;
             sums[level][1] += wy;
             counts[level] += 1;
@@ -123,7 +124,8 @@ fn place_small_levels(
         let code = input.codes[*row as usize];
         if small(code) {
             let slot = slots[code as usize] as usize;
-            let (w, y) = (input.weights[*row as usize], input.targets[*row as usize]);
+            let w = input.weights.map_or(1.0, |weights| weights[*row as usize]);
+            let y = input.targets[*row as usize];
             let sum = &mut by_part[slot][part_of(*row)];
             sum[0] += w;
             sum[1] += w * y;

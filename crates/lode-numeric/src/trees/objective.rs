@@ -9,6 +9,8 @@ mod ranking;
 mod rows;
 pub(super) mod softmax;
 
+use std::sync::Arc;
+
 use super::exp;
 use super::quantize::Bounds;
 use crate::Error;
@@ -274,12 +276,12 @@ pub(super) struct Targets {
     pub(super) starts: Option<Vec<f64>>,
     /// Scaled targets.
     pub(super) targets: Vec<f64>,
-    /// Scaled weights.
-    pub(super) weights: Vec<f64>,
+    /// Scaled weights; empty where all are 1 and no groups are ordered.
+    weights: Vec<f64>,
     /// Whether all weights are 1.
     unit: bool,
     /// Rows of weight above 0.
-    pub(super) rows: Vec<u32>,
+    pub(super) rows: Arc<Vec<u32>>,
     /// Margin of all rows alike, on the inside scale.
     pub(super) start: f64,
     /// Outside margin = offset + scale * inside margin.
@@ -293,9 +295,15 @@ impl Targets {
         (!self.unit).then_some(self.weights.as_slice())
     }
 
+    /// Weight of a row.
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        self.weights.get(row).copied().unwrap_or(1.0)
+    }
+
     /// Slopes and curvatures that no row passes, where the objective has such.
     pub(super) fn most(&self) -> Option<Bounds> {
-        let heaviest = self.weights.iter().fold(0.0, |a: f64, b| a.max(*b));
+        let weights = self.uneven_weights().unwrap_or(&[1.0]);
+        let heaviest = weights.iter().fold(0.0, |a: f64, b| a.max(*b));
         self.inner.most().map(|most| Bounds {
             slope: most.slope * heaviest,
             curve: most.curve * heaviest,
@@ -443,17 +451,23 @@ impl Targets {
             },
             other => other,
         };
+        let unit = weights
+            .iter()
+            .all(|weight| weight.to_bits() == 1.0_f64.to_bits());
+        let ordered = matches!(objective, Objective::LambdaRank { .. });
         Ok(Self {
             objective,
             inner,
             ranking: None,
             starts: None,
             targets,
-            unit: weights
-                .iter()
-                .all(|weight| weight.to_bits() == 1.0_f64.to_bits()),
-            weights,
-            rows,
+            unit,
+            weights: if unit && !ordered {
+                Vec::new()
+            } else {
+                weights
+            },
+            rows: Arc::new(rows),
             start,
             offset,
             scale,

@@ -293,16 +293,13 @@ impl Learner<'_> {
         };
         let levels = Levels::new(self.table, self.data, rows, &rules);
         let bins = bins::assemble(self.numbers, &levels);
-        let weight: f64 = rows
-            .iter()
-            .map(|row| self.data.weights[*row as usize])
-            .sum();
+        let weight: f64 = rows.iter().map(|row| self.data.weight(*row as usize)).sum();
         let mean = self.mean_of(rows, weight);
         let mut slopes = vec![[0.0; 2]; self.data.targets.len()];
         let mut error = 0.0;
         for row in rows {
             let row = *row as usize;
-            let (w, off) = (self.data.weights[row], self.data.targets[row] - mean);
+            let (w, off) = (self.data.weight(row), self.data.targets[row] - mean);
             slopes[row] = [-w * off, w];
             error += w * off * off;
         }
@@ -350,7 +347,7 @@ impl Learner<'_> {
 
     fn mean_of(&self, rows: &[u32], weight: f64) -> f64 {
         let rows = rows.iter().map(|row| *row as usize);
-        rows.map(|row| self.data.weights[row] * self.data.targets[row])
+        rows.map(|row| self.data.weight(row) * self.data.targets[row])
             .sum::<f64>()
             / weight
     }
@@ -423,7 +420,7 @@ impl Learner<'_> {
                 Objective::Logistic => self.margin(mean, n_rows),
                 _ => mean,
             };
-            self.data.weights[row] * self.data.objective.loss(margin, self.data.targets[row])
+            self.data.weight(row) * self.data.objective.loss(margin, self.data.targets[row])
         };
         rows.iter().map(loss).sum()
     }

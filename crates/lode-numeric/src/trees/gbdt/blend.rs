@@ -98,6 +98,9 @@ impl<'s, 'a> Output<'s, 'a> {
 }
 
 fn held_out(sources: &Sources<'_>, group: &Group<'_>) -> Option<HeldOut> {
+    if sources.plans.iter().all(|plan| plan.held_out.is_empty()) {
+        return None;
+    }
     let mut sums = vec![0.0; sources.data.targets.len()];
     let mut counts = vec![0.0; sums.len()];
     for member in &group.members {
@@ -105,9 +108,6 @@ fn held_out(sources: &Sources<'_>, group: &Group<'_>) -> Option<HeldOut> {
             sums[row as usize] += margin;
             counts[row as usize] += 1.0;
         }
-    }
-    if counts.iter().all(|count| *count < 0.5) {
-        return None;
     }
     // 0 / 0 is NaN: a gap.
     Some(

@@ -217,7 +217,7 @@ pub fn fit(
     let loss = |margins: &[HeldOut]| {
         let loss = |row: &u32| {
             let own: Vec<f64> = margins.iter().map(|own| own[*row as usize]).collect();
-            data[0].weights[*row as usize] * softmax::loss(&own, classes[*row as usize] as usize)
+            data[0].weight(*row as usize) * softmax::loss(&own, classes[*row as usize] as usize)
         };
         rows.iter().map(loss).sum()
     };
@@ -328,7 +328,7 @@ impl Team<'_> {
                 *margin = member.margins[row];
             }
             let class = self.classes[row] as usize;
-            loss += first.data.weights[row] * softmax::loss(&margins, class);
+            loss += first.data.weight(row) * softmax::loss(&margins, class);
         }
         self.losses.push(loss);
     }
@@ -340,13 +340,13 @@ impl Team<'_> {
             member.slopes.resize(member.margins.len(), [0.0; 2]);
         }
         let mut shares = vec![0.0; n_classes];
-        for row in &plan.learn {
+        for row in plan.learn.iter() {
             let row = *row as usize;
             for (share, member) in shares.iter_mut().zip(&self.members) {
                 *share = member.margins[row];
             }
             softmax::probabilities(&mut shares);
-            let weight = data.weights[row];
+            let weight = data.weight(row);
             for ((p, member), class) in shares.iter().zip(&mut self.members).zip(0_u32..) {
                 let y = f64::from(u8::from(self.classes[row] == class));
                 let [slope, curve] = softmax::slope(*p, y, n_classes);

@@ -2,6 +2,8 @@
 //!
 //! Does not learn. Invariant: within one cut each row of weight judges exactly one member.
 
+use std::sync::Arc;
+
 use super::super::Objective;
 use super::super::Table;
 use super::super::objective::Targets;
@@ -13,7 +15,7 @@ use crate::folds;
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) index: u64,
-    pub(super) learn: Vec<u32>,
+    pub(super) learn: Arc<Vec<u32>>,
     pub(super) held_out: Vec<u32>,
 }
 
@@ -52,12 +54,12 @@ pub(super) fn class_plans(
         }
         Some((folds, k as u32))
     };
-    dealt(rows, rows.len(), params, &deal)
+    dealt(&Arc::new(rows.to_vec()), rows.len(), params, &deal)
 }
 
 /// Plans of as many cuts as `telling` rows ask for.
 fn dealt(
-    rows: &[u32],
+    rows: &Arc<Vec<u32>>,
     telling: usize,
     params: &GbdtParams,
     deal: &dyn Fn(u64) -> Option<(Vec<u32>, u32)>,
@@ -77,7 +79,7 @@ fn dealt(
             };
             plans.push(Plan {
                 index: plans.len() as u64,
-                learn: side(false),
+                learn: Arc::new(side(false)),
                 held_out: side(true),
             });
         }
@@ -85,7 +87,7 @@ fn dealt(
     if plans.is_empty() {
         plans.push(Plan {
             index: 0,
-            learn: rows.to_vec(),
+            learn: Arc::clone(rows),
             held_out: Vec::new(),
         });
     }

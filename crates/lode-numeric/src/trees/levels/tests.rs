@@ -14,7 +14,7 @@ fn input<'a>(
         codes,
         n_levels: 5,
         targets,
-        weights,
+        weights: Some(weights),
         rows,
         smoothing: 1.0,
         large: 0.0,

@@ -60,7 +60,7 @@ impl Targets {
             return ranking.loss(rows, margins);
         }
         let rows = rows.iter().map(|row| *row as usize);
-        rows.map(|row| self.weights[row] * self.inner.loss(margins[row], self.targets[row]))
+        rows.map(|row| self.weight(row) * self.inner.loss(margins[row], self.targets[row]))
             .sum()
     }
 
@@ -69,7 +69,7 @@ impl Targets {
         if let Some(ranking) = &self.ranking {
             return ranking.weight(rows);
         }
-        rows.iter().map(|row| self.weights[*row as usize]).sum()
+        rows.iter().map(|row| self.weight(*row as usize)).sum()
     }
 
     /// Slopes of rows whose loss hangs on other rows; others are left as they are.
@@ -95,7 +95,7 @@ impl Targets {
             entries.clear();
             entries.extend(rows.iter().map(|row| {
                 let row = *row as usize;
-                (self.targets[row] - margins[row], self.weights[row])
+                (self.targets[row] - margins[row], self.weight(row))
             }));
             pinball::quantile(&mut entries, alpha)
         };

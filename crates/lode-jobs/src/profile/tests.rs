@@ -157,10 +157,8 @@ fn rows_without_a_label_do_not_count_and_weights_do() {
     assert_eq!(made.features[0].typical.as_deref(), Some("a"));
 }
 
-#[test]
-fn very_many_words_and_long_ones_are_the_others() {
-    let words = (0..12_000).map(|i| Some(format!("w{i:05}")));
-    let words = words.chain([Some("x".repeat(300))]).chain([None]);
+/// The profile of one column of words.
+fn of_words(words: impl Iterator<Item = Option<String>>) -> Profile {
     let words: ArrayRef = Arc::new(words.collect::<StringArray>());
     let batch = RecordBatch::try_from_iter_with_nullable([("word", words, true)]);
     let table = table(&[batch.unwrap()]);
@@ -170,7 +168,14 @@ fn very_many_words_and_long_ones_are_the_others() {
         descriptions: &BTreeMap::new(),
         scores: None,
     });
-    let made = made.unwrap();
+    made.unwrap()
+}
+
+#[test]
+fn very_many_words_and_long_ones_are_the_others() {
+    let words = (0..12_000).map(|i| Some(format!("w{i:05}")));
+    let words = words.chain([Some("x".repeat(300))]).chain([None]);
+    let made = of_words(words);
     // What was seen is not known to the end, so nothing is called unseen.
     assert!(!made.features[0].is_unseen("never"));
     let values = &made.features[0].values;
@@ -182,16 +187,7 @@ fn very_many_words_and_long_ones_are_the_others() {
 #[test]
 fn a_word_that_never_taught_is_found_and_a_rare_one_is_not() {
     let words = (0..60).map(|i| Some(format!("w{:02}", i % 30)));
-    let words: ArrayRef = Arc::new(words.collect::<StringArray>());
-    let batch = RecordBatch::try_from_iter_with_nullable([("word", words, true)]);
-    let table = table(&[batch.unwrap()]);
-    let made = make(&Rows {
-        table: &table,
-        columns: &columns(&[("word", ColumnType::String, None)]),
-        descriptions: &BTreeMap::new(),
-        scores: None,
-    });
-    let made = made.unwrap();
+    let made = of_words(words);
     // Twenty words have bins, the other ten are known too.
     let asked = [Some("w00"), Some("w29"), Some("new"), None, Some("w290")];
     let asked: ArrayRef = Arc::new(StringArray::from(asked.to_vec()));

@@ -32,6 +32,7 @@ use lode_types::JobId;
 use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
+use lode_types::Task;
 use lode_types::Timestamp;
 
 use crate::Error;
@@ -54,6 +55,7 @@ use crate::check::columns::arrow_columns;
 use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
+use crate::offering::Catalogue;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -194,6 +196,21 @@ impl Checker<'_> {
             ));
         }
         limits(spec)?;
+        if spec.offering.is_some() {
+            if algorithm.spec.task != Task::Recommendation {
+                return Err(Error::invalid(
+                    "NOT_A_RECOMMENDER",
+                    "spec.offering",
+                    format!(
+                        "expected an algorithm that recommends, found {}",
+                        spec.algorithm
+                    ),
+                ));
+            }
+            if again.is_none() {
+                Catalogue::read(self.store, spec)?;
+            }
+        }
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
         let base_model = match again {
             Some(provenance) => base_model_of(spec, provenance).cloned(),

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
+use super::op::Op;
+use super::op::SIGNS;
+use super::op::WORDS;
+use super::op::yes_or_no;
+
 /// Words for what can be written.
 const FORMS: &str = "expected \"above N\", \"at least N\", \"below N\", \"at most N\", \
      \"= VALUE\", \"!= VALUE\", \"in A, B\", \"missing\" or \"known\"";
 
 /// What a value must be.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     /// As it was written.
     text: String,
     test: Test,
@@ -16,51 +21,23 @@ pub(super) struct Condition {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Test {
-    Above(f64),
-    AtLeast(f64),
-    Below(f64),
-    AtMost(f64),
+    Size(Op, f64),
     OneOf(Vec<String>),
     NoneOf(Vec<String>),
     Missing,
     Known,
 }
 
-/// How a condition starts; longer signs before those that they start with.
-const SIGNS: [(&str, Sign); 16] = [
-    (">=", Sign::AtLeast),
-    ("<=", Sign::AtMost),
-    ("!=", Sign::NoneOf),
-    ("==", Sign::OneOf),
-    (">", Sign::Above),
-    ("<", Sign::Below),
-    ("=", Sign::OneOf),
-    ("at least ", Sign::AtLeast),
-    ("at most ", Sign::AtMost),
-    ("above ", Sign::Above),
-    ("below ", Sign::Below),
-    ("is not ", Sign::NoneOf),
-    ("is ", Sign::OneOf),
-    ("not in ", Sign::NoneOfList),
-    ("not ", Sign::NoneOf),
-    ("in ", Sign::List),
+/// Words that only stand before the whole rest of a cell.
+const LISTS: [(&str, Op); 3] = [
+    ("not in", Op::NoneOf),
+    ("not", Op::NoneOf),
+    ("in", Op::OneOf),
 ];
-
-#[derive(Clone, Copy)]
-enum Sign {
-    Above,
-    AtLeast,
-    Below,
-    AtMost,
-    OneOf,
-    NoneOf,
-    List,
-    NoneOfList,
-}
 
 impl Condition {
     /// Reads a condition.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let lower = text.to_ascii_lowercase();
         let refused = |why: &str| format!("{FORMS} as condition, found {text:?}{why}");
@@ -73,58 +50,48 @@ impl Condition {
             "known" | "is known" | "not missing" | "is not missing" => return made(Test::Known),
             _ => {}
         }
-        let Some((sign, kind)) = SIGNS.iter().find(|(sign, _)| lower.starts_with(sign)) else {
+        let Some((length, op, is_list)) = sign(&lower) else {
             return Err(refused(""));
         };
         // The signs are ASCII, so the rest starts at a letter.
-        let rest = text[sign.len()..].trim();
-        let number = || {
+        let rest = text[length..].trim();
+        if op.is_order() {
             let number = rest.parse::<f64>().ok().filter(|number| number.is_finite());
-            number.ok_or_else(|| refused(": no number behind it"))
-        };
-        let values = |list: bool| {
-            let parts: Vec<&str> = match list {
-                true => rest.split(',').collect(),
-                false => vec![rest],
+            return match number {
+                Some(number) => made(Test::Size(op, number)),
+                None => Err(refused(": no number behind it")),
             };
-            let values: Vec<String> = parts.iter().map(|part| plain(part)).collect();
-            match values.iter().any(String::is_empty) {
-                true => Err(refused(": no value behind it")),
-                false => Ok(values),
-            }
+        }
+        let parts: Vec<&str> = match is_list {
+            true => rest.split(',').collect(),
+            false => vec![rest],
         };
-        made(match kind {
-            Sign::Above => Test::Above(number()?),
-            Sign::AtLeast => Test::AtLeast(number()?),
-            Sign::Below => Test::Below(number()?),
-            Sign::AtMost => Test::AtMost(number()?),
-            Sign::OneOf => Test::OneOf(values(false)?),
-            Sign::NoneOf => Test::NoneOf(values(false)?),
-            Sign::List => Test::OneOf(values(true)?),
-            Sign::NoneOfList => Test::NoneOf(values(true)?),
+        let values: Vec<String> = parts.iter().map(|part| plain(part)).collect();
+        if values.iter().any(String::is_empty) {
+            return Err(refused(": no value behind it"));
+        }
+        made(match op {
+            Op::OneOf => Test::OneOf(values),
+            _ => Test::NoneOf(values),
         })
     }
 
     /// Whether only a number can meet it.
-    pub(super) fn is_of_numbers(&self) -> bool {
-        matches!(
-            self.test,
-            Test::Above(_) | Test::AtLeast(_) | Test::Below(_) | Test::AtMost(_)
-        )
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        matches!(self.test, Test::Size(..))
     }
 
     /// Whether a value meets it; one that is missing meets only "missing".
-    pub(super) fn holds(&self, value: Option<&str>) -> bool {
+    pub(crate) fn holds(&self, value: Option<&str>) -> bool {
         let Some(value) = value else {
             return self.test == Test::Missing;
         };
-        let number = value.parse::<f64>().ok();
-        let with = |test: &dyn Fn(f64) -> bool| number.is_some_and(test);
         match &self.test {
-            Test::Above(than) => with(&|number| number > *than),
-            Test::AtLeast(than) => with(&|number| number >= *than),
-            Test::Below(than) => with(&|number| number < *than),
-            Test::AtMost(than) => with(&|number| number <= *than),
+            Test::Size(op, than) => {
+                let number = value.parse::<f64>().ok();
+                let order = number.and_then(|number| number.partial_cmp(than));
+                order.is_some_and(|order| op.meets(order))
+            }
             Test::OneOf(values) => values.iter().any(|one| same(one, value)),
             Test::NoneOf(values) => !values.iter().any(|one| same(one, value)),
             Test::Missing => false,
@@ -146,6 +113,21 @@ fn plain(text: &str) -> String {
     inner.unwrap_or(text).to_owned()
 }
 
+/// How a condition starts: the length of that, what it says, and whether a list follows.
+fn sign(lower: &str) -> Option<(usize, Op, bool)> {
+    let word = |word: &str| lower.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
+    let signs = SIGNS.iter().find(|(sign, _)| lower.starts_with(sign));
+    if let Some((sign, op)) = signs {
+        return Some((sign.len(), *op, false));
+    }
+    let found = WORDS.iter().find(|(words, _)| word(words));
+    if let Some((words, op)) = found {
+        return Some((words.len(), *op, false));
+    }
+    let found = LISTS.iter().find(|(words, _)| word(words));
+    found.map(|(words, op)| (words.len(), *op, words.ends_with("in")))
+}
+
 /// Equal as numbers, as yes and no, or as texts.
 fn same(one: &str, other: &str) -> bool {
     if one == other {
@@ -154,8 +136,8 @@ fn same(one: &str, other: &str) -> bool {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(one), Ok(other)) => one.total_cmp(&other).is_eq(),
         _ => matches!(
-            (one, other),
-            ("yes", "true") | ("no", "false") | ("true", "yes") | ("false", "no")
+            (yes_or_no(one), yes_or_no(other)),
+            (Some(one), Some(other)) if one == other
         ),
     }
 }

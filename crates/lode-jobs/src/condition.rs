@@ -18,7 +18,6 @@ pub(crate) use bound::Sides;
 pub(crate) use bound::invalid;
 pub(crate) use cell::Condition;
 pub(crate) use filter::Filter;
-pub(crate) use filter::Of;
 pub(crate) use values::Columns;
 
 #[cfg(test)]

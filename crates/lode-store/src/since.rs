@@ -12,6 +12,7 @@ use lode_parts::Strings;
 use lode_parts::Table;
 use lode_types::DatasetKind;
 
+use crate::Error;
 use crate::Result;
 use crate::Snapshot;
 use crate::ingest::Place;
@@ -94,11 +95,12 @@ impl Snapshot {
             since.files(files, range)?;
         }
         let schema = Arc::new(self.definition().schema.to_arrow());
-        for pending in recent::pending_after(trees, dataset, &schema, version, self.version())? {
-            let rows = pending.project(columns);
+        let waiting = recent::pending_after(trees, dataset, &schema, version, self.version())?;
+        if let Some(rows) = waiting {
+            let rows = rows.project(columns);
             since
                 .batches
-                .push(rows.map_err(|error| crate::Error::bug(error.to_string()))?);
+                .push(rows.map_err(|error| Error::bug(error.to_string()))?);
         }
         Ok(since.batches)
     }

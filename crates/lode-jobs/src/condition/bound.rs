@@ -237,7 +237,8 @@ fn place(
             reason,
             "",
             format!(
-                "at letter {at}: {word:?} is of the {what}, of which the model has no dataset: give the job the input {what:?}, or name it in its offering"
+                "at letter {at}: {word:?} is of the {what}, of which the model has no dataset: give the job the input {what:?}, or name it in its offering; in {:?}",
+                filter.text()
             ),
         ));
     };
@@ -248,10 +249,11 @@ fn place(
             "COLUMN_NOT_FOUND",
             "",
             format!(
-                "at letter {at}: no column {:?} in dataset {} of the {what}: expected one of {}",
+                "at letter {at}: no column {:?} in dataset {} of the {what}: expected one of {}; in {:?}",
                 named.name,
                 side.name,
-                known.join(", ")
+                known.join(", "),
+                filter.text()
             ),
         ));
     };

@@ -19,9 +19,9 @@ use lode_types::Timestamp;
 use super::Bound;
 use super::Columns;
 use super::Filter;
-use super::Of;
 use super::Side;
 use super::Sides;
+use super::filter::Of;
 
 fn schema(columns: &[(&str, ColumnType)]) -> Schema {
     let columns = columns.iter().map(|(name, kind)| Column::new(*name, *kind));

@@ -68,7 +68,6 @@ pub(crate) struct Shown<'a> {
 }
 
 /// Writes impressions.
-#[derive(Debug)]
 pub(crate) struct Impressions {
     store: Store,
     clock: Arc<dyn Clock>,

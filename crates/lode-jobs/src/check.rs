@@ -49,6 +49,7 @@ use crate::Result;
 use crate::alias::resolve_model;
 pub(crate) use crate::check::batch::Blocked;
 pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::CheckedOffers;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
@@ -85,6 +86,8 @@ pub(crate) struct Checked {
     pub(crate) base_model_sha256: Option<String>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
+    /// Makes offers for everybody instead of fitting.
+    pub(crate) offers: Option<CheckedOffers>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
 }
@@ -248,6 +251,7 @@ impl Checker<'_> {
             base_model,
             base_model_sha256,
             batch: None,
+            offers: None,
         })
     }
 
@@ -541,6 +545,12 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
 }
 
 impl Checked {
+    /// The model that is asked about everybody, of a job that fits none.
+    pub(crate) fn asks(&self) -> Option<&ModelId> {
+        let batch = self.batch.as_ref().map(|batch| &batch.model.id);
+        batch.or(self.offers.as_ref().map(|offers| &offers.model.id))
+    }
+
     /// The same job with another algorithm of the same inputs, and its parameters.
     pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
         Self {
@@ -551,6 +561,7 @@ impl Checked {
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
             batch: None,
+            offers: None,
             tuning: self.tuning.clone(),
         }
     }

@@ -141,7 +141,7 @@ impl Jobs {
         };
         let checked = checker.check(&spec, None)?;
         let algorithm = Arc::clone(&checked.algorithm);
-        let makes_models = checked.batch.is_none();
+        let makes_models = checked.asks().is_none();
         if makes_models {
             model_ids(id, &algorithm.spec)?;
         }
@@ -169,7 +169,7 @@ impl Jobs {
                 attempts: 0,
                 base_model: checked.base_model.clone(),
                 base_model_sha256: checked.base_model_sha256.clone(),
-                model: checked.batch.as_ref().map(|batch| batch.model.id.clone()),
+                model: checked.asks().cloned(),
             },
             written_back: 0,
             create_time: self.options.clock.now(),

@@ -57,7 +57,6 @@ pub use recommend::Offer;
 pub use recommend::Offers;
 pub use recommend::RecommendCall;
 pub use recommend::SimilarCall;
-pub(crate) use recommend::notes;
 use sweeper::Sweeper;
 
 /// Longest that one call may take.

@@ -67,6 +67,18 @@ pub(crate) struct Got {
     pub(crate) any: bool,
 }
 
+impl Asked {
+    /// Makes it one for the most popular items: nothing is said of the customer but what they have.
+    pub(crate) fn make_control(&mut self, allow_owned: bool, owned: Vec<String>) {
+        self.subject = None;
+        let session = std::mem::take(&mut self.session);
+        if !allow_owned {
+            self.exclude.extend(session);
+            self.exclude.extend(owned);
+        }
+    }
+}
+
 impl Manner {
     /// The plugin's input.
     pub(crate) fn input(self) -> &'static str {

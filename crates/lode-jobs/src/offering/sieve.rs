@@ -34,11 +34,41 @@ pub(crate) enum For<'a> {
     Nobody,
 }
 
+/// Items and customers as they are now.
+pub(crate) trait Present {
+    /// The items that are known.
+    fn items(&self) -> Result<Arc<Items>>;
+    /// What is known of a customer.
+    fn customer(&self, id: &CustomerId) -> Result<Option<Columns>>;
+}
+
+/// Those of the newest versions.
+pub(crate) struct Newest<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) tables: &'a Tables,
+    pub(crate) catalogue: &'a Catalogue,
+}
+
+impl Present for Newest<'_> {
+    fn items(&self) -> Result<Arc<Items>> {
+        let known = self.catalogue.items.as_ref();
+        let known =
+            known.ok_or_else(|| Error::bug("a filter on items of which nothing is known"))?;
+        self.tables.now(self.store, known)
+    }
+
+    fn customer(&self, id: &CustomerId) -> Result<Option<Columns>> {
+        let known = self.catalogue.customers.as_ref();
+        let known = known.ok_or_else(|| Error::bug("a filter on customers that are not known"))?;
+        let row = self.store.pin(&known.dataset.id, None)?.customer(id)?;
+        row.as_ref().map(Columns::of).transpose()
+    }
+}
+
 impl Sieve {
     /// That of a model's rules and a call's filter.
     pub(crate) fn new(
-        store: &Store,
-        tables: &Tables,
+        present: &dyn Present,
         catalogue: &Catalogue,
         filter: Option<&Bound>,
         whom: &For<'_>,
@@ -53,7 +83,7 @@ impl Sieve {
         let mut row = None;
         if let (For::Customer(Some(id)), true) = (whom, all.clone().any(|(b, _)| needs_customer(b)))
         {
-            row = customer(store, catalogue, id)?;
+            row = present.customer(id)?;
         }
         let row = row.as_ref().map(|columns| (columns, 0));
         let mut left = Vec::new();
@@ -74,9 +104,7 @@ impl Sieve {
         if left.is_empty() {
             return Ok(Self::All);
         }
-        let known = catalogue.items.as_ref();
-        let known = known.ok_or_else(|| Error::bug("a filter on items of which nothing is known"))?;
-        let items = tables.now(store, known)?;
+        let items = present.items()?;
         let mask = items.mask(&left);
         Ok(Self::Some(items, mask))
     }
@@ -126,12 +154,4 @@ fn nothing(rule: Option<&str>, truth: Option<bool>) -> Note {
             message: format!("no items are left: the filter {why}"),
         },
     }
-}
-
-/// What is known of a customer now.
-fn customer(store: &Store, catalogue: &Catalogue, id: &CustomerId) -> Result<Option<Columns>> {
-    let known = catalogue.customers.as_ref();
-    let known = known.ok_or_else(|| Error::bug("a filter on customers that are not known"))?;
-    let row = store.pin(&known.dataset.id, None)?.customer(id)?;
-    row.as_ref().map(Columns::of).transpose()
 }

@@ -25,6 +25,7 @@ use crate::offering::ask::Got;
 use crate::offering::ask::Manner;
 use crate::offering::impressions::Shown;
 use crate::offering::sieve::For;
+use crate::offering::sieve::Newest;
 use crate::offering::sieve::Sieve;
 
 /// A request for items.
@@ -129,7 +130,8 @@ impl Serving {
         }
         asked.session.extend(call.session_items.iter().cloned());
         if arm == Some(Arm::Control) {
-            self.make_control(catalogue, customer, call.allow_owned, &mut asked)?;
+            let owned = self.owned(catalogue, customer)?;
+            asked.make_control(call.allow_owned, owned);
         }
         let manner = Manner {
             similar: false,
@@ -217,29 +219,21 @@ impl Serving {
 
     fn sieve(&self, catalogue: &Catalogue, filter: &str, whom: &For<'_>) -> Result<Sieve> {
         let filter = catalogue.filter(filter).map_err(|error| error.at("filter"))?;
-        Sieve::new(&self.store, &self.tables, catalogue, filter.as_deref(), whom)
+        let newest = Newest {
+            store: &self.store,
+            tables: &self.tables,
+            catalogue,
+        };
+        Sieve::new(&newest, catalogue, filter.as_deref(), whom)
     }
 
-    /// Makes a request one for the most popular items: nothing is said of the customer but what
-    /// they have.
-    fn make_control(
-        &self,
-        catalogue: &Catalogue,
-        customer: Option<&CustomerId>,
-        allow_owned: bool,
-        asked: &mut Asked,
-    ) -> Result<()> {
-        asked.subject = None;
-        let session = std::mem::take(&mut asked.session);
-        if allow_owned {
-            return Ok(());
-        }
-        asked.exclude.extend(session);
-        if let (Some(customer), Some(fresh)) = (customer, &catalogue.fresh) {
-            let snapshot = self.store.pin(&fresh.events.dataset, None)?;
-            asked.exclude.extend(fresh.owned(&snapshot, customer)?);
-        }
-        Ok(())
+    /// What a customer has by now.
+    fn owned(&self, catalogue: &Catalogue, customer: Option<&CustomerId>) -> Result<Vec<String>> {
+        let (Some(customer), Some(fresh)) = (customer, &catalogue.fresh) else {
+            return Ok(Vec::new());
+        };
+        let snapshot = self.store.pin(&fresh.events.dataset, None)?;
+        fresh.owned(&snapshot, customer)
     }
 
     fn ask(&self, open: &OpenModel, manner: Manner, asked: Asked, sieve: Sieve) -> Result<Got> {
@@ -250,7 +244,7 @@ impl Serving {
 }
 
 /// Says when there are fewer than asked for.
-pub(crate) fn notes(got: &Got, limit: u32) -> Vec<Note> {
+fn notes(got: &Got, limit: u32) -> Vec<Note> {
     let n = got.offers.len();
     if n >= limit as usize {
         return Vec::new();

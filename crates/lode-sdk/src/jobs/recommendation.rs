@@ -4,6 +4,7 @@ use lode_types::Value;
 
 use crate::Input;
 use crate::JobSpec;
+use crate::Offering;
 use crate::jobs::common_settings;
 
 /// A recommendation job to be.
@@ -34,6 +35,13 @@ impl Recommendation {
         self.spec
             .params
             .insert("n".to_owned(), Value::Int(i64::from(n)));
+        self
+    }
+
+    /// What always holds of what the model offers: rules, and where items and customers are known.
+    #[must_use]
+    pub fn offering(mut self, offering: Offering) -> Self {
+        self.spec.offering = Some(offering);
         self
     }
 

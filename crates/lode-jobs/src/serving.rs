@@ -294,12 +294,9 @@ impl Serving {
     fn customers(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
         if let Some(dataset) = &model.dataset {
             let snapshot = self.store.pin(dataset, None)?;
-            let mut found = Vec::new();
-            for id in ids {
-                found.push(snapshot.customer(id)?);
-            }
+            let found = snapshot.customers(ids)?;
             let of = format!("dataset {dataset}");
-            return rows::from_customers(&model.signature, &of, ids, found);
+            return rows::from_customers(&model.signature, &of, ids, &found);
         }
         if training::resolved(&model.provenance)?.is_some() {
             return self.population(model, ids);
@@ -317,7 +314,7 @@ impl Serving {
             .at("customers"));
         };
         let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
-        rows::from_customers(&model.signature, "the model's feature view", ids, found)
+        rows::from_customers(&model.signature, "the model's feature view", ids, &found)
     }
 
     /// The rows of customers as a model's training set gives them now.

@@ -15,6 +15,7 @@ use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
+use arrow_select::take::take;
 use arrow_select::take::take_record_batch;
 use lode_types::Class;
 use lode_types::ColumnType;
@@ -40,25 +41,26 @@ pub(crate) use values::from_values;
 /// Places of the rows that are there, results to fill in, and the rows.
 pub(crate) type Subjects = (Vec<usize>, Vec<Scored>, RecordBatch);
 
-/// The rows of customers as the store or the feature view `of` them gave them.
+/// The rows of customers as the store or the feature view `of` them gave them: a table, and in
+/// which row of it each customer is.
 pub(crate) fn from_customers(
     signature: &[SignatureColumn],
     of: &str,
     ids: &[CustomerId],
-    found: Vec<Option<RecordBatch>>,
+    (all, places): &(RecordBatch, Vec<Option<usize>>),
 ) -> Result<Subjects> {
     let mut results = Vec::with_capacity(ids.len());
     let mut present = Vec::new();
-    let mut batches = Vec::new();
-    for (i, (id, row)) in ids.iter().zip(found).enumerate() {
+    let mut rows = Vec::new();
+    for (i, (id, place)) in ids.iter().zip(places).enumerate() {
         let mut result = Scored {
             customer: id.to_string(),
             ..Scored::default()
         };
-        match row {
-            Some(row) => {
+        match place {
+            Some(place) => {
                 present.push(i);
-                batches.push(row);
+                rows.push(*place as u64);
             }
             None => {
                 let message = format!("no customer {:?} in {of}", id.as_str());
@@ -67,14 +69,11 @@ pub(crate) fn from_customers(
         }
         results.push(result);
     }
-    let Some(first) = batches.first() else {
-        return Ok((
-            present,
-            results,
-            RecordBatch::new_empty(Arc::new(Schema::empty())),
-        ));
-    };
-    let all = arrow_select::concat::concat_batches(&first.schema(), &batches)?;
+    if present.is_empty() {
+        let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        return Ok((present, results, none));
+    }
+    let rows = UInt64Array::from(rows);
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     for column in features(signature) {
@@ -85,10 +84,11 @@ pub(crate) fn from_customers(
                 format!("{of} has no column {:?} of the model", column.name),
             )
         })?;
+        let array = take(array, &rows, None)?;
         // Exact decimals are what the model learned as floats.
         let array = match array.data_type() {
-            DataType::Decimal128(_, _) => arrow_cast::cast(array, &DataType::Float64)?,
-            _ => Arc::clone(array),
+            DataType::Decimal128(_, _) => arrow_cast::cast(&array, &DataType::Float64)?,
+            _ => array,
         };
         fields.push(field(column));
         columns.push(array);

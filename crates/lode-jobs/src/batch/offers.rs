@@ -43,13 +43,11 @@ use crate::OfferList;
 use crate::Result;
 use crate::check::Checked;
 use crate::check::CheckedOffers;
-use crate::condition::Columns;
 use crate::offering::ask::Asked;
 use crate::offering::ask::Got;
 use crate::offering::ask::Manner;
 use crate::offering::fresh::Since;
 use crate::offering::sieve::For;
-use crate::offering::sieve::Present;
 use crate::offering::sieve::Sieve;
 use crate::offering::table::Items;
 use crate::reasons;
@@ -72,7 +70,7 @@ struct Pinned<'a> {
     items: OnceCell<Arc<Items>>,
 }
 
-impl Present for Pinned<'_> {
+impl Pinned<'_> {
     fn items(&self) -> Result<Arc<Items>> {
         if let Some(items) = self.items.get() {
             return Ok(Arc::clone(items));
@@ -80,14 +78,16 @@ impl Present for Pinned<'_> {
         let known = self.offers.catalogue.items.as_ref();
         let known = known.zip(self.offers.items.as_ref());
         let (known, snapshot) = known.ok_or_else(|| Error::bug("a filter on no items"))?;
+        known.check(snapshot)?;
         let items = Arc::new(Items::read(snapshot, &known.id)?);
         Ok(Arc::clone(self.items.get_or_init(|| items)))
     }
 
-    fn customer(&self, id: &CustomerId) -> Result<Option<Columns>> {
-        let snapshot = self.offers.customers.as_ref();
-        let snapshot = snapshot.ok_or_else(|| Error::bug("a filter on no customers"))?;
-        snapshot.customer(id)?.as_ref().map(Columns::of).transpose()
+    fn customer(&self, id: &CustomerId) -> Result<Option<RecordBatch>> {
+        match &self.offers.customers {
+            Some(snapshot) => Ok(snapshot.customer(id)?),
+            None => Ok(None),
+        }
     }
 }
 
@@ -142,6 +142,7 @@ pub(crate) fn carry_out(
             explain: list.explain,
             allow_owned: list.allow_owned,
             diversity: list.diversity,
+            attributes: &offers.catalogue.attributes,
         },
         called: spec.model.to_string(),
         schema: schema(&list, offers.catalogue.control_share > 0.0),
@@ -192,7 +193,7 @@ struct Making<'a> {
     present: Pinned<'a>,
     scorer: Scorer,
     deadline: Instant,
-    manner: Manner,
+    manner: Manner<'a>,
     list: OfferList,
     /// The name by which the model is called, which the arm depends on.
     called: String,
@@ -214,14 +215,21 @@ impl Making<'_> {
         }
         let mut asked = Vec::with_capacity(ids.len());
         let mut arms = Vec::with_capacity(ids.len());
+        let filter = self.offers.filter.as_deref();
+        let needs_row = catalogue.needs_customer(filter);
         for (id, since) in ids.iter().zip(since) {
-            let filter = self.offers.filter.as_deref();
-            let sieve = Sieve::new(&self.present, catalogue, filter, &For::Customer(Some(id)))?;
+            let row = match needs_row {
+                true => self.present.customer(id)?,
+                false => None,
+            };
+            let whom = For::Customer(row.as_ref());
+            let sieve = Sieve::new(catalogue, filter, whom, &|| self.present.items())?;
             let arm = Arm::of(id.as_str(), &self.called, catalogue.control_share);
             let mut request = Asked {
                 subject: Some(id.as_str().to_owned()),
                 session: since.items,
                 exclude: since.disliked,
+                attributes: row.map(|row| catalogue.attributes_of(&row)).transpose()?,
                 limit: limit.into(),
             };
             if arm == Arm::Control {

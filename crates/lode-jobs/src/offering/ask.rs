@@ -17,10 +17,12 @@ use arrow_array::StringArray;
 use arrow_array::builder::ListBuilder;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::new_null_array;
 use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Schema;
+use arrow_select::concat::concat;
 use lode_types::Class;
 use lode_types::ROLE_KEY;
 use lode_types::Role;
@@ -46,16 +48,21 @@ pub(crate) struct Asked {
     pub(crate) subject: Option<String>,
     pub(crate) session: Vec<String>,
     pub(crate) exclude: Vec<String>,
+    /// What is known of the customer now, a row of each of [`Manner::attributes`]; none when nothing
+    /// is.
+    pub(crate) attributes: Option<Vec<ArrayRef>>,
     pub(crate) limit: u64,
 }
 
 /// What holds for all requests of a table.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Manner {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner<'a> {
     pub(crate) similar: bool,
     pub(crate) explain: bool,
     pub(crate) allow_owned: bool,
     pub(crate) diversity: f64,
+    /// Of customers, as the algorithm knows them.
+    pub(crate) attributes: &'a [(usize, Field)],
 }
 
 /// What came of one request.
@@ -71,6 +78,7 @@ impl Asked {
     /// Makes it one for the most popular items: nothing is said of the customer but what they have.
     pub(crate) fn make_control(&mut self, allow_owned: bool, owned: Vec<String>) {
         self.subject = None;
+        self.attributes = None;
         let session = std::mem::take(&mut self.session);
         if !allow_owned {
             self.exclude.extend(session);
@@ -79,7 +87,7 @@ impl Asked {
     }
 }
 
-impl Manner {
+impl Manner<'_> {
     /// The plugin's input.
     pub(crate) fn input(self) -> &'static str {
         match self.similar {
@@ -116,7 +124,8 @@ impl Manner {
                 let wanted = usize::try_from(request.limit).unwrap_or(usize::MAX);
                 let passing = range.filter(|row| sieve.passes(answer.items.value(*row)));
                 let rows: Vec<usize> = passing.take(wanted).collect();
-                if (rows.len() as u64) < request.limit && given >= limit && limit < MOST {
+                let too_few = (rows.len() as u64) < request.limit && sieve.may_pass();
+                if too_few && given >= limit && limit < MOST {
                     again.push((i, limit.saturating_mul(STEP).min(MOST)));
                 } else {
                     held.offers = rows.into_iter().map(|row| answer.offer(row)).collect();
@@ -158,6 +167,20 @@ impl Manner {
         }
         add("exclude_items", exclude);
         add("limit", limits);
+        for (i, (_, field)) in self.attributes.iter().enumerate() {
+            let none = new_null_array(field.data_type(), 1);
+            let each = rows.iter().map(|(asked, _)| match &asked.attributes {
+                Some(all) => all[i].as_ref(),
+                None => none.as_ref(),
+            });
+            let column = concat(&each.collect::<Vec<_>>())?;
+            fields.push(field.clone());
+            columns.push(column);
+        }
+        let mut add = |name: &str, column: ArrayRef| {
+            fields.push(Field::new(name, column.data_type().clone(), false));
+            columns.push(column);
+        };
         let flags = || Arc::new(BooleanArray::from(vec![true; rows.len()]));
         if self.explain {
             add("explain", flags());

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use arrow_array::ArrayRef;
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
 use lode_store::Dataset;
+use lode_store::Snapshot;
 use lode_store::Store;
 use lode_types::Class;
+use lode_types::Column;
 use lode_types::ColumnType;
 use lode_types::DatasetId;
 use lode_types::DatasetKind;
@@ -30,6 +35,8 @@ use crate::condition::invalid;
 use crate::records;
 use crate::spec::Offering;
 
+/// The reason of an error after which a model's rules are to be read anew.
+pub(crate) const CHANGED: &str = "DATASET_CHANGED";
 /// Most rules of one model.
 const MAX_RULES: usize = 100;
 /// Largest share of customers who are control.
@@ -42,6 +49,23 @@ const KEPT_FILTERS: usize = 256;
 pub(crate) struct Known {
     pub(crate) dataset: Dataset,
     pub(crate) id: String,
+}
+
+impl Known {
+    /// Refuses another dataset that has taken the place of the one that was bound to.
+    ///
+    /// # Errors
+    /// `DATASET_CHANGED`.
+    pub(crate) fn check(&self, snapshot: &Snapshot) -> Result<()> {
+        let (now, bound) = (snapshot.dataset(), &self.dataset);
+        let same = |(a, b): (&Column, &Column)| a.name == b.name && a.column_type == b.column_type;
+        let (a, b) = (now.schema.columns(), bound.schema.columns());
+        if a.len() == b.len() && a.iter().zip(b).all(same) {
+            return Ok(());
+        }
+        let words = format!("dataset {} has other columns than it had", bound.id);
+        Err(Error::new(Class::State, CHANGED, words))
+    }
 }
 
 /// The events that a model was made from.
@@ -74,6 +98,8 @@ pub(crate) struct Catalogue {
     pub(crate) customers: Option<Known>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) control_share: f64,
+    /// What the algorithm learned of customers: their column and its name to the algorithm.
+    pub(crate) attributes: Vec<(usize, Field)>,
     /// What customers did since.
     pub(crate) fresh: Option<Fresh>,
     filters: Mutex<HashMap<String, Arc<Bound>>>,
@@ -112,6 +138,7 @@ impl Catalogue {
             return Err(Error::invalid("OUT_OF_RANGE", field, words));
         }
         let mut catalogue = Self {
+            attributes: attributes(spec, customers.as_ref()),
             items,
             customers,
             rules: Vec::new(),
@@ -147,6 +174,26 @@ impl Catalogue {
         }
         filters.insert(text.to_owned(), Arc::clone(&bound));
         Ok(Some(bound))
+    }
+
+    /// Whether what is known of the customer is needed to answer.
+    pub(crate) fn needs_customer(&self, filter: Option<&Bound>) -> bool {
+        let rules = self.rules.iter().map(|rule| &rule.bound);
+        !self.attributes.is_empty() || rules.chain(filter).any(Bound::is_of_customers)
+    }
+
+    /// What the algorithm is told of a customer of whom this row is known.
+    pub(crate) fn attributes_of(&self, row: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let columns = self.attributes.iter();
+        let columns = columns.map(|(at, field)| {
+            let column = row.column(*at);
+            match column.data_type() == field.data_type() {
+                true => Ok(Arc::clone(column)),
+                // Exact decimals are floats to algorithms.
+                false => Ok(arrow_cast::cast(column, field.data_type())?),
+            }
+        });
+        columns.collect()
     }
 
     fn bind(&self, text: &str) -> Result<Bound> {
@@ -231,6 +278,24 @@ fn known(
         dataset,
         id: column,
     }))
+}
+
+/// The columns of customers that an algorithm learned from, with the names that it knows in requests.
+fn attributes(spec: &JobSpec, customers: Option<&Known>) -> Vec<(usize, Field)> {
+    let given = spec.inputs.get("customers");
+    let (Some(given), Some(known)) = (given, customers) else {
+        return Vec::new();
+    };
+    if !matches!(&given.source, InputSource::Dataset(id) if *id == known.dataset.id) {
+        return Vec::new();
+    }
+    let columns = known.dataset.schema.columns().iter().enumerate();
+    let learned = columns.filter(|(_, c)| c.name != known.id && !given.exclude.contains(&c.name));
+    let fields = learned.map(|(at, column)| {
+        let kind = column.column_type.for_algorithms().to_arrow();
+        (at, Field::new(format!("customer.{}", column.name), kind, true))
+    });
+    fields.collect()
 }
 
 /// The events that a model was made from, when they are those of a dataset.

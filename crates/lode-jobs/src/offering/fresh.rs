@@ -23,7 +23,9 @@ use arrow_schema::DataType;
 use lode_store::CustomerRows;
 use lode_store::Snapshot;
 use lode_store::Store;
+use lode_types::Class;
 use lode_types::CustomerId;
+use lode_types::Failure;
 use lode_types::Timestamp;
 
 use super::catalogue::Events;
@@ -98,17 +100,29 @@ impl Fresh {
         let is_new = self.checked.load(Ordering::Acquire) != changes;
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if is_new && !index.by_store {
-            let version = store.version(&self.events.dataset)?;
-            if version > index.seen {
-                index.add(&store.pin(&self.events.dataset, Some(version))?, self)?;
+            match self.newest(store)? {
+                Some(snapshot) if snapshot.version() > index.seen => index.add(&snapshot, self)?,
+                _ => {}
             }
             self.checked.store(changes, Ordering::Release);
         }
         if index.by_store {
             drop(index);
-            return self.read(&store.pin(&self.events.dataset, None)?, store, customer);
+            return match self.newest(store)? {
+                Some(snapshot) => self.read(&snapshot, store, customer),
+                None => Ok(Since::default()),
+            };
         }
         Ok(index.since(customer.as_str()))
+    }
+
+    /// The events now; none when their dataset is gone.
+    pub(crate) fn newest(&self, store: &Store) -> Result<Option<Snapshot>> {
+        match store.pin(&self.events.dataset, None) {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(error) if error.class() == Class::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The same of many customers as of one version.
@@ -127,8 +141,10 @@ impl Fresh {
 
     /// All items that a customer has had by now, each once.
     pub(crate) fn owned(&self, snapshot: &Snapshot, customer: &CustomerId) -> Result<Vec<String>> {
-        let wanted = self.wanted(snapshot)?;
         let mut items = Vec::new();
+        let Some(wanted) = self.wanted(snapshot) else {
+            return Ok(items);
+        };
         for (item, _) in self.rows(snapshot, customer, &wanted, None)? {
             items.push(item);
         }
@@ -139,8 +155,10 @@ impl Fresh {
 
     /// Reads a customer's own rows and takes away what the model knows.
     fn read(&self, snapshot: &Snapshot, store: &Store, customer: &CustomerId) -> Result<Since> {
-        let wanted = self.wanted(snapshot)?;
         let mut since = Since::default();
+        let Some(wanted) = self.wanted(snapshot) else {
+            return Ok(since);
+        };
         let behind = self.events.as_of.map(|time| Timestamp(time.0 + 1));
         let mut known: HashMap<(String, bool), usize> = HashMap::new();
         if behind.is_none() {
@@ -226,25 +244,22 @@ impl Fresh {
         Ok(())
     }
 
-    fn wanted(&self, snapshot: &Snapshot) -> Result<Wanted> {
+    /// Where the columns are; none when another dataset has taken the place of the events.
+    fn wanted(&self, snapshot: &Snapshot) -> Option<Wanted> {
         let schema = &snapshot.dataset().schema;
         let place = |name: &str| {
             let mut columns = schema.columns().iter();
             columns.position(|column| column.name == name)
         };
-        let must = |name: &str| {
-            place(name).ok_or_else(|| crate::Error::bug(format!("no column {name:?} of events")))
-        };
         let events = &self.events;
-        let mut columns = vec![must(&events.customer)?, must(&events.item)?];
+        let mut columns = vec![place(&events.customer)?, place(&events.item)?];
         let mut more = |name: Option<&String>| {
-            let at = place(name?)?;
-            columns.push(at);
+            columns.push(place(name?)?);
             Some(columns.len() - 1)
         };
         let quantity = more(events.quantity.as_ref());
         let kind = more(events.kind.as_ref());
-        Ok(Wanted {
+        Some(Wanted {
             columns,
             quantity,
             kind,
@@ -255,7 +270,9 @@ impl Fresh {
 impl Index {
     /// Adds what came up to a version.
     fn add(&mut self, snapshot: &Snapshot, fresh: &Fresh) -> Result<()> {
-        let wanted = fresh.wanted(snapshot)?;
+        let Some(wanted) = fresh.wanted(snapshot) else {
+            return Ok(());
+        };
         let room = MOST_EVENTS - self.n;
         let Some(batches) = snapshot.rows_since(self.seen, &wanted.columns, room)? else {
             tracing::info!(

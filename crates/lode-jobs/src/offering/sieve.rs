@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use lode_store::Store;
-use lode_types::CustomerId;
+use arrow_array::RecordBatch;
 
 use super::Catalogue;
 use super::Note;
 use super::table::Items;
 use super::table::Mask;
-use super::table::Tables;
-use crate::Error;
 use crate::Result;
 use crate::condition::Bound;
 use crate::condition::Columns;
@@ -27,51 +24,21 @@ pub(crate) enum Sieve {
 }
 
 /// What a sieve is made for.
+#[derive(Clone, Copy)]
 pub(crate) enum For<'a> {
-    /// A customer, or somebody of whom nothing is known.
-    Customer(Option<&'a CustomerId>),
+    /// A customer of whom this row is known, or nothing.
+    Customer(Option<&'a RecordBatch>),
     /// Nobody: rules about customers alone do not count.
     Nobody,
 }
 
-/// Items and customers as they are now.
-pub(crate) trait Present {
-    /// The items that are known.
-    fn items(&self) -> Result<Arc<Items>>;
-    /// What is known of a customer.
-    fn customer(&self, id: &CustomerId) -> Result<Option<Columns>>;
-}
-
-/// Those of the newest versions.
-pub(crate) struct Newest<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) tables: &'a Tables,
-    pub(crate) catalogue: &'a Catalogue,
-}
-
-impl Present for Newest<'_> {
-    fn items(&self) -> Result<Arc<Items>> {
-        let known = self.catalogue.items.as_ref();
-        let known =
-            known.ok_or_else(|| Error::bug("a filter on items of which nothing is known"))?;
-        self.tables.now(self.store, known)
-    }
-
-    fn customer(&self, id: &CustomerId) -> Result<Option<Columns>> {
-        let known = self.catalogue.customers.as_ref();
-        let known = known.ok_or_else(|| Error::bug("a filter on customers that are not known"))?;
-        let row = self.store.pin(&known.dataset.id, None)?.customer(id)?;
-        row.as_ref().map(Columns::of).transpose()
-    }
-}
-
 impl Sieve {
-    /// That of a model's rules and a call's filter.
+    /// That of a model's rules and a call's filter; `items` gives what is known of items now.
     pub(crate) fn new(
-        present: &dyn Present,
         catalogue: &Catalogue,
         filter: Option<&Bound>,
-        whom: &For<'_>,
+        whom: For<'_>,
+        items: &dyn Fn() -> Result<Arc<Items>>,
     ) -> Result<Self> {
         if catalogue.rules.is_empty() && filter.is_none() {
             return Ok(Self::All);
@@ -79,12 +46,10 @@ impl Sieve {
         let rules = catalogue.rules.iter();
         let all = rules.map(|rule| (&rule.bound, Some(rule.text.as_str())));
         let all = all.chain(filter.map(|filter| (filter, None)));
-        let needs_customer = |bound: &Bound| bound.is_of_customers();
-        let mut row = None;
-        if let (For::Customer(Some(id)), true) = (whom, all.clone().any(|(b, _)| needs_customer(b)))
-        {
-            row = present.customer(id)?;
-        }
+        let row = match whom {
+            For::Customer(Some(row)) => Some(Columns::of(row)?),
+            For::Customer(None) | For::Nobody => None,
+        };
         let row = row.as_ref().map(|columns| (columns, 0));
         let mut left = Vec::new();
         for (bound, rule) in all {
@@ -104,7 +69,7 @@ impl Sieve {
         if left.is_empty() {
             return Ok(Self::All);
         }
-        let items = present.items()?;
+        let items = items()?;
         let mask = items.mask(&left);
         Ok(Self::Some(items, mask))
     }
@@ -118,9 +83,20 @@ impl Sieve {
         }
     }
 
+    /// Whether any item may pass.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing(_) => false,
+            Self::Some(_, mask) => !mask.is_empty(),
+        }
+    }
+
     /// How many items to ask for first, so that about as many pass as are wanted.
     pub(crate) fn first_ask(&self, limit: u64) -> u64 {
         match self {
+            // None passes: what the plugin says of the customer is all that is wanted.
+            Self::Some(_, mask) if mask.is_empty() => 1,
             Self::Some(items, mask) => {
                 let share = mask.share().max(1e-6);
                 let wanted = limit as f64 / share * 1.25;

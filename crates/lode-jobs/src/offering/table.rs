@@ -79,7 +79,9 @@ impl Tables {
                 return Ok(Arc::clone(items));
             }
         }
-        let items = Arc::new(Items::read(&store.pin(id, None)?, &known.id)?);
+        let snapshot = store.pin(id, None)?;
+        known.check(&snapshot)?;
+        let items = Arc::new(Items::read(&snapshot, &known.id)?);
         *held = Some((changes, Arc::clone(&items)));
         Ok(items)
     }
@@ -173,6 +175,11 @@ impl Items {
 }
 
 impl Mask {
+    /// Whether no item passes, known or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.n == 0 && !self.unlisted
+    }
+
     /// Share of the items that pass, as far as it is known.
     pub(crate) fn share(&self) -> f64 {
         match self.passes.len() {

@@ -3,6 +3,8 @@
 //! What is not the plugin's is added here: rules and filters, what the customer did since the model
 //! was made, the control arm, and the record of what was offered.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use lode_types::Class;
 use lode_types::CustomerId;
@@ -19,13 +21,14 @@ use crate::Error;
 use crate::Note;
 use crate::Reason;
 use crate::Result;
+use crate::condition::Bound;
 use crate::offering::Catalogue;
 use crate::offering::ask::Asked;
 use crate::offering::ask::Got;
 use crate::offering::ask::Manner;
+use crate::offering::catalogue::CHANGED;
 use crate::offering::impressions::Shown;
 use crate::offering::sieve::For;
-use crate::offering::sieve::Newest;
 use crate::offering::sieve::Sieve;
 
 /// A request for items.
@@ -98,15 +101,41 @@ pub struct Offer {
 
 impl Serving {
     pub(crate) fn recommend(&self, id: &ModelId, call: &RecommendCall) -> Result<Offers> {
+        self.again(id, || self.recommend_now(id, call))
+    }
+
+    pub(crate) fn similar(&self, id: &ModelId, call: &SimilarCall) -> Result<Offers> {
+        self.again(id, || self.similar_now(id, call))
+    }
+
+    /// Answers once more when a dataset was replaced by another of its name, which its rules are
+    /// then bound to.
+    fn again(&self, id: &ModelId, answer: impl Fn() -> Result<Offers>) -> Result<Offers> {
+        match answer() {
+            Err(error) if error.reason() == CHANGED => {
+                self.models.forget(id);
+                answer()
+            }
+            answered => answered,
+        }
+    }
+
+    fn recommend_now(&self, id: &ModelId, call: &RecommendCall) -> Result<Offers> {
         if !(0.0..=1.0).contains(&call.diversity) {
             let words = format!("expected 0 to 1, found {}", call.diversity);
             return Err(Error::invalid("OUT_OF_RANGE", "diversity", words));
         }
         let open = self.recommender(id, "recommendations")?;
         let catalogue = open.catalogue()?;
-        let sieve = self.sieve(catalogue, &call.filter, &For::Customer(call.customer.as_ref()))?;
-        let called = call.model.to_string();
         let customer = call.customer.as_ref();
+        let filter = filter(catalogue, &call.filter)?;
+        let row = match customer {
+            Some(id) if catalogue.needs_customer(filter.as_deref()) => self.row(catalogue, id)?,
+            _ => None,
+        };
+        let whom = For::Customer(row.as_ref());
+        let sieve = self.sieve(catalogue, filter.as_deref(), whom)?;
+        let called = call.model.to_string();
         let arm = customer
             .filter(|_| catalogue.control_share > 0.0)
             .map(|customer| Arm::of(customer.as_str(), &called, catalogue.control_share));
@@ -121,6 +150,7 @@ impl Serving {
             subject: customer.map(|customer| customer.as_str().to_owned()),
             session: Vec::new(),
             exclude: call.exclude_items.clone(),
+            attributes: row.map(|row| catalogue.attributes_of(&row)).transpose()?,
             limit: call.limit.into(),
         };
         if let (Some(customer), Some(fresh)) = (customer, &catalogue.fresh) {
@@ -138,6 +168,7 @@ impl Serving {
             explain: call.explain,
             allow_owned: call.allow_owned,
             diversity: call.diversity,
+            attributes: &catalogue.attributes,
         };
         let got = self.ask(&open, manner, asked, sieve)?;
         let mut offers = Offers {
@@ -159,9 +190,11 @@ impl Serving {
         Ok(offers)
     }
 
-    pub(crate) fn similar(&self, id: &ModelId, call: &SimilarCall) -> Result<Offers> {
+    fn similar_now(&self, id: &ModelId, call: &SimilarCall) -> Result<Offers> {
         let open = self.recommender(id, "similar items")?;
-        let sieve = self.sieve(open.catalogue()?, &call.filter, &For::Nobody)?;
+        let catalogue = open.catalogue()?;
+        let filter = filter(catalogue, &call.filter)?;
+        let sieve = self.sieve(catalogue, filter.as_deref(), For::Nobody)?;
         if let Sieve::Nothing(note) = sieve {
             return Ok(Offers {
                 notes: vec![note],
@@ -172,6 +205,7 @@ impl Serving {
             subject: Some(call.item.clone()),
             session: Vec::new(),
             exclude: call.exclude_items.clone(),
+            attributes: None,
             limit: call.limit.into(),
         };
         let manner = Manner {
@@ -217,14 +251,27 @@ impl Serving {
         Ok(open)
     }
 
-    fn sieve(&self, catalogue: &Catalogue, filter: &str, whom: &For<'_>) -> Result<Sieve> {
-        let filter = catalogue.filter(filter).map_err(|error| error.at("filter"))?;
-        let newest = Newest {
-            store: &self.store,
-            tables: &self.tables,
-            catalogue,
+    fn sieve(
+        &self,
+        catalogue: &Catalogue,
+        filter: Option<&Bound>,
+        whom: For<'_>,
+    ) -> Result<Sieve> {
+        Sieve::new(catalogue, filter, whom, &|| {
+            let known = catalogue.items.as_ref();
+            let known = known.ok_or_else(|| Error::bug("a filter on items that are not known"))?;
+            self.tables.now(&self.store, known)
+        })
+    }
+
+    /// What is known of a customer now.
+    fn row(&self, catalogue: &Catalogue, id: &CustomerId) -> Result<Option<RecordBatch>> {
+        let Some(known) = &catalogue.customers else {
+            return Ok(None);
         };
-        Sieve::new(&newest, catalogue, filter.as_deref(), whom)
+        let snapshot = self.store.pin(&known.dataset.id, None)?;
+        known.check(&snapshot)?;
+        Ok(snapshot.customer(id)?)
     }
 
     /// What a customer has by now.
@@ -232,15 +279,21 @@ impl Serving {
         let (Some(customer), Some(fresh)) = (customer, &catalogue.fresh) else {
             return Ok(Vec::new());
         };
-        let snapshot = self.store.pin(&fresh.events.dataset, None)?;
-        fresh.owned(&snapshot, customer)
+        match fresh.newest(&self.store)? {
+            Some(snapshot) => fresh.owned(&snapshot, customer),
+            None => Ok(Vec::new()),
+        }
     }
 
-    fn ask(&self, open: &OpenModel, manner: Manner, asked: Asked, sieve: Sieve) -> Result<Got> {
+    fn ask(&self, open: &OpenModel, manner: Manner<'_>, asked: Asked, sieve: Sieve) -> Result<Got> {
         let mut score = |batch: RecordBatch| self.call(open, manner.input(), batch);
         let mut got = manner.ask(&[(asked, sieve)], &mut score)?;
         got.pop().ok_or_else(|| Error::bug("no answer to a request"))
     }
+}
+
+fn filter(catalogue: &Catalogue, text: &str) -> Result<Option<Arc<Bound>>> {
+    catalogue.filter(text).map_err(|error| error.at("filter"))
 }
 
 /// Says when there are fewer than asked for.

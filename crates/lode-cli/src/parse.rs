@@ -60,7 +60,9 @@ pub(crate) fn window(text: &str) -> Result<std::time::Duration, String> {
         "d" => 24,
         _ => 1,
     };
-    let number: u64 = number.parse().map_err(|_| "expected a whole number".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a whole number".to_owned())?;
     Ok(std::time::Duration::from_secs(number * hours * 3600))
 }
 

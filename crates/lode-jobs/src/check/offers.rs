@@ -177,11 +177,15 @@ fn agrees(asked: &OfferEvaluation, inputs: &[BoundInput]) -> Result<()> {
     }
     let mut columns = inputs.iter().flat_map(|input| &input.columns);
     let has_times = columns.any(|column| column.role == Some(Role::EventTime));
-    let needs_times = matches!(protocol, OfferProtocol::Windows | OfferProtocol::Last)
-        || asked.window_micros > 0;
+    let needs_times =
+        matches!(protocol, OfferProtocol::Windows | OfferProtocol::Last) || asked.window_micros > 0;
     if needs_times && !has_times {
         return refuse(
-            if asked.window_micros > 0 { "window" } else { "protocol" },
+            if asked.window_micros > 0 {
+                "window"
+            } else {
+                "protocol"
+            },
             "expected events with a column of role event_time, found none".to_owned(),
         );
     }

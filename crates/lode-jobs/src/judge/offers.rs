@@ -183,7 +183,9 @@ fn read(
 /// The weights of kinds of events that the algorithm's parameters say.
 fn kinds(params_json: &str) -> Vec<(String, f64)> {
     let params: Option<serde_json::Value> = serde_json::from_str(params_json).ok();
-    let weights = params.as_ref().and_then(|params| params.get("kind_weights"));
+    let weights = params
+        .as_ref()
+        .and_then(|params| params.get("kind_weights"));
     let weights = weights.and_then(serde_json::Value::as_object);
     weights
         .into_iter()
@@ -395,10 +397,7 @@ fn column(batch: &RecordBatch, bound: &BoundInput, role: Role) -> Result<StringA
 }
 
 /// What whoever asked should know before believing the numbers.
-fn suspicions(
-    metrics: &std::collections::BTreeMap<String, f64>,
-    plan: &Plan,
-) -> Vec<String> {
+fn suspicions(metrics: &std::collections::BTreeMap<String, f64>, plan: &Plan) -> Vec<String> {
     let of = |name: &str| metrics.get(name).copied();
     let mut said = Vec::new();
     let n_asked: usize = plan.splits.iter().map(|split| split.asked.len()).sum();

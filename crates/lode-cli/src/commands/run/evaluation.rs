@@ -83,9 +83,8 @@ pub(crate) struct OfferArgs {
 
 impl OfferArgs {
     pub(crate) fn offers(&self) -> OfferEvaluation {
-        let input = |arg: &Option<InputArg>| -> Option<Input> {
-            arg.as_ref().map(|arg| arg.input.clone())
-        };
+        let input =
+            |arg: &Option<InputArg>| -> Option<Input> { arg.as_ref().map(|arg| arg.input.clone()) };
         OfferEvaluation {
             protocol: self.protocol.unwrap_or_default(),
             window: self.window,

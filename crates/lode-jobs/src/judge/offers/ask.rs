@@ -145,10 +145,7 @@ fn questions(events: &Events, asked: &[Asked], caller: &Caller<'_>) -> Result<Re
     let customers: ArrayRef = Arc::new(StringArray::from_iter_values(customers));
     let limit: ArrayRef = Arc::new(Int64Array::from(vec![caller.depth as i64; asked.len()]));
     let repeats: ArrayRef = Arc::new(BooleanArray::from(vec![caller.repeats; asked.len()]));
-    let role = [(
-        ROLE_KEY.to_owned(),
-        Role::CustomerId.as_str().to_owned(),
-    )];
+    let role = [(ROLE_KEY.to_owned(), Role::CustomerId.as_str().to_owned())];
     let fields = vec![
         Field::new("customer_id", DataType::Utf8, true).with_metadata(role.into()),
         Field::new("session_items", session.data_type().clone(), false),
@@ -189,7 +186,9 @@ fn answers(
     let requests = requests.as_primitive::<Int64Type>().values();
     let items = items.as_string::<i32>();
     let scores = scores.as_primitive::<Float64Type>().values();
-    let chances = chances.as_ref().map(|all| all.as_primitive::<Float64Type>());
+    let chances = chances
+        .as_ref()
+        .map(|all| all.as_primitive::<Float64Type>());
     if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
         return Err(failed(format!("expected finite scores, found {score}")));
     }

@@ -33,13 +33,17 @@ const DRAWN_ROWS: usize = 20_000_000;
 
 /// The names of the measures of a customer.
 pub(super) fn names() -> Vec<String> {
-    let cut = CUT.iter().flat_map(|name| CUTS.map(|k| format!("{name}_{k}")));
+    let cut = CUT
+        .iter()
+        .flat_map(|name| CUTS.map(|k| format!("{name}_{k}")));
     cut.chain(WHOLE.map(str::to_owned)).collect()
 }
 
 /// The measures of one list, as [`names`] are.
 pub(super) fn of_list(items: &[u32], relevant: &[u32], depth: usize) -> [f64; WIDTH] {
-    let found = (1..).zip(items).filter(|(_, item)| relevant.binary_search(item).is_ok());
+    let found = (1..)
+        .zip(items)
+        .filter(|(_, item)| relevant.binary_search(item).is_ok());
     let ranks: Vec<usize> = found.map(|(rank, _)| rank).collect();
     let list = RankedList {
         ranks: &ranks,
@@ -99,7 +103,12 @@ impl Answers {
         let filled = |list: &List| list.probabilities.len() == list.items.len();
         match &mut self.probabilities {
             Some(all) if lists.iter().all(filled) => {
-                all.push(lists.iter().map(|list| list.probabilities.clone()).collect());
+                all.push(
+                    lists
+                        .iter()
+                        .map(|list| list.probabilities.clone())
+                        .collect(),
+                );
             }
             none => *none = None,
         }
@@ -168,7 +177,10 @@ pub(super) fn measured(
             let popularity = of(&answers.popularity);
             let order = answers.order.as_ref().map(of).unwrap_or([0.0; WIDTH]);
             let less = |a: [f64; WIDTH], b: [f64; WIDTH]| (0..WIDTH).map(move |i| a[i] - b[i]);
-            let row = own.into_iter().chain(popularity).chain(less(own, popularity));
+            let row = own
+                .into_iter()
+                .chain(popularity)
+                .chain(less(own, popularity));
             rows.push(row.chain(order).chain(less(own, order)));
             customers.push(asked.customer);
             is_new.push(asked.owned.is_empty());

@@ -155,7 +155,11 @@ impl Planner<'_> {
             );
         }
         let timed = |row: &usize| self.sees(*row) && events.time[*row] != TIMELESS;
-        let times = || (0..events.n_rows()).filter(timed).map(|row| events.time[row]);
+        let times = || {
+            (0..events.n_rows())
+                .filter(timed)
+                .map(|row| events.time[row])
+        };
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
             return nothing("spec.evaluation.protocol", "no event has a time");
         };
@@ -326,7 +330,12 @@ impl Planner<'_> {
         let train = (0..events.n_rows()).map(knows).collect();
         let asked = eligible.into_iter().map(|customer| {
             let own = self.liked(customer);
-            let distinct: Vec<u32> = own.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect();
+            let distinct: Vec<u32> = own
+                .iter()
+                .copied()
+                .collect::<BTreeSet<u32>>()
+                .into_iter()
+                .collect();
             let stream = u64::from(customer) + 1;
             let hidden = distinct[Rng::stream(self.asking.seed, stream).index(distinct.len())];
             self.stranger(customer, hidden)

@@ -70,7 +70,7 @@ pub(super) fn evaluation(measured: &Measured) -> Result<Report> {
         columns.optional("order", rows().map(|(_, m)| m.order).collect());
     }
     let customers = rows().map(|(group, _)| group.n_customers as u64);
-    let customers: ArrayRef = Arc::new(UInt64Array::from_iter_values(customers));
+    let customers: ArrayRef = Arc::new(UInt64Array::from(customers.collect::<Vec<u64>>()));
     columns.add("customers", DataType::UInt64, customers);
     Ok(Report {
         name: "evaluation",
@@ -89,7 +89,7 @@ pub(super) fn customers(
     let asked = || plan.splits.iter().flat_map(|split| &split.asked);
     let mut columns = Columns::default();
     let ids = asked().map(|asked| &*events.customers[asked.customer as usize]);
-    let ids: ArrayRef = Arc::new(StringArray::from_iter_values(ids));
+    let ids: ArrayRef = Arc::new(StringArray::from(ids.collect::<Vec<&str>>()));
     columns.add("customer_id", DataType::Utf8, ids);
     columns.role(Role::CustomerId);
     let starts = plan.splits.iter();
@@ -101,7 +101,7 @@ pub(super) fn customers(
     let is_new: ArrayRef = Arc::new(BooleanArray::from(is_new));
     columns.add("is_new", DataType::Boolean, is_new);
     let history = asked().map(|asked| asked.owned.len() as i64);
-    let history: ArrayRef = Arc::new(Int64Array::from_iter_values(history));
+    let history: ArrayRef = Arc::new(Int64Array::from(history.collect::<Vec<i64>>()));
     columns.add("history", DataType::Int64, history);
     let list = |lists: Vec<&[u32]>| -> ArrayRef {
         let mut list = ListBuilder::new(StringBuilder::new());
@@ -115,7 +115,11 @@ pub(super) fn customers(
     let relevant = list(asked().map(|asked| &*asked.relevant).collect());
     columns.add("relevant", relevant.data_type().clone(), relevant);
     let offered = answers.own.items.iter().flatten();
-    let offered = list(offered.map(|items| &items[..items.len().min(KEPT)]).collect());
+    let offered = list(
+        offered
+            .map(|items| &items[..items.len().min(KEPT)])
+            .collect(),
+    );
     columns.add("offered", offered.data_type().clone(), offered);
     let names = names();
     let mut numbers = |prefix: &str, start: usize| {

@@ -127,9 +127,8 @@ impl OfferGrounds {
         let at = names.iter().position(|name| name == measure);
         let at = at.ok_or_else(|| Error::bug(format!("no measure {measure:?}")))?;
         let both = lists.iter().zip(&split.asked);
-        let values = both.map(|(list, asked)| {
-            measures::of_list(&list.items, &asked.relevant, caller.depth)[at]
-        });
+        let values = both
+            .map(|(list, asked)| measures::of_list(&list.items, &asked.relevant, caller.depth)[at]);
         Ok(values.sum::<f64>() / split.asked.len().max(1) as f64)
     }
 }

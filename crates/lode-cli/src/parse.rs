@@ -90,14 +90,25 @@ pub(crate) fn at_least_zero(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number of at least 0".to_owned())
 }
 
-/// `name=value`, the value read as JSON when it is JSON, else as text.
+/// `name=value`, the value read as JSON when it is JSON, else as text; a number may start with
+/// its point.
 pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text, "name=value")?;
     let value = match serde_json::from_str::<Json>(&value) {
         Ok(json) => json_value(json).map_err(|found| format!("parameter {name}: {found}"))?,
-        Err(_) => Value::Text(value),
+        Err(_) => match fraction(&value) {
+            Some(number) => Value::Float(number),
+            None => Value::Text(value),
+        },
     };
     Ok((name, value))
+}
+
+/// `.5` and `-.5`, which JSON does not have.
+fn fraction(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text).strip_prefix('.')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...`, `INPUT=output:JOB/NAME`,

@@ -8538,7 +8538,7 @@ pub mod server_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// ScoreRequest belongs to Score. Give customers or rows, not both.
+/// ScoreRequest belongs to Score. Give one of customers, rows and table.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
     /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
@@ -8554,6 +8554,11 @@ pub struct ScoreRequest {
     /// Give the reasons of each score.
     #[prost(bool, tag = "4")]
     pub explain: bool,
+    /// Rows as one Arrow IPC stream, FORMAT_ARROW_STREAM: a tenth of the cost of rows where there are
+    /// many. Columns are matched by name; their types must be those of the model or become them
+    /// without loss, and one bad value refuses the request. Limits.max_score_rows holds too.
+    #[prost(message, optional, tag = "5")]
+    pub table: ::core::option::Option<Chunk>,
 }
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -410,3 +410,6 @@ impl Server {
         Some(order)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Checks counts, exclusions and what is refused.
 
 use arrow_array::Int64Array;
+use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use lode_numeric::Rng;
@@ -10,7 +11,7 @@ use lode_plugin::Role;
 use lode_plugin::testing;
 
 use super::Popular;
-use crate::events::Events;
+use crate::recommends::State;
 use crate::testdata::answers;
 use crate::testdata::events;
 use crate::testdata::message;
@@ -96,17 +97,20 @@ fn requests_are_answered() {
 }
 
 #[test]
-fn gaps_and_returns_are_left_out() {
+fn gaps_are_left_out_and_returns_speak_against() {
     let batch = with_pieces(
         &events(&SHOP[..4]),
         vec![Some(1.0), None, Some(-2.0), Some(0.0)],
     );
     let fit = fit("{}", batch).unwrap();
-    assert_eq!(fit.metrics["rows_used"] as usize, 2);
+    assert_eq!(fit.metrics["rows_used"] as usize, 4);
     assert_eq!(fit.metrics["rows_not_positive"] as usize, 2);
-    assert_eq!(fit.metrics["customers"] as usize, 1);
-    assert_eq!(fit.metrics["items"] as usize, 1);
-    assert_eq!(fit.table("recommendations").num_rows(), 0);
+    assert_eq!(fit.metrics["customers"] as usize, 2);
+    assert_eq!(fit.metrics["items"] as usize, 2);
+    // What was returned is owned and not liked: nobody gets it but who never had it, last.
+    let offers = fit.table("recommendations");
+    assert!(offers_of(offers, "ann").is_empty());
+    assert_eq!(offers_of(offers, "bob"), [("mug".to_owned(), 0.0)]);
     let gaps = testing::batch(&[
         (
             "who",
@@ -173,34 +177,29 @@ fn parts_in_any_order_and_grouping_give_the_whole() {
 
 #[test]
 fn damaged_states_are_refused_or_merge_within_bounds() {
-    let events = Events::from_bytes(&events_of(SHOP).to_bytes()).unwrap();
-    assert_eq!(events, events_of(SHOP));
-    let bytes = events.to_bytes();
+    let state = state_of(SHOP);
+    assert_eq!(State::from_bytes(&state.to_bytes()).unwrap(), state);
+    let bytes = state.to_bytes();
     for len in 0..bytes.len() {
-        assert!(Events::from_bytes(&bytes[..len]).is_err(), "{len}");
+        assert!(State::from_bytes(&bytes[..len]).is_err(), "{len}");
     }
     let mut rng = Rng::new(9);
     for _ in 0..5_000 {
         let mut damaged = bytes.clone();
         let at = rng.index(damaged.len());
         damaged[at] ^= 1 << rng.below(8);
-        if let Ok(read) = Events::from_bytes(&damaged) {
-            let both = read.merge(&events);
-            assert!(both.model.can_merge());
-            assert!(both.model.n_pairs() >= events.model.n_pairs());
+        if let Ok(read) = State::from_bytes(&damaged) {
+            let both = read.merge(state.clone());
+            assert!(both.log.n_rows() >= state.log.n_rows());
+            assert_eq!(State::from_bytes(&both.to_bytes()).unwrap(), both);
         }
     }
-    // A model of neighbors is no state, whole as it may be.
-    let mut personal = events.clone();
-    let none = vec![Vec::new(); personal.model.items().len()];
-    personal.model.set_neighbors(&none);
-    assert!(Events::from_bytes(&personal.to_bytes()).is_err());
 }
 
-fn events_of(pairs: &[(&str, &str)]) -> Events {
+fn state_of(pairs: &[(&str, &str)]) -> State {
     let bytes = part(events(pairs));
     // Lode's header, in front of the state: 36 bytes and the id.
-    Events::from_bytes(&bytes[36 + "recommend.popular".len()..]).unwrap()
+    State::from_bytes(&bytes[36 + "recommend.popular".len()..]).unwrap()
 }
 
 #[test]
@@ -221,7 +220,7 @@ fn bad_input_is_refused() {
     let returns = with_pieces(&events(&SHOP[..1]), vec![Some(-1.0)]);
     assert_eq!(
         message(fit("{}", returns)),
-        "inputs.events: expected at least one row with a customer and an item, found none in 1 rows"
+        "inputs.events: expected at least one row that speaks for an item, found none in 1 rows"
     );
     assert_eq!(
         message(fit(r#"{"n": 0}"#, events(SHOP))),
@@ -231,4 +230,94 @@ fn bad_input_is_refused() {
     let inputs = Inputs::new().with("events", events(SHOP).into());
     let cancelled = testing::fit_cancelled::<Popular>("{}", inputs);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
+}
+
+/// Rows of customer, item and day.
+fn dated(rows: &[(&str, &str, i64)]) -> arrow_array::RecordBatch {
+    let pairs: Vec<(&str, &str)> = rows.iter().map(|row| (row.0, row.1)).collect();
+    let plain = events(&pairs);
+    let times = rows.iter().map(|row| row.2 * 86_400_000_000);
+    testing::batch(&[
+        (
+            "who",
+            Some(Role::CustomerId),
+            std::sync::Arc::clone(plain.column(0)),
+        ),
+        (
+            "what",
+            Some(Role::Item),
+            std::sync::Arc::clone(plain.column(1)),
+        ),
+        (
+            "at",
+            Some(Role::EventTime),
+            std::sync::Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
+        ),
+    ])
+}
+
+const SEASONS: &[(&str, &str, i64)] = &[
+    ("ann", "fan", 1),
+    ("bob", "fan", 2),
+    ("cy", "fan", 3),
+    ("ann", "coat", 90),
+    ("bob", "coat", 99),
+    ("di", "mug", 100),
+    ("di", "fan", 20),
+];
+
+fn offers_to_a_stranger(params: &str) -> Vec<(String, f64)> {
+    let fit = fit(params, dated(SEASONS)).unwrap();
+    let model = fit.model.as_deref().unwrap();
+    let asked = requests(&[(Some("eve"), &[], &[], 5)]);
+    answers(
+        &testing::score::<Popular>(params, model, asked, 1, 1).unwrap(),
+        0,
+    )
+    .0
+}
+
+#[test]
+fn a_window_forgets_what_was() {
+    let all = offers_to_a_stranger("{}");
+    assert_eq!(all[0], ("fan".to_owned(), 1.0));
+    // Three customers did anything in the last 15 days.
+    let found = offers_to_a_stranger(r#"{"window": 15}"#);
+    assert_eq!(names(found.clone()), ["coat", "mug", "fan"]);
+    assert!((found[0].1 - 2.0 / 3.0).abs() < 1e-12 && (found[1].1 - 1.0 / 3.0).abs() < 1e-12);
+    assert_eq!(found[2].1.to_bits(), 0);
+    // What is older than the window is owned all the same.
+    let fit = fit(r#"{"window": 15}"#, dated(SEASONS)).unwrap();
+    assert_eq!(
+        names(offers_of(fit.table("recommendations"), "ann")),
+        ["mug"]
+    );
+}
+
+#[test]
+fn likings_decay_by_the_last_event() {
+    let found = offers_to_a_stranger(r#"{"half_life": 10}"#);
+    let decay = |day: f64| 0.5_f64.powf((100.0 - day) / 10.0);
+    let expected = [
+        ("mug", decay(100.0) / 4.0),
+        ("coat", (decay(90.0) + decay(99.0)) / 4.0),
+        (
+            "fan",
+            (decay(1.0) + decay(2.0) + decay(3.0) + decay(20.0)) / 4.0,
+        ),
+    ];
+    assert_eq!(found.len(), 3);
+    for (name, share) in expected {
+        let of_item = found.iter().find(|offer| offer.0 == name).unwrap();
+        assert!((of_item.1 - share).abs() < 1e-7, "{found:?}");
+    }
+    assert_eq!(found[0].0, "coat");
+}
+
+#[test]
+fn a_segment_has_to_be_a_column() {
+    assert_eq!(
+        message(fit(r#"{"segment": "country"}"#, events(SHOP))),
+        "params.segment: expected a column of inputs.customers, found \"country\" and no such input"
+    );
 }

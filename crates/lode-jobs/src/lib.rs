@@ -94,6 +94,8 @@ pub use spec::JobSpec;
 pub use spec::Limits;
 pub use spec::OfferList;
 pub use spec::Offering;
+pub use spec::OfferEvaluation;
+pub use spec::OfferProtocol;
 pub use spec::Tuning;
 pub use tables::OpenTable;
 pub use tables::ReadTable;

@@ -42,7 +42,7 @@ use crate::Offer;
 use crate::OfferList;
 use crate::Result;
 use crate::check::Checked;
-use crate::check::CheckedOffers;
+use crate::check::CheckedForAll;
 use crate::offering::ask::Asked;
 use crate::offering::ask::Got;
 use crate::offering::ask::Manner;
@@ -66,7 +66,7 @@ const N_REASONS: usize = 3;
 
 /// Items and customers as they were pinned.
 struct Pinned<'a> {
-    offers: &'a CheckedOffers,
+    offers: &'a CheckedForAll,
     items: OnceCell<Arc<Items>>,
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn carry_out(
     bench: &Bench<'_>,
     job: &Job,
     checked: &Checked,
-    offers: &CheckedOffers,
+    offers: &CheckedForAll,
 ) -> Result<Made> {
     let bounds = bench.bounds(job);
     let spec = job.spec.batch_score.as_ref();
@@ -189,7 +189,7 @@ pub(crate) fn carry_out(
 
 struct Making<'a> {
     bench: &'a Bench<'a>,
-    offers: &'a CheckedOffers,
+    offers: &'a CheckedForAll,
     present: Pinned<'a>,
     scorer: Scorer,
     deadline: Instant,

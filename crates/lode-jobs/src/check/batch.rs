@@ -47,7 +47,7 @@ use crate::records;
 use crate::serving::library_of;
 use crate::training;
 use crate::training::Subjects;
-pub(crate) use offers::CheckedOffers;
+pub(crate) use offers::CheckedForAll;
 
 const MODEL: &str = "spec.batch_score.model";
 const CUSTOMERS: &str = "spec.inputs.customers";
@@ -100,7 +100,7 @@ impl Checker<'_> {
                 .map_err(|error| Error::of(&error).at(MODEL))?;
         }
         if loaded.spec.task == Task::Recommendation {
-            return self.offers(spec, batch, model, loaded, again);
+            return self.offers_for_all(spec, batch, model, loaded, again);
         }
         if batch.offers.is_some() {
             return Err(Error::invalid(
@@ -186,7 +186,8 @@ impl Checker<'_> {
             base_model: None,
             base_model_sha256: Some(model.sha256.clone()),
             tuning: None,
-            offers: None,
+            for_all: None,
+            offers: Arc::default(),
             batch: Some(CheckedBatch {
                 model,
                 outcome,

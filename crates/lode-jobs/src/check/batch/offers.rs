@@ -36,7 +36,7 @@ use crate::offering::Catalogue;
 const MAX_LIMIT: u32 = 1000;
 
 /// Offers for everybody that can be made.
-pub(crate) struct CheckedOffers {
+pub(crate) struct CheckedForAll {
     pub(crate) model: Model,
     pub(crate) catalogue: Catalogue,
     pub(crate) filter: Option<Arc<Bound>>,
@@ -49,7 +49,7 @@ pub(crate) struct CheckedOffers {
 
 impl Checker<'_> {
     /// Checks offers for everybody.
-    pub(super) fn offers(
+    pub(super) fn offers_for_all(
         &self,
         spec: &JobSpec,
         batch: &BatchScore,
@@ -151,7 +151,8 @@ impl Checker<'_> {
             base_model_sha256: Some(model.sha256.clone()),
             tuning: None,
             batch: None,
-            offers: Some(CheckedOffers {
+            offers: Arc::default(),
+            for_all: Some(CheckedForAll {
                 model,
                 catalogue,
                 filter,

@@ -4,6 +4,7 @@
 //! Invariant: the same numbers and the same seed give the same bits, whatever the number of
 //! threads; every reduction runs in the fixed order of [`parallel`].
 
+mod ahead;
 pub mod parallel;
 pub mod rng;
 

@@ -15,6 +15,7 @@ mod golden;
 mod rows;
 
 pub mod calibration;
+pub mod ease;
 pub mod folds;
 pub mod glm;
 pub mod kmeans;

@@ -40,17 +40,17 @@ impl Code for u32 {
 pub(super) struct Compact<C> {
     /// The item of each number.
     pub(super) order: Vec<u32>,
-    /// Where the items of each person begin; one more than people.
-    pub(super) starts: Vec<usize>,
+    /// Items of people, person by person.
     pub(super) items: Vec<C>,
     /// Weights divided by their item's norm, in the order of `items`; empty where all are 1.
     pub(super) weights: Vec<f32>,
     /// Where the people of each item begin; one more than items.
     pub(super) item_starts: Vec<usize>,
-    pub(super) people: Vec<u32>,
-    /// How many of the person's items come before.
+    /// Of each person of each item, where in `items` the person's begin.
+    pub(super) begins: Vec<u32>,
+    /// How many of the person's items come before this one.
     pub(super) before: Vec<u32>,
-    /// As `weights`, in the order of `people`.
+    /// As `weights`, in the order of `begins`.
     pub(super) item_weights: Vec<f32>,
     /// Norm of each item, by number; none where all weights are 1.
     pub(super) norms: Option<Vec<f64>>,
@@ -85,19 +85,25 @@ impl<C: Code> Compact<C> {
             numbers[*item as usize] = number as u32;
             item_starts[number + 1] = item_starts[number] + counts[*item as usize];
         }
+        if item_starts[n_items] > u32::MAX as usize {
+            return Err(Error::OutOfRange {
+                what: "entries",
+                expected: "of at most 4,294,967,295",
+                found: item_starts[n_items] as f64,
+            });
+        }
         let mut compact = Self {
             order,
-            starts: vec![0; people.n_rows() + 1],
             items: Vec::new(),
             weights: Vec::new(),
-            people: vec![0; item_starts[n_items]],
+            begins: vec![0; item_starts[n_items]],
             before: vec![0; item_starts[n_items]],
             item_weights: Vec::new(),
             item_starts,
             norms: None,
         };
         compact.by_item(people, measure, &numbers);
-        compact.by_person();
+        compact.by_person(people.n_rows());
         Ok(compact)
     }
 
@@ -129,14 +135,15 @@ impl<C: Code> Compact<C> {
         each(&mut |person, number, weight| {
             all_one &= weight.to_bits() == 1.0_f64.to_bits();
             squares[number] += weight * weight;
-            self.people[next[number]] = person as u32;
+            // The person, until it is known where theirs begin.
+            self.begins[next[number]] = person as u32;
             next[number] += 1;
         });
         if all_one {
             return;
         }
         let norms: Vec<f64> = squares.into_iter().map(f64::sqrt).collect();
-        self.item_weights = vec![0.0; self.people.len()];
+        self.item_weights = vec![0.0; self.begins.len()];
         next.copy_from_slice(&self.item_starts);
         each(&mut |_, number, weight| {
             let norm = norms[number];
@@ -148,26 +155,28 @@ impl<C: Code> Compact<C> {
     }
 
     /// Items and weights of people, from those of items, which come in the order of numbers.
-    fn by_person(&mut self) {
-        for person in &self.people {
-            self.starts[*person as usize + 1] += 1;
+    fn by_person(&mut self, n_people: usize) {
+        let mut starts = vec![0_u32; n_people + 1];
+        for person in &self.begins {
+            starts[*person as usize + 1] += 1;
         }
-        for person in 1..self.starts.len() {
-            self.starts[person] += self.starts[person - 1];
+        for person in 1..starts.len() {
+            starts[person] += starts[person - 1];
         }
-        let mut next = self.starts.clone();
-        self.items = vec![C::of(0); self.people.len()];
+        let mut next = starts.clone();
+        self.items = vec![C::of(0); self.begins.len()];
         self.weights = vec![0.0; self.item_weights.len()];
         for number in 0..self.n_items() {
             for entry in self.item_starts[number]..self.item_starts[number + 1] {
-                let person = self.people[entry] as usize;
+                let person = self.begins[entry] as usize;
                 let place = next[person];
                 next[person] += 1;
-                self.items[place] = C::of(number);
+                self.items[place as usize] = C::of(number);
                 if let Some(weight) = self.item_weights.get(entry) {
-                    self.weights[place] = *weight;
+                    self.weights[place as usize] = *weight;
                 }
-                self.before[entry] = (place - self.starts[person]) as u32;
+                self.begins[entry] = starts[person];
+                self.before[entry] = place - starts[person];
             }
         }
     }

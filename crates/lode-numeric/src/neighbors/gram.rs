@@ -4,6 +4,8 @@
 //! and fills its own list, then the lists of those before it are filled, so that a pair is summed
 //! once and no list has two writers. Invariant: one sum is made by one thread, people ascending.
 
+use std::ops::Range;
+
 use super::best::Best;
 use super::best::Entry;
 use super::compact::Code;
@@ -118,8 +120,7 @@ impl Row {
         let mask = self.counts.len() - 1;
         let counts = &mut self.counts[..];
         for entry in compact.item_starts[self.number]..compact.item_starts[self.number + 1] {
-            let start = coming(compact, entry);
-            for item in &compact.items[start..start + compact.before[entry] as usize] {
+            for item in &compact.items[coming(compact, entry)] {
                 let cell = &mut counts[item.at() & mask];
                 *cell = cell.wrapping_add(1);
                 if self.few && *cell == 1 {
@@ -147,9 +148,7 @@ impl Row {
         let mask = self.sums.len() - 1;
         let sums = &mut self.sums[..];
         for entry in compact.item_starts[self.number]..compact.item_starts[self.number + 1] {
-            let start = coming(compact, entry);
-            ahead::soon(&compact.weights, start);
-            let range = start..start + compact.before[entry] as usize;
+            let range = coming(compact, entry);
             let weight = compact.item_weights[entry];
             let others = compact.items[range.clone()]
                 .iter()
@@ -200,19 +199,19 @@ impl Row {
     }
 }
 
-/// Where the items of the person of an entry begin; those of people to come are asked for.
+/// The items before this one of the person of an entry; those of people to come are asked for.
 #[inline(always)]
-fn coming<C: Code>(compact: &Compact<C>, entry: usize) -> usize {
-    if let Some(person) = compact.people.get(entry + AHEAD) {
-        let start = compact.starts[*person as usize];
-        for line in 0..3 {
-            ahead::soon(&compact.items, start + line * 64 / size_of::<C>());
-        }
-        for line in 0..3 {
-            ahead::soon(&compact.weights, start + line * 16);
-        }
+fn coming<C: Code>(compact: &Compact<C>, entry: usize) -> Range<usize> {
+    if let Some(begin) = compact.begins.get(entry + AHEAD) {
+        let begin = *begin as usize;
+        ahead::soon(&compact.items, begin);
+        ahead::soon(&compact.items, begin + 64 / size_of::<C>());
+        ahead::soon(&compact.weights, begin);
+        ahead::soon(&compact.weights, begin + 16);
+        ahead::soon(&compact.weights, begin + 32);
     }
-    compact.starts[compact.people[entry] as usize]
+    let begin = compact.begins[entry] as usize;
+    begin..begin + compact.before[entry] as usize
 }
 
 /// The entry of `other` in the list of `own`.

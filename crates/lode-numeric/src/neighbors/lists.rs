@@ -19,7 +19,7 @@ pub struct Lists {
 pub struct List<'a> {
     /// The other items.
     pub items: &'a [u32],
-    /// How alike they are, above 0.
+    /// How alike they are, above 0; weights of a linear model may be below.
     pub similarities: &'a [f32],
     /// People who have both; 0 where nobody counted.
     pub both: &'a [u32],
@@ -40,6 +40,23 @@ impl Lists {
             items: all().map(|entry| entry.item()).collect(),
             similarities: all().map(|entry| entry.similarity()).collect(),
             both: all().map(|entry| entry.both).collect(),
+        }
+    }
+
+    /// Takes items and weights that nobody counted people for.
+    pub(crate) fn of_weights(lists: &[Vec<(u32, f32)>]) -> Self {
+        let mut starts = vec![0];
+        let mut total = 0;
+        for list in lists {
+            total += list.len();
+            starts.push(total);
+        }
+        let all = || lists.iter().flatten();
+        Self {
+            starts,
+            items: all().map(|weight| weight.0).collect(),
+            similarities: all().map(|weight| weight.1).collect(),
+            both: vec![0; total],
         }
     }
 

@@ -11,9 +11,12 @@ mod cholesky;
 mod error;
 #[cfg(test)]
 mod golden;
+mod lanes;
 mod rows;
+mod wide;
 
 pub mod calibration;
+pub mod factors;
 pub mod folds;
 pub mod glm;
 pub mod kmeans;

@@ -242,7 +242,7 @@ fn tastes_that_were_planted_are_found() {
     }
     let people = Pairs::from_entries(entries, 60, 20).unwrap();
     let params = AlsParams {
-        width: 4,
+        width: 2,
         ..AlsParams::default()
     };
     let model = als(&people, &params, &go_on).unwrap();

@@ -12,10 +12,13 @@ mod cholesky;
 mod error;
 #[cfg(test)]
 mod golden;
+mod lanes;
 mod rows;
+mod wide;
 
 pub mod calibration;
 pub mod ease;
+pub mod factors;
 pub mod folds;
 pub mod glm;
 pub mod kmeans;

@@ -86,6 +86,8 @@ pairs!(
     (Role::ArrivalTime, v1::Role::ArrivalTime),
     (Role::Weight, v1::Role::Weight),
     (Role::Duration, v1::Role::Duration),
+    (Role::EventKind, v1::Role::EventKind),
+    (Role::Rating, v1::Role::Rating),
 );
 
 pairs!(

@@ -47,11 +47,11 @@ impl Room {
 /// The best `n` items for a history, none of those in `barred`.
 ///
 /// The score of an item is the sum over the history of weight times similarity of the item in the
-/// list of the history's item. Offers are in `room` until the next call.
+/// list of the history's item. `weights` in 32 bits. Offers are in `room` until the next call.
 pub fn offers<'a>(
     lists: &Lists,
     items: &[u32],
-    weights: &[f64],
+    weights: &[f32],
     barred: &[&[u32]],
     n: usize,
     room: &'a mut Room,
@@ -86,9 +86,10 @@ pub fn offers<'a>(
 }
 
 /// Adds each list of the history, times its weight.
-fn add(lists: &Lists, items: &[u32], weights: &[f64], sums: &mut [f64]) {
+fn add(lists: &Lists, items: &[u32], weights: &[f32], sums: &mut [f64]) {
     for (item, weight) in items.iter().zip(weights) {
         let list = lists.get(*item as usize);
+        let weight = f64::from(*weight);
         for (other, similarity) in list.items.iter().zip(list.similarities) {
             sums[*other as usize] += weight * f64::from(*similarity);
         }
@@ -178,10 +179,13 @@ pub fn offers_for_all(
         let n_block = (BLOCK * threads.max(1)).min(n_people - first);
         let parts = parallel::map_chunks(n_block, SHARE, threads, |range| {
             let mut room = Room::new(lists.n_items());
+            let mut narrow = Vec::new();
             range
                 .map(|offset| {
                     let (items, weights) = people.row(first + offset);
-                    offers(lists, items, weights, &[items], n, &mut room).to_vec()
+                    narrow.clear();
+                    narrow.extend(weights.iter().map(|weight| *weight as f32));
+                    offers(lists, items, &narrow, &[items], n, &mut room).to_vec()
                 })
                 .collect::<Vec<_>>()
         });

@@ -270,6 +270,8 @@ fn offers_are_the_best_sums_of_similarities() {
         for (person, found) in all.iter().enumerate() {
             let (items, weights) = people.row(person);
             let expected = naive(&lists, items, weights);
+            let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
+            let weights = &weights[..];
             let pairs = |n: usize| expected[..expected.len().min(n)].iter();
             assert!(found.iter().map(|o| (o.item, o.score.to_bits())).eq(
                 pairs(12).map(|e| (e.0, e.1.to_bits()))

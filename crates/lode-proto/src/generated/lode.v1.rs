@@ -121,6 +121,10 @@ pub enum Role {
     /// How long the subject of the row was watched, 0 or more, in any one unit: for models of the
     /// time until something happens, whose label says whether it did.
     Duration = 16,
+    /// What kind of event the row is, such as "view" or "purchase": text.
+    EventKind = 17,
+    /// How the customer rated the item, in any one scale; more is better.
+    Rating = 18,
 }
 impl Role {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +150,8 @@ impl Role {
             Self::ArrivalTime => "ROLE_ARRIVAL_TIME",
             Self::Weight => "ROLE_WEIGHT",
             Self::Duration => "ROLE_DURATION",
+            Self::EventKind => "ROLE_EVENT_KIND",
+            Self::Rating => "ROLE_RATING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -168,6 +174,8 @@ impl Role {
             "ROLE_ARRIVAL_TIME" => Some(Self::ArrivalTime),
             "ROLE_WEIGHT" => Some(Self::Weight),
             "ROLE_DURATION" => Some(Self::Duration),
+            "ROLE_EVENT_KIND" => Some(Self::EventKind),
+            "ROLE_RATING" => Some(Self::Rating),
             _ => None,
         }
     }

@@ -5,35 +5,47 @@
 
 /// Collects bytes.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn u64s(&mut self, values: &[u64]) {
+    pub(crate) fn u64s(&mut self, values: &[u64]) {
         self.len(values.len());
         self.bytes
             .extend(values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    pub(super) fn u32s(&mut self, values: &[u32]) {
+    pub(crate) fn u32s(&mut self, values: &[u32]) {
         self.len(values.len());
         self.bytes
             .extend(values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    pub(super) fn f64s(&mut self, values: &[f64]) {
+    pub(crate) fn f64s(&mut self, values: &[f64]) {
         self.len(values.len());
         self.bytes
             .extend(values.iter().flat_map(|v| v.to_le_bytes()));
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn f32s(&mut self, values: &[f32]) {
+        self.len(values.len());
+        self.bytes
+            .extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    }
+
+    pub(crate) fn i64s(&mut self, values: &[i64]) {
+        self.len(values.len());
+        self.bytes
+            .extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.len(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 
@@ -44,36 +56,50 @@ impl Writer {
 
 /// Takes lists off the front of bytes.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn u64s(&mut self) -> Option<Vec<u64>> {
+    pub(crate) fn u64s(&mut self) -> Option<Vec<u64>> {
         let (words, _) = self.list(8)?.as_chunks::<8>();
         Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
     }
 
-    pub(super) fn u32s(&mut self) -> Option<Vec<u32>> {
+    pub(crate) fn u32s(&mut self) -> Option<Vec<u32>> {
         let (words, _) = self.list(4)?.as_chunks::<4>();
         Some(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
     }
 
-    pub(super) fn f64s(&mut self) -> Option<Vec<f64>> {
+    pub(crate) fn f64s(&mut self) -> Option<Vec<f64>> {
         let (words, _) = self.list(8)?.as_chunks::<8>();
         Some(words.iter().map(|word| f64::from_le_bytes(*word)).collect())
     }
 
-    pub(super) fn text(&mut self) -> Option<String> {
+    pub(crate) fn f32s(&mut self) -> Option<Vec<f32>> {
+        let (words, _) = self.list(4)?.as_chunks::<4>();
+        Some(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+    }
+
+    pub(crate) fn i64s(&mut self) -> Option<Vec<i64>> {
+        let (words, _) = self.list(8)?.as_chunks::<8>();
+        Some(words.iter().map(|word| i64::from_le_bytes(*word)).collect())
+    }
+
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        self.list(1)
+    }
+
+    pub(crate) fn text(&mut self) -> Option<String> {
         let bytes = self.list(1)?;
         std::str::from_utf8(bytes).ok().map(str::to_owned)
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.rest.is_empty()
     }
 

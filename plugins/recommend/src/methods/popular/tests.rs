@@ -10,7 +10,7 @@ use lode_plugin::Role;
 use lode_plugin::testing;
 
 use super::Popular;
-use crate::events::Events;
+use crate::recommends::State;
 use crate::testdata::answers;
 use crate::testdata::events;
 use crate::testdata::message;
@@ -96,17 +96,20 @@ fn requests_are_answered() {
 }
 
 #[test]
-fn gaps_and_returns_are_left_out() {
+fn gaps_are_left_out_and_returns_speak_against() {
     let batch = with_pieces(
         &events(&SHOP[..4]),
         vec![Some(1.0), None, Some(-2.0), Some(0.0)],
     );
     let fit = fit("{}", batch).unwrap();
-    assert_eq!(fit.metrics["rows_used"] as usize, 2);
+    assert_eq!(fit.metrics["rows_used"] as usize, 4);
     assert_eq!(fit.metrics["rows_not_positive"] as usize, 2);
-    assert_eq!(fit.metrics["customers"] as usize, 1);
-    assert_eq!(fit.metrics["items"] as usize, 1);
-    assert_eq!(fit.table("recommendations").num_rows(), 0);
+    assert_eq!(fit.metrics["customers"] as usize, 2);
+    assert_eq!(fit.metrics["items"] as usize, 2);
+    // What was returned is owned and not liked: nobody gets it but who never had it, last.
+    let offers = fit.table("recommendations");
+    assert!(offers_of(offers, "ann").is_empty());
+    assert_eq!(offers_of(offers, "bob"), [("mug".to_owned(), 0.0)]);
     let gaps = testing::batch(&[
         (
             "who",
@@ -173,34 +176,29 @@ fn parts_in_any_order_and_grouping_give_the_whole() {
 
 #[test]
 fn damaged_states_are_refused_or_merge_within_bounds() {
-    let events = Events::from_bytes(&events_of(SHOP).to_bytes()).unwrap();
-    assert_eq!(events, events_of(SHOP));
-    let bytes = events.to_bytes();
+    let state = state_of(SHOP);
+    assert_eq!(State::from_bytes(&state.to_bytes()).unwrap(), state);
+    let bytes = state.to_bytes();
     for len in 0..bytes.len() {
-        assert!(Events::from_bytes(&bytes[..len]).is_err(), "{len}");
+        assert!(State::from_bytes(&bytes[..len]).is_err(), "{len}");
     }
     let mut rng = Rng::new(9);
     for _ in 0..5_000 {
         let mut damaged = bytes.clone();
         let at = rng.index(damaged.len());
         damaged[at] ^= 1 << rng.below(8);
-        if let Ok(read) = Events::from_bytes(&damaged) {
-            let both = read.merge(&events);
-            assert!(both.model.can_merge());
-            assert!(both.model.n_pairs() >= events.model.n_pairs());
+        if let Ok(read) = State::from_bytes(&damaged) {
+            let both = read.merge(state.clone());
+            assert!(both.log.n_rows() >= state.log.n_rows());
+            assert_eq!(State::from_bytes(&both.to_bytes()).unwrap(), both);
         }
     }
-    // A model of neighbors is no state, whole as it may be.
-    let mut personal = events.clone();
-    let none = vec![Vec::new(); personal.model.items().len()];
-    personal.model.set_neighbors(&none);
-    assert!(Events::from_bytes(&personal.to_bytes()).is_err());
 }
 
-fn events_of(pairs: &[(&str, &str)]) -> Events {
+fn state_of(pairs: &[(&str, &str)]) -> State {
     let bytes = part(events(pairs));
     // Lode's header, in front of the state: 36 bytes and the id.
-    Events::from_bytes(&bytes[36 + "recommend.popular".len()..]).unwrap()
+    State::from_bytes(&bytes[36 + "recommend.popular".len()..]).unwrap()
 }
 
 #[test]
@@ -221,7 +219,7 @@ fn bad_input_is_refused() {
     let returns = with_pieces(&events(&SHOP[..1]), vec![Some(-1.0)]);
     assert_eq!(
         message(fit("{}", returns)),
-        "inputs.events: expected at least one row with a customer and an item, found none in 1 rows"
+        "inputs.events: expected at least one row that speaks for an item, found none in 1 rows"
     );
     assert_eq!(
         message(fit(r#"{"n": 0}"#, events(SHOP))),

@@ -7,6 +7,9 @@ use std::hash::BuildHasher;
 use std::hash::BuildHasherDefault;
 use std::hash::DefaultHasher;
 
+use super::codec::Reader;
+use super::codec::Writer;
+
 /// Names, ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Names {
@@ -20,8 +23,44 @@ impl Names {
         self.ends.push(self.text.len() as u64);
     }
 
+    pub(crate) fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut all = Self::default();
+        for name in names {
+            all.push(name);
+        }
+        all
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|code| self.get(code))
+    }
+
+    /// The code of a name, when the names rise.
+    pub(crate) fn code(&self, name: &str) -> Option<u32> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.get(middle).cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(middle as u32),
+            }
+        }
+        None
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.u64s(&self.ends);
+        to.bytes(self.text.as_bytes());
+    }
+
+    /// None when damaged.
+    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Self::from_parts(from.u64s()?, from.text()?)
+    }
+
     /// None when the ends do not cut the text.
-    pub(super) fn from_parts(ends: Vec<u64>, text: String) -> Option<Self> {
+    pub(crate) fn from_parts(ends: Vec<u64>, text: String) -> Option<Self> {
         let whole = ends.last().copied().unwrap_or(0) == text.len() as u64;
         let cut = |end: &u64| usize::try_from(*end).is_ok_and(|at| text.is_char_boundary(at));
         (whole && ends.is_sorted() && ends.iter().all(cut)).then_some(Self { ends, text })
@@ -37,12 +76,12 @@ impl Names {
     }
 
     /// Whether each name is above the one before.
-    pub(super) fn rise(&self) -> bool {
+    pub(crate) fn rise(&self) -> bool {
         (1..self.len()).all(|code| self.get(code - 1) < self.get(code))
     }
 
     /// The names of two lists that rise, each once, and the new code of each name of either.
-    pub(super) fn union(&self, other: &Self) -> (Self, [Vec<u32>; 2]) {
+    pub(crate) fn union(&self, other: &Self) -> (Self, [Vec<u32>; 2]) {
         let mut all = Self::default();
         let mut codes = [
             Vec::with_capacity(self.len()),
@@ -73,14 +112,6 @@ impl Names {
             }
         }
         (all, codes)
-    }
-
-    pub(super) fn ends(&self) -> &[u64] {
-        &self.ends
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.text
     }
 }
 

@@ -80,7 +80,7 @@ fn cut_weights_are_the_largest_of_their_item() {
     let people = random(400, 90);
     let full = fit(&people, &PLAIN, &go_on).unwrap();
     let cut = fit(&people, &EaseParams { limit: 6, ..PLAIN }, &go_on).unwrap();
-    assert_eq!(cut.n_neighbors(), 6 * 90);
+    assert!(cut.n_neighbors() <= 6 * 90);
     for scored in 0..90 {
         let mut sizes: Vec<(f32, usize)> = (0..90)
             .map(|item| (full.similarity(item, scored).abs(), item))

@@ -128,7 +128,9 @@ fn gram(people: &Sparse, threads: usize) -> Tiles {
                     sums[*other as usize] += weight * other_weight;
                 }
             }
-            for (sums, tile) in sums.chunks_exact_mut(SIDE).zip(tiles.chunks_exact_mut(SIDE * SIDE))
+            for (sums, tile) in sums
+                .chunks_exact_mut(SIDE)
+                .zip(tiles.chunks_exact_mut(SIDE * SIDE))
             {
                 tile[own * SIDE..own * SIDE + SIDE].copy_from_slice(sums);
                 sums.fill(0.0);

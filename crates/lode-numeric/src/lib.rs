@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod neighbors;
 pub mod normal;
 pub mod scorecard;
+pub mod sessions;
 pub mod standardize;
 pub mod sum;
 pub mod survival;

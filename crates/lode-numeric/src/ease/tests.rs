@@ -18,7 +18,11 @@ fn random(n_people: usize, n_items: usize) -> Sparse {
     let mut rng = Rng::new(9);
     let entries = (0..6 * n_people).map(|_| {
         let item = rng.index(n_items).min(rng.index(n_items));
-        (rng.index(n_people) as u32, item as u32, 1.0 + rng.below(2) as f64)
+        (
+            rng.index(n_people) as u32,
+            item as u32,
+            1.0 + rng.below(2) as f64,
+        )
     });
     Sparse::from_entries(entries.collect(), n_people, n_items).unwrap()
 }
@@ -36,7 +40,10 @@ fn inverse(mut a: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         for (row, other) in a.iter_mut().enumerate() {
             if row != pivot {
                 let factor = other[pivot];
-                other.iter_mut().zip(&line).for_each(|(x, y)| *x -= factor * y);
+                other
+                    .iter_mut()
+                    .zip(&line)
+                    .for_each(|(x, y)| *x -= factor * y);
             }
         }
     }
@@ -69,7 +76,10 @@ fn weights_are_those_of_the_closed_form() {
             for j in (0..n_items).filter(|j| *j != i) {
                 let expected = -p[i][j] / p[j][j];
                 let weight = f64::from(found.similarity(i, j as u32));
-                assert!((weight - expected).abs() < 1e-6, "{i} {j} {expected} {weight}");
+                assert!(
+                    (weight - expected).abs() < 1e-6,
+                    "{i} {j} {expected} {weight}"
+                );
             }
         }
     }
@@ -99,7 +109,10 @@ fn bits_do_not_depend_on_threads() {
     let people = random(600, 300);
     let one = fit(&people, &PLAIN, &go_on).unwrap();
     for threads in [2, 8] {
-        assert_eq!(fit(&people, &EaseParams { threads, ..PLAIN }, &go_on).unwrap(), one);
+        assert_eq!(
+            fit(&people, &EaseParams { threads, ..PLAIN }, &go_on).unwrap(),
+            one
+        );
     }
 }
 
@@ -107,10 +120,19 @@ fn bits_do_not_depend_on_threads() {
 fn bad_arguments_are_refused() {
     let people = random(50, 20);
     for regularization in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let params = EaseParams { regularization, ..PLAIN };
-        assert!(matches!(fit(&people, &params, &go_on), Err(Error::OutOfRange { .. })));
+        let params = EaseParams {
+            regularization,
+            ..PLAIN
+        };
+        assert!(matches!(
+            fit(&people, &params, &go_on),
+            Err(Error::OutOfRange { .. })
+        ));
     }
-    let small = EaseParams { max_items: 19, ..PLAIN };
+    let small = EaseParams {
+        max_items: 19,
+        ..PLAIN
+    };
     assert!(fit(&people, &small, &go_on).is_err());
     assert_eq!(fit(&people, &PLAIN, &|_| false), Err(Error::Cancelled));
     let nobody = Sparse::from_entries(Vec::new(), 0, 0).unwrap();

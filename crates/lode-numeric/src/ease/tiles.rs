@@ -28,7 +28,9 @@ impl Tiles {
     pub(super) fn new(size: usize) -> Self {
         let n_rows = size.div_ceil(SIDE);
         let mut tiles = Self {
-            rows: (0..n_rows).map(|row| vec![0.0; (row + 1) * CELLS]).collect(),
+            rows: (0..n_rows)
+                .map(|row| vec![0.0; (row + 1) * CELLS])
+                .collect(),
             size,
         };
         for index in size..n_rows * SIDE {

@@ -254,7 +254,9 @@ fn fill_others<C: Code>(
             }
         };
         if row.few {
-            let begin = row.touched.partition_point(|other| (*other as usize) < first);
+            let begin = row
+                .touched
+                .partition_point(|other| (*other as usize) < first);
             for other in &row.touched[begin..] {
                 if *other as usize >= end {
                     break;

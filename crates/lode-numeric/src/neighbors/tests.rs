@@ -81,7 +81,10 @@ fn check(people: &Sparse, params: &NeighborParams, expected: impl Fn(usize, usiz
             match list.items.iter().position(|item| *item == b as u32) {
                 Some(place) => {
                     let error = f64::from(list.similarities[place]) - expected;
-                    assert!(error.abs() < 2e-6 * expected.abs().max(0.1), "{a} {b} {expected} {error}");
+                    assert!(
+                        error.abs() < 2e-6 * expected.abs().max(0.1),
+                        "{a} {b} {expected} {error}"
+                    );
                     assert_eq!(list.both[place], both as u32);
                 }
                 None => {
@@ -273,14 +276,21 @@ fn offers_are_the_best_sums_of_similarities() {
             let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
             let weights = &weights[..];
             let pairs = |n: usize| expected[..expected.len().min(n)].iter();
-            assert!(found.iter().map(|o| (o.item, o.score.to_bits())).eq(
-                pairs(12).map(|e| (e.0, e.1.to_bits()))
-            ));
+            assert!(
+                found
+                    .iter()
+                    .map(|o| (o.item, o.score.to_bits()))
+                    .eq(pairs(12).map(|e| (e.0, e.1.to_bits())))
+            );
             let long = offers(&lists, items, weights, &[items], 1_000_000, &mut room);
             assert!(long.iter().map(|o| o.item).eq(expected.iter().map(|e| e.0)));
             let barred: Vec<u32> = long.iter().take(2).map(|o| o.item).collect();
             let rest = offers(&lists, items, weights, &[items, &barred], 5, &mut room);
-            assert!(rest.iter().map(|o| o.item).eq(expected.iter().skip(2).take(5).map(|e| e.0)));
+            assert!(
+                rest.iter()
+                    .map(|o| o.item)
+                    .eq(expected.iter().skip(2).take(5).map(|e| e.0))
+            );
             assert!(offers(&lists, items, weights, &[], 0, &mut room).is_empty());
         }
     }
@@ -335,7 +345,10 @@ fn bad_arguments_are_refused() {
     for measure in [
         Measure::Conditional { alpha: 1.1 },
         Measure::Bm25 { k1: 0.0, b: 0.5 },
-        Measure::Bm25 { k1: 1.0, b: f64::NAN },
+        Measure::Bm25 {
+            k1: 1.0,
+            b: f64::NAN,
+        },
     ] {
         assert!(fit(&people, &NeighborParams { measure, ..ALL }, &go_on).is_err());
     }

@@ -9,6 +9,7 @@ mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod offers;
 mod pins;
 mod tuning;
 
@@ -51,6 +52,7 @@ pub(crate) use crate::check::batch::CheckedBatch;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
+pub(crate) use crate::check::offers::CheckedOffers;
 use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
@@ -85,6 +87,8 @@ pub(crate) struct Checked {
     pub(crate) batch: Option<CheckedBatch>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
+    /// What a recommender is judged by beside its inputs.
+    pub(crate) offers: Arc<CheckedOffers>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -203,7 +207,7 @@ impl Checker<'_> {
             .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
-        let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        let (inputs, offers) = self.inputs(&algorithm.spec, spec, pinned)?;
         if again.is_none() {
             evaluation::check_dates(spec, &inputs)?;
         }
@@ -227,6 +231,7 @@ impl Checker<'_> {
             params_json,
             inputs: Arc::new(inputs),
             tuning: tuning.map(Arc::new),
+            offers: Arc::new(offers),
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
@@ -246,7 +251,7 @@ impl Checker<'_> {
         algorithm: &AlgorithmSpec,
         spec: &JobSpec,
         pinned: Option<&[PinnedInput]>,
-    ) -> Result<Vec<BoundInput>> {
+    ) -> Result<(Vec<BoundInput>, CheckedOffers)> {
         for name in spec.inputs.keys() {
             if !algorithm.inputs.iter().any(|input| input.name == *name) {
                 let known: Vec<&str> = algorithm.inputs.iter().map(|i| i.name.as_str()).collect();
@@ -313,7 +318,8 @@ impl Checker<'_> {
                 kept,
             });
         }
-        Ok(inputs)
+        let offers = self.offers(algorithm, spec, &inputs, &mut pins)?;
+        Ok((inputs, offers))
     }
 
     fn source(
@@ -535,13 +541,22 @@ impl Checked {
             base_model_sha256: self.base_model_sha256.clone(),
             batch: None,
             tuning: self.tuning.clone(),
+            offers: Arc::clone(&self.offers),
         }
+    }
+
+    /// Whether the algorithm knows an input of that name: one that was found by a search may know
+    /// less than the one that was asked for.
+    pub(crate) fn takes(&self, input: &str) -> bool {
+        let mut known = self.algorithm.spec.inputs.iter();
+        known.any(|known| known.name == input)
     }
 
     /// Versions read, in the order of the inputs.
     pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
-        for input in self.inputs.iter() {
+        let judging = self.offers.order.iter().chain(&self.offers.holdout);
+        for input in self.inputs.iter().chain(judging) {
             let mut features = None;
             let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {

@@ -84,6 +84,8 @@ pub use spec::InputRef;
 pub use spec::InputSource;
 pub use spec::JobSpec;
 pub use spec::Limits;
+pub use spec::OfferEvaluation;
+pub use spec::OfferProtocol;
 pub use spec::Tuning;
 pub use tables::OpenTable;
 pub use tables::ReadTable;

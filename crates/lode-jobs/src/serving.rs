@@ -46,11 +46,14 @@ mod models;
 mod pool;
 pub(crate) mod rows;
 mod sweeper;
+mod together;
 
 use drift::Watch;
 pub(crate) use library::library_of;
 use models::OpenModel;
 use models::OpenModels;
+use pool::Asked;
+use pool::Entered;
 use sweeper::Sweeper;
 
 /// Longest that one call may take.
@@ -75,6 +78,8 @@ pub enum ScoreSubject {
     Customers(Vec<CustomerId>),
     /// Rows by column name.
     Rows(Vec<BTreeMap<String, Value>>),
+    /// An Arrow IPC stream of rows, and how many there may be.
+    Table(Vec<u8>, usize),
 }
 
 /// One score, or why there is none.
@@ -208,6 +213,9 @@ impl Serving {
         let (present, mut results, batch) = match &call.subject {
             ScoreSubject::Customers(ids) => self.customers(&open.model, ids)?,
             ScoreSubject::Rows(rows) => rows::from_values(&open.model.signature, rows)?,
+            ScoreSubject::Table(stream, most_rows) => {
+                rows::from_table(&open.model.signature, stream, *most_rows)?
+            }
         };
         if present.is_empty() {
             return Ok(results);
@@ -286,12 +294,9 @@ impl Serving {
     fn customers(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
         if let Some(dataset) = &model.dataset {
             let snapshot = self.store.pin(dataset, None)?;
-            let mut found = Vec::new();
-            for id in ids {
-                found.push(snapshot.customer(id)?);
-            }
+            let found = snapshot.customers(ids)?;
             let of = format!("dataset {dataset}");
-            return rows::from_customers(&model.signature, &of, ids, found);
+            return rows::from_customers(&model.signature, &of, ids, &found);
         }
         if training::resolved(&model.provenance)?.is_some() {
             return self.population(model, ids);
@@ -309,7 +314,7 @@ impl Serving {
             .at("customers"));
         };
         let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
-        rows::from_customers(&model.signature, "the model's feature view", ids, found)
+        rows::from_customers(&model.signature, "the model's feature view", ids, &found)
     }
 
     /// The rows of customers as a model's training set gives them now.
@@ -331,6 +336,7 @@ impl Serving {
         rows::from_population(ids, &found)
     }
 
+    /// Asks a worker, together with what waits for the same model.
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let told = |error: Error| match error.class() {
@@ -338,17 +344,43 @@ impl Serving {
             _ => error,
         };
         let pool = &open.pool;
-        let turn = pool
-            .take(deadline, || self.models.scorer(&open.model, &pool.loaded))
-            .map_err(told)?;
-        let Some(mut turn) = turn else {
-            return Err(late(&open.model));
-        };
-        let Some(scorer) = turn.scorer() else {
-            return Err(Error::bug("a worker that was taken is not there"));
-        };
-        let answer = scorer.score(vec![(input.to_owned(), batch.into())], deadline);
-        answer.map_err(|error| {
+        let mut asked = Asked::new(input, batch, false);
+        loop {
+            let (mut turn, along) = match pool.enter(&asked, deadline) {
+                Entered::Turn(turn, along) => (turn, along),
+                Entered::Answered(answer) => return Ok(answer),
+                Entered::Again => {
+                    asked = Asked::new(input, asked.rows.clone(), true);
+                    continue;
+                }
+                Entered::Late => return Err(late(&open.model)),
+            };
+            let scorer = turn
+                .scorer(|| self.models.scorer(&open.model, &pool.loaded))
+                .map_err(told)?;
+            let mut tables = vec![&asked.rows];
+            tables.extend(along.calls().iter().map(|other| &other.rows));
+            let n_rows: Vec<usize> = tables.iter().map(|table| table.num_rows()).collect();
+            let joined = together::join(&tables)?;
+            let answer = scorer.score(vec![(input.to_owned(), joined.into())], deadline);
+            let error = match answer {
+                Ok(answer) => {
+                    drop(turn);
+                    if along.calls().is_empty() {
+                        return Ok(answer);
+                    }
+                    if let Some(mut parts) = together::deal(&answer, &n_rows)? {
+                        let others = parts.split_off(1);
+                        along.answer(others);
+                        return parts
+                            .pop()
+                            .ok_or_else(|| Error::bug("no part of an answer"));
+                    }
+                    asked = Asked::new(input, asked.rows.clone(), true);
+                    continue;
+                }
+                Err(error) => error,
+            };
             // A refused row leaves the worker well; anything else may not.
             let well = matches!(
                 &error,
@@ -360,8 +392,12 @@ impl Serving {
             if !well {
                 turn.end();
             }
-            told(error.into())
-        })
+            if along.calls().is_empty() {
+                return Err(told(error.into()));
+            }
+            // Whose row it was is not known: each asks by itself.
+            asked = Asked::new(input, asked.rows.clone(), true);
+        }
     }
 }
 

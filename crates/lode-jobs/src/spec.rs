@@ -1,6 +1,7 @@
 //! What a client asks: the spec of a job, as it is stored.
 
 mod batch;
+mod offers;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ use crate::TrainingSpec;
 pub use batch::BatchScore;
 pub use batch::ContactList;
 pub use batch::DoNotContact;
+pub use offers::OfferEvaluation;
+pub use offers::OfferProtocol;
 
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,9 +36,10 @@ pub struct JobSpec {
     pub seed: u64,
     /// Bounds on the run.
     pub limits: Limits,
-    /// Folds of the cross-validation of a supervised job: 0 for the default of 5, 1 for none.
+    /// Folds of the cross-validation of a supervised job: 0 for the default of 5; 1: no job is
+    /// judged, nor is a recommender.
     pub folds: u32,
-    /// How a supervised job is judged beyond that.
+    /// How it is judged beyond that.
     #[serde(default)]
     pub evaluation: Evaluation,
     /// Whether to write outputs back onto customers.
@@ -71,8 +75,8 @@ pub struct Tuning {
     pub measure: String,
 }
 
-/// How a supervised job is judged; what is not said has a default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// How a job is judged; what is not said has a default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evaluation {
     /// How scores are made probabilities.
@@ -86,8 +90,12 @@ pub struct Evaluation {
     pub cost_per_contact: f64,
     /// What a yes is worth.
     pub value_per_positive: f64,
-    /// How many of the last dates of a training set judge; 0 for a third of them.
+    /// How many of the last dates of a training set judge; 0 for a third of them. Of a
+    /// recommender, how many windows; 0 for up to three.
     pub test_dates: u32,
+    /// How a recommender is judged.
+    #[serde(skip_serializing_if = "OfferEvaluation::is_default")]
+    pub offers: OfferEvaluation,
 }
 
 /// How scores are made probabilities.

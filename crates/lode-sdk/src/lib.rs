@@ -65,6 +65,8 @@ pub use jobs::JobResult;
 pub use jobs::JobSpec;
 pub use jobs::JobState;
 pub use jobs::JobWatch;
+pub use jobs::OfferEvaluation;
+pub use jobs::OfferProtocol;
 pub use jobs::PinnedInput;
 pub use jobs::Progress;
 pub use jobs::Provenance;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::RecordBatch;
 use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
@@ -18,6 +19,7 @@ use crate::Result;
 use crate::features::view_name;
 use crate::lode::id_of;
 use crate::models::model_name;
+use crate::put::stream_of;
 use crate::serial;
 
 /// The score of one customer or row.
@@ -165,6 +167,7 @@ impl Lode {
             customers: customers.to_vec(),
             rows: Vec::new(),
             explain,
+            table: None,
         })
         .await
     }
@@ -189,6 +192,32 @@ impl Lode {
                 })
                 .collect(),
             explain,
+            table: None,
+        })
+        .await
+    }
+
+    /// Scores the rows of a batch, whose columns are found by name: for many rows the cheapest way.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, `UNKNOWN_COLUMN`, `WRONG_TYPE`, or what the call met.
+    pub async fn score_batch(
+        &self,
+        model: &str,
+        rows: &RecordBatch,
+        explain: bool,
+    ) -> Result<Vec<Score>> {
+        self.score_any(v1::ScoreRequest {
+            model: model_name(model)?,
+            customers: Vec::new(),
+            rows: Vec::new(),
+            explain,
+            table: Some(v1::Chunk {
+                format: v1::Format::ArrowStream.into(),
+                data: stream_of(rows)?.into(),
+                row_count: 0,
+                crc32c: None,
+            }),
         })
         .await
     }

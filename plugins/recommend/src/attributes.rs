@@ -128,10 +128,6 @@ impl Attributes {
         self.ids.len() == 0
     }
 
-    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
-    }
-
     /// What the rows of both say.
     pub(crate) fn merge(self, other: Self) -> Self {
         if self.is_empty() {

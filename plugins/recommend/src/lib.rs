@@ -16,6 +16,8 @@ mod recommends;
 mod serve;
 #[cfg(test)]
 mod testdata;
+#[cfg(test)]
+mod tests;
 
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;

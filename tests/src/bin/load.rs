@@ -95,9 +95,9 @@ enum Command {
         /// Text with a heading: a name, numbers, a label.
         #[arg(long)]
         file: PathBuf,
-        /// Ask by name; without it the numbers come with the request.
-        #[arg(long)]
-        by_name: bool,
+        /// How they are asked for.
+        #[arg(long, value_enum, default_value = "rows")]
+        asking: load::Asking,
         /// Rows of a request.
         #[arg(long)]
         rows: usize,
@@ -226,13 +226,13 @@ async fn main() -> Result<()> {
         Command::ScoreAt {
             model,
             file,
-            by_name,
+            asking,
             rows,
             rate,
             seconds,
         } => {
             let pace = load::Pace { rate, seconds };
-            let scored = load::Scored::read(&file, by_name)?;
+            let scored = load::Scored::read(&file, asking)?;
             let done = load::score_at(&client, &model, &scored, rows, pace).await?;
             json!({
                 "requests": done.requests, "seconds": done.seconds,

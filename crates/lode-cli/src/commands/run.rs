@@ -65,11 +65,14 @@ pub(crate) struct Args {
     /// Memory of the job, in MiB
     #[arg(long, value_name = "MIB")]
     memory_mib: Option<u64>,
-    /// Folds of the cross-validation of a supervised job; 1 turns it off [default: 5]
+    /// Folds of the cross-validation of a supervised job; 1 turns judging off, also of a
+    /// recommender [default: 5]
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
+    #[command(flatten)]
+    offers: evaluation::OfferArgs,
     #[command(flatten)]
     tuning: tuning::TuningArgs,
     /// Write scores, labels and segments onto customers

@@ -18,6 +18,7 @@ use tonic::Status;
 
 use super::MAX_SCORE_ROWS;
 use super::Shared;
+use crate::chunks;
 use crate::status::blocking;
 use crate::status::invalid;
 
@@ -104,34 +105,54 @@ impl ServingService for Service {
 }
 
 fn subject(request: v1::ScoreRequest) -> Result<ScoreSubject, Fault> {
-    let given = request.customers.len().max(request.rows.len());
-    if given > MAX_SCORE_ROWS {
-        return Err(invalid(
-            if request.rows.is_empty() {
-                "customers"
-            } else {
-                "rows"
-            },
-            format!("expected at most {MAX_SCORE_ROWS}, found {given}"),
-        ));
-    }
-    match (request.customers.is_empty(), request.rows.is_empty()) {
-        (false, true) => {
+    let at_most = |field: &str, found: usize| match found > MAX_SCORE_ROWS {
+        true => Err(invalid(
+            field,
+            format!("expected at most {MAX_SCORE_ROWS}, found {found}"),
+        )),
+        false => Ok(()),
+    };
+    at_most("customers", request.customers.len())?;
+    at_most("rows", request.rows.len())?;
+    match (
+        request.customers.is_empty(),
+        request.rows.is_empty(),
+        request.table,
+    ) {
+        (false, true, None) => {
             let ids = request.customers.into_iter().map(CustomerId::parse);
             let ids: Result<Vec<_>, _> = ids.collect();
             let ids = ids.map_err(|error| Fault::of(&error).at("customers"))?;
             Ok(ScoreSubject::Customers(ids))
         }
-        (true, false) => {
-            let rows = request.rows.iter();
-            let rows = rows.map(|row| convert::values_from_wire(&row.values));
+        (true, false, None) => {
+            let rows = request.rows.into_iter();
+            let rows = rows.map(|row| convert::values_into(row.values));
             Ok(ScoreSubject::Rows(rows.collect()))
+        }
+        (true, true, Some(table)) => {
+            check_table(&table)?;
+            Ok(ScoreSubject::Table(table.data.to_vec(), MAX_SCORE_ROWS))
         }
         _ => Err(invalid(
             "customers",
-            "expected customers or rows, and not both",
+            "expected one of customers, rows and table",
         )),
     }
+}
+
+fn check_table(table: &v1::Chunk) -> Result<(), Fault> {
+    if table.format() != v1::Format::ArrowStream {
+        return Err(invalid(
+            "table.format",
+            format!(
+                "expected FORMAT_ARROW_STREAM, found {}",
+                table.format().as_str_name()
+            ),
+        ));
+    }
+    chunks::check_sum(table, "table")?;
+    Ok(())
 }
 
 fn to_wire(scored: Scored) -> v1::ScoreResult {

@@ -169,6 +169,7 @@ impl Checker<'_> {
             base_model: None,
             base_model_sha256: Some(model.sha256.clone()),
             tuning: None,
+            offers: Arc::default(),
             batch: Some(CheckedBatch {
                 model,
                 outcome,

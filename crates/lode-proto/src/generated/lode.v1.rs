@@ -5415,6 +5415,10 @@ impl LabelKind {
 /// Where the rows have dates, the search sees those that were known at the first date that judges.
 /// Elsewhere a fifth of the rows, the first of five folds dealt from the seed, is kept from it, and
 /// the evaluation is of these rows alone.
+///
+/// Of a recommender the search sees the events that the first fit of the final judging sees, and is
+/// asked in the same way on them: earlier windows, other strangers, the last visit but one. The
+/// other algorithms may take fewer inputs than JobSpec.algorithm, which are then not given to them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tuning {
     /// No trial begins after it, and one that has begun ends at twice it. Unset means a minute, or
@@ -5429,7 +5433,8 @@ pub struct Tuning {
     #[prost(string, repeated, tag = "3")]
     pub algorithms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The measure to make best: log_loss (default), auc, average_precision or brier of a yes or no;
-    /// rmse (default), mae or spearman of an amount; concordance of a time.
+    /// rmse (default), mae or spearman of an amount; concordance of a time; ndcg_10 (default),
+    /// hit_rate_10, recall_10, map or mrr of a recommender.
     #[prost(string, tag = "4")]
     pub measure: ::prost::alloc::string::String,
 }
@@ -5511,12 +5516,12 @@ pub struct JobLimits {
     #[prost(uint32, tag = "3")]
     pub threads: u32,
 }
-/// Evaluation is how the engine judges a supervised job on rows that the plugin did not
-/// see. Of no effect on other tasks.
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+/// Evaluation is how the engine judges a supervised job, or a recommender, on rows that the plugin
+/// did not see. Of no effect on other tasks.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Evaluation {
     /// Folds of the stratified cross-validation, 2 to 20; 0 means 5; 1 turns it off, also for a
-    /// training set.
+    /// training set and for a recommender.
     #[prost(uint32, tag = "1")]
     pub folds: u32,
     /// How scores are made probabilities.
@@ -5535,9 +5540,36 @@ pub struct Evaluation {
     pub value_per_positive: f64,
     /// Of a training set, how many of its last dates judge; the earlier ones only teach. 0 means a
     /// third of them, at least 1. Each test date is judged by a fit on the dates whose label window
-    /// was over at it.
+    /// was over at it. Of a recommender the number of windows; 0 means up to three.
     #[prost(uint32, tag = "7")]
     pub test_dates: u32,
+    /// What follows is of recommenders alone; elsewhere: INVALID_ARGUMENT / NOT_A_RECOMMENDER.
+    #[prost(enumeration = "OfferProtocol", tag = "8")]
+    pub protocol: i32,
+    /// Length of a window of OFFER_PROTOCOL_WINDOWS; unset means 7 days.
+    #[prost(message, optional, tag = "9")]
+    pub window: ::core::option::Option<::prost_types::Duration>,
+    /// Items that a customer has may be offered, and count when they are taken again. Otherwise they
+    /// are left out on both sides.
+    #[prost(bool, tag = "10")]
+    pub repeats: bool,
+    /// An order of items that a recommender should beat, best first by row: one column of role item.
+    #[prost(message, optional, tag = "11")]
+    pub order: ::core::option::Option<InputRef>,
+    /// What is to be found, for OFFER_PROTOCOL_GIVEN: columns of roles customer_id, item and label. 1
+    /// is to be found; 0 is known history of a customer that the fit does not see, oldest first.
+    #[prost(message, optional, tag = "12")]
+    pub holdout: ::core::option::Option<InputRef>,
+    /// Most customers that are asked about, drawn by the seed, in all windows together; 0 means 20,000.
+    #[prost(uint32, tag = "13")]
+    pub max_customers: u32,
+    /// Places that are ranked, 20 to 10,000; 0 means 100. Map and mrr are cut there.
+    #[prost(uint32, tag = "14")]
+    pub depth: u32,
+    /// Where events have a column of role rating: a rating at or above it is something to be found;
+    /// unset means the mean of all ratings.
+    #[prost(double, optional, tag = "15")]
+    pub liked_rating: ::core::option::Option<f64>,
 }
 /// InputRef is a job's input.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5908,6 +5940,52 @@ impl JobState {
             "JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
             "JOB_STATE_FAILED" => Some(Self::Failed),
             "JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// OfferProtocol is what is held out of the fits that judge a recommender. Every protocol ranks all
+/// items of the catalogue, none are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OfferProtocol {
+    /// Windows where the times of the events span at least three of them; GIVEN with a holdout; else
+    /// strangers. Where there is nothing to judge by, the job's log says so and the job goes on.
+    Unspecified = 0,
+    /// The last Evaluation.test_dates windows: a fit on what was before its start, asked about each
+    /// customer with events in it; the items of these are to be found.
+    Windows = 1,
+    /// The last visit of each customer with two or more: the last order where a column has the role
+    /// order, else the last day, and where no customer has two days the last moment.
+    Last = 2,
+    /// A tenth of the customers with two items or more is kept out of the fit. One item of each is to
+    /// be found, the others come with the question.
+    Strangers = 3,
+    /// What Evaluation.holdout says, after a fit on all events.
+    Given = 4,
+}
+impl OfferProtocol {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OFFER_PROTOCOL_UNSPECIFIED",
+            Self::Windows => "OFFER_PROTOCOL_WINDOWS",
+            Self::Last => "OFFER_PROTOCOL_LAST",
+            Self::Strangers => "OFFER_PROTOCOL_STRANGERS",
+            Self::Given => "OFFER_PROTOCOL_GIVEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OFFER_PROTOCOL_UNSPECIFIED" => Some(Self::Unspecified),
+            "OFFER_PROTOCOL_WINDOWS" => Some(Self::Windows),
+            "OFFER_PROTOCOL_LAST" => Some(Self::Last),
+            "OFFER_PROTOCOL_STRANGERS" => Some(Self::Strangers),
+            "OFFER_PROTOCOL_GIVEN" => Some(Self::Given),
             _ => None,
         }
     }
@@ -8468,7 +8546,7 @@ pub mod server_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// ScoreRequest belongs to Score. Give customers or rows, not both.
+/// ScoreRequest belongs to Score. Give one of customers, rows and table.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
     /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
@@ -8484,6 +8562,11 @@ pub struct ScoreRequest {
     /// Give the reasons of each score.
     #[prost(bool, tag = "4")]
     pub explain: bool,
+    /// Rows as one Arrow IPC stream, FORMAT_ARROW_STREAM: a tenth of the cost of rows where there are
+    /// many. Columns are matched by name; their types must be those of the model or become them
+    /// without loss, and one bad value refuses the request. Limits.max_score_rows holds too.
+    #[prost(message, optional, tag = "5")]
+    pub table: ::core::option::Option<Chunk>,
 }
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -17,6 +17,8 @@ pub use batch::ScoreAll;
 pub use churn::Churn;
 pub use evaluation::Calibration;
 pub use evaluation::Evaluation;
+pub use evaluation::OfferEvaluation;
+pub use evaluation::OfferProtocol;
 pub use job::Job;
 pub use job::JobOutput;
 pub use job::JobState;

@@ -33,9 +33,10 @@ pub struct JobSpec {
     pub seed: u64,
     /// Time, memory and threads.
     pub limits: JobLimits,
-    /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
+    /// Folds of the cross-validation of a supervised job: 0 means the engine's 5; 1: it is not
+    /// judged, nor is a recommender.
     pub folds: u32,
-    /// How a supervised job is judged beyond that.
+    /// How it is judged beyond that.
     pub evaluation: Evaluation,
     /// Write the result onto customers.
     pub write_back: bool,
@@ -168,7 +169,7 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: Some(self.evaluation.to_wire(self.folds)),
+            evaluation: Some(self.evaluation.to_wire(self.folds)?),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
@@ -237,7 +238,7 @@ impl Input {
         self
     }
 
-    fn to_wire(&self) -> Result<v1::InputRef> {
+    pub(super) fn to_wire(&self) -> Result<v1::InputRef> {
         use v1::input_ref::Source;
         let source = match &self.source {
             InputSource::Dataset(dataset) => Source::Dataset(dataset_name(dataset)?),

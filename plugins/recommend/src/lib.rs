@@ -17,6 +17,9 @@ mod serve;
 #[cfg(test)]
 mod testdata;
 
+pub use methods::als::Als;
+pub use methods::als::AlsFitParams;
+pub use methods::als::AlsSolver;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
 pub use methods::popular::Popular;
@@ -26,4 +29,4 @@ pub use params::Common;
 pub use params::Part;
 pub use params::Weighting;
 
-lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable);
+lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable, Als: mergeable);

@@ -28,6 +28,17 @@ impl Arguments {
         Ok(found.ok_or_else(|| format!("--{name}: expected a value, found none"))?)
     }
 
+    pub(crate) fn text_or<'a>(&'a self, name: &str, otherwise: &'a str) -> &'a str {
+        self.given.get(name).map_or(otherwise, String::as_str)
+    }
+
+    pub(crate) fn number_or<T: FromStr>(&self, name: &str, otherwise: T) -> Result<T> {
+        match self.given.contains_key(name) {
+            true => self.number(name),
+            false => Ok(otherwise),
+        }
+    }
+
     pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<T> {
         let text = self.text(name)?;
         let number = text.parse();

@@ -57,22 +57,6 @@ impl Took {
     }
 }
 
-/// Does quick work three times, or more until it took half a second; gives the run of median
-/// wall time, and the last result.
-pub(crate) fn median<T>(mut work: impl FnMut() -> Result<T>) -> Result<(Took, T)> {
-    let all = Instant::now();
-    let mut runs = Vec::new();
-    loop {
-        let meter = Meter::start()?;
-        let result = work()?;
-        runs.push(meter.stop()?);
-        if runs.len() >= 3 && all.elapsed().as_secs_f64() > 0.5 {
-            runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-            return Ok((runs[runs.len() / 2], result));
-        }
-    }
-}
-
 fn cpu_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

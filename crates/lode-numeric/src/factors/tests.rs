@@ -175,7 +175,7 @@ fn the_loss_is_that_of_the_formula_and_falls_with_each_round() {
 fn naive_loss(people: &Pairs, model: &Als, params: &AlsParams) -> f64 {
     let (n_people, n_items) = (people.n_rows(), people.n_cols());
     let mut sum = 0.0;
-    let mut n_entries = vec![vec![0.0; n_people], vec![0.0; n_items]];
+    let mut n_entries = [vec![0.0; n_people], vec![0.0; n_items]];
     for person in 0..n_people {
         let (columns, weights) = people.row(person);
         for item in 0..n_items {

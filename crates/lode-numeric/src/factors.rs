@@ -29,6 +29,7 @@ pub use pairs::Pairs;
 pub use params::AlsParams;
 pub use params::Form;
 pub use params::Solver;
+pub use shelf::Excluded;
 pub use shelf::Scored;
 pub use shelf::Shelf;
 

@@ -6,13 +6,13 @@
 use crate::Error;
 use crate::Progress;
 use crate::Result;
-use crate::lanes::LANES;
 use crate::lanes::Octet;
 use crate::parallel::Crew;
 use crate::parallel::with_crew;
 
 use super::dense::Turn;
 use super::dense::gram;
+use super::dense::in_octets;
 use super::direct::Direct;
 use super::gradient::Gradient;
 use super::matrix::Factors;
@@ -84,14 +84,14 @@ pub struct Als {
 ///
 /// # Example
 /// ```
-/// use lode_numeric::factors::{self, AlsParams, Pairs, Shelf};
+/// use lode_numeric::factors::{self, AlsParams, Excluded, Pairs, Shelf};
 /// // Two tastes; the third person has one item of the first.
 /// let entries = vec![(0, 0, 1.0), (0, 1, 1.0), (1, 2, 1.0), (1, 3, 1.0), (2, 0, 1.0)];
 /// let people = Pairs::from_entries(entries, 3, 4)?;
 /// let params = AlsParams { width: 2, ..AlsParams::default() };
 /// let model = factors::als(&people, &params, &lode_numeric::go_on)?;
 /// let person: Vec<f32> = model.people.row(2).collect();
-/// let best = Shelf::new(&model.items).best(&person, &[0], 1)?;
+/// let best = Shelf::new(&model.items).best(&person, Excluded::Items(&[0]), 1)?;
 /// assert_eq!(best[0].item, 1);
 /// # Ok::<(), lode_numeric::Error>(())
 /// ```
@@ -245,20 +245,6 @@ fn solve_directly(
             rows,
         });
     });
-}
-
-/// Rows of `width` numbers, each in whole octets.
-fn in_octets(values: &[f64], width: usize) -> Vec<Octet> {
-    let octets = values.chunks_exact(width).flat_map(|line| {
-        line.chunks(LANES).map(|values| {
-            let mut octet = Octet::default();
-            for (to, from) in octet.0.iter_mut().zip(values) {
-                *to = *from as f32;
-            }
-            octet
-        })
-    });
-    octets.collect()
 }
 
 fn for_pieces(

@@ -197,6 +197,20 @@ pub(super) fn gram(factors: &Factors, crew: &Crew<'_>) -> Vec<f64> {
     gram
 }
 
+/// Rows of `width` numbers, each in whole octets.
+pub(super) fn in_octets(values: &[f64], width: usize) -> Vec<Octet> {
+    let octets = values.chunks_exact(width).flat_map(|line| {
+        line.chunks(LANES).map(|values| {
+            let mut octet = Octet::default();
+            for (to, from) in octet.0.iter_mut().zip(values) {
+                *to = *from as f32;
+            }
+            octet
+        })
+    });
+    octets.collect()
+}
+
 /// New axes for rows of factors.
 pub(super) struct Turn {
     /// Row by row, each in whole octets.
@@ -207,21 +221,9 @@ pub(super) struct Turn {
 impl Turn {
     /// Column `k` of `axes`, `(width, width)`, becomes number `k`.
     pub(super) fn new(axes: &[f64], width: usize) -> Self {
-        let octets = width.div_ceil(LANES);
-        let mut turned = vec![Octet::default(); width * octets];
-        for (line, axes) in turned
-            .chunks_exact_mut(octets)
-            .zip(axes.chunks_exact(width))
-        {
-            for (octet, axes) in line.iter_mut().zip(axes.chunks(LANES)) {
-                for (to, from) in octet.0.iter_mut().zip(axes) {
-                    *to = *from as f32;
-                }
-            }
-        }
         Self {
-            axes: turned,
-            octets,
+            axes: in_octets(axes, width),
+            octets: width.div_ceil(LANES),
         }
     }
 

@@ -7,11 +7,16 @@ use crate::Error;
 use crate::Result;
 use crate::cholesky;
 use crate::lanes::LANES;
+use crate::lanes::Octet;
 use crate::parallel::with_crew;
 
 use super::dense::gram;
+use super::dense::in_octets;
+use super::direct::Direct;
 use super::matrix::Factors;
+use super::pairs::Pairs;
 use super::params::AlsParams;
+use super::side::Side;
 
 /// A pivot below this share of its diagonal entry is rounding.
 const ROUNDING: f64 = 1e-14;
@@ -23,6 +28,8 @@ pub struct FoldIn {
     n_items: usize,
     /// `alpha_0` times the gram matrix of the items.
     gram: Vec<f64>,
+    /// The same in 32 bits, rows in whole octets.
+    octets: Vec<Octet>,
 }
 
 /// A person who was folded in.
@@ -45,11 +52,49 @@ impl FoldIn {
         params.check()?;
         check_width(items, params.width)?;
         let products = with_crew(params.threads, |crew| gram(items, crew));
+        let gram: Vec<f64> = products.iter().map(|p| params.unobserved * p).collect();
         Ok(Self {
             params: *params,
             n_items: items.n_rows(),
-            gram: products.iter().map(|p| params.unobserved * p).collect(),
+            octets: in_octets(&gram, params.width),
+            gram,
         })
+    }
+
+    /// The factors alone, in 32 bits: those that [`people_of_items`](super::people_of_items)
+    /// finds, bit by bit, in some microseconds. The items of the history ascend, each once.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for items other than those given before or weights of another number;
+    /// [`Error::Entry`] for items that are not there or do not ascend; [`Error::NotFinite`].
+    pub fn factors(&self, items: &Factors, history: &[u32], weights: &[f32]) -> Result<Vec<f32>> {
+        self.check(items)?;
+        let starts = vec![0, history.len()];
+        let pairs = Pairs::from_rows(starts, history.to_vec(), weights.to_vec(), self.n_items)?;
+        let mut person = Factors::zeros(1, self.params.width);
+        crate::lanes::run(Direct {
+            side: &Side {
+                pairs: &pairs,
+                fixed: items,
+                params: &self.params,
+            },
+            gram: &self.octets,
+            first: 0,
+            rows: person.all_mut(),
+        });
+        Ok(person.row(0).collect())
+    }
+
+    fn check(&self, items: &Factors) -> Result<()> {
+        check_width(items, self.params.width)?;
+        match items.n_rows() == self.n_items {
+            true => Ok(()),
+            false => Err(Error::Length {
+                what: "items",
+                expected: self.n_items,
+                found: items.n_rows(),
+            }),
+        }
     }
 
     /// The factors of a person who has these items, each with its weight.
@@ -61,15 +106,8 @@ impl FoldIn {
     /// that is not there; [`Error::NotFinite`] for a weight; [`Error::Singular`] where the pull
     /// is too small for one answer.
     pub fn person(&self, items: &Factors, history: &[(u32, f32)]) -> Result<Folded> {
+        self.check(items)?;
         let width = self.params.width;
-        check_width(items, width)?;
-        if items.n_rows() != self.n_items {
-            return Err(Error::Length {
-                what: "items",
-                expected: self.n_items,
-                found: items.n_rows(),
-            });
-        }
         let mut matrix = self.gram.clone();
         let mut right = vec![0.0; width];
         let mut parts = Vec::with_capacity(history.len());
@@ -116,11 +154,6 @@ impl FoldIn {
 }
 
 impl Folded {
-    /// The factors in 32 bits, as [`Shelf::best`](super::Shelf::best) takes them.
-    pub fn factors_f32(&self) -> Vec<f32> {
-        self.factors.iter().map(|x| *x as f32).collect()
-    }
-
     /// The score of an item.
     ///
     /// # Panics

@@ -105,7 +105,8 @@ fn solve<V: Lanes>(
     }
     let mut length = total(length);
     for step in 1..=steps {
-        if !(length > 0.0) {
+        // Also where it is not a number: the row stays as it is.
+        if length.is_nan() || length <= 0.0 {
             break;
         }
         for at in 0..x.len() {
@@ -122,7 +123,7 @@ fn solve<V: Lanes>(
             curvature = V::load(direction).fma(V::load(image), curvature);
         }
         let curvature = total(curvature);
-        if !(curvature > 0.0) {
+        if curvature.is_nan() || curvature <= 0.0 {
             break;
         }
         let far = V::splat(length / curvature);

@@ -78,9 +78,9 @@ impl Default for AlsParams {
         Self {
             width: 64,
             rounds: 15,
-            regularization: 0.01,
-            frequency: 1.0,
-            unobserved: 0.1,
+            regularization: 0.05,
+            frequency: 0.8,
+            unobserved: 0.2,
             confidence: 1.0,
             form: Form::Everywhere,
             solver: Solver::Auto,

@@ -47,9 +47,18 @@ pub struct Shelf {
     longest: Vec<f64>,
 }
 
+/// Items that are not to be found.
+#[derive(Clone, Copy, Debug)]
+pub enum Excluded<'a> {
+    /// These, which ascend.
+    Items(&'a [u32]),
+    /// Those whose flag is set; one flag an item.
+    Flags(&'a [bool]),
+}
+
 /// What has been found for one person.
 struct Found<'a> {
-    excluded: &'a [u32],
+    excluded: Excluded<'a>,
     limit: usize,
     best: Vec<Scored>,
     /// What an item must reach to be among the best.
@@ -95,19 +104,17 @@ impl Shelf {
         self.width
     }
 
-    /// The `limit` best items for one person, best first; `excluded`, ascending, left out.
+    /// The `limit` best items for one person, best first; those excluded left out.
     ///
     /// # Errors
     /// [`Error::Length`] for factors of another width; [`Error::NotFinite`] for one of them.
-    pub fn best(&self, person: &[f32], excluded: &[u32], limit: usize) -> Result<Vec<Scored>> {
-        if person.len() != self.width {
-            return Err(Error::Length {
-                what: "factors",
-                expected: self.width,
-                found: person.len(),
-            });
-        }
-        let person = Factors::from_values(person, self.width)?;
+    pub fn best(
+        &self,
+        person: &[f32],
+        excluded: Excluded<'_>,
+        limit: usize,
+    ) -> Result<Vec<Scored>> {
+        let person = self.one(person)?;
         let found = crate::lanes::run(Search {
             shelf: self,
             people: &person,
@@ -165,7 +172,11 @@ impl Shelf {
                 let first = start + range.start;
                 let found = range.map(|offset| {
                     let person = start + offset;
-                    Found::new(owned.row(person).0, limit, people.octets(person))
+                    Found::new(
+                        Excluded::Items(owned.row(person).0),
+                        limit,
+                        people.octets(person),
+                    )
                 });
                 crate::lanes::run(Search {
                     shelf: self,
@@ -177,6 +188,29 @@ impl Shelf {
             all.extend(parts.into_iter().flatten());
         }
         Ok(all)
+    }
+
+    /// The scores of all items for one person, by number of the item.
+    ///
+    /// # Errors
+    /// As [`Self::best`].
+    pub fn scores(&self, person: &[f32]) -> Result<Vec<f32>> {
+        let person = self.one(person)?;
+        Ok(crate::lanes::run(All {
+            shelf: self,
+            person: &person,
+        }))
+    }
+
+    fn one(&self, person: &[f32]) -> Result<Factors> {
+        if person.len() != self.width {
+            return Err(Error::Length {
+                what: "factors",
+                expected: self.width,
+                found: person.len(),
+            });
+        }
+        Factors::from_values(person, self.width)
     }
 
     /// Whether items from this panel on may still be among the best of somebody.
@@ -249,6 +283,31 @@ impl Search<'_> {
     }
 }
 
+/// Scores everything for one person.
+struct All<'a> {
+    shelf: &'a Shelf,
+    person: &'a Factors,
+}
+
+impl Kernel for All<'_> {
+    type Out = Vec<f32>;
+
+    #[inline(always)]
+    fn run<V: Lanes>(self) -> Vec<f32> {
+        let shelf = self.shelf;
+        let mut all = vec![0.0; shelf.n_items()];
+        let panels = shelf.panels.chunks_exact(shelf.octets * LANES * 2);
+        for (panel, items) in panels.zip(shelf.items.chunks(PANEL)) {
+            let [[low, high]] = scores::<V, 1>(&[self.person.octets(0)], panel);
+            let scores = [low.octet().0, high.octet().0];
+            for (item, score) in items.iter().zip(scores.as_flattened()) {
+                all[*item as usize] = *score;
+            }
+        }
+        all
+    }
+}
+
 /// The scores of a panel's items for some people: factor by factor, each added by one fused
 /// multiplication, as [`Factors::score`] does it.
 #[inline(always)]
@@ -267,8 +326,17 @@ fn scores<V: Lanes, const N: usize>(rows: &[&[Octet]; N], items: &[Octet]) -> [[
     sums
 }
 
+impl Excluded<'_> {
+    fn has(&self, item: u32) -> bool {
+        match self {
+            Self::Items(items) => items.binary_search(&item).is_ok(),
+            Self::Flags(flags) => flags.get(item as usize).is_some_and(|flag| *flag),
+        }
+    }
+}
+
 impl<'a> Found<'a> {
-    fn new(excluded: &'a [u32], limit: usize, person: &[Octet]) -> Self {
+    fn new(excluded: Excluded<'a>, limit: usize, person: &[Octet]) -> Self {
         Self {
             excluded,
             limit,
@@ -301,14 +369,15 @@ impl<'a> Found<'a> {
     }
 
     fn offer(&mut self, scored: Scored) {
+        // The same score is neither above nor below, also where one is minus 0.
         let before = |own: &Scored| {
-            own.score > scored.score || own.score == scored.score && own.item < scored.item
+            own.score > scored.score || own.score >= scored.score && own.item < scored.item
         };
         let full = self.best.len() == self.limit;
         if full && self.best.last().is_none_or(before) {
             return;
         }
-        if self.excluded.binary_search(&scored.item).is_ok() {
+        if self.excluded.has(scored.item) {
             return;
         }
         let place = self.best.partition_point(before);

@@ -114,6 +114,8 @@ fn people_solve_the_equations_of_the_formula() {
                     .zip(weights.iter().copied())
                     .collect();
                 let folded = fold.person(&items, &history).unwrap();
+                let quick = fold.factors(&items, columns, weights).unwrap();
+                assert_eq!(quick, found.row(person).collect::<Vec<f32>>());
                 for (found, expected) in folded.factors.iter().zip(&expected) {
                     assert!((found - expected).abs() < 1e-5, "{found} {expected}");
                 }
@@ -173,7 +175,7 @@ fn the_loss_is_that_of_the_formula_and_falls_with_each_round() {
 fn naive_loss(people: &Pairs, model: &Als, params: &AlsParams) -> f64 {
     let (n_people, n_items) = (people.n_rows(), people.n_cols());
     let mut sum = 0.0;
-    let mut n_entries = vec![vec![0.0; n_people], vec![0.0; n_items]];
+    let mut n_entries = [vec![0.0; n_people], vec![0.0; n_items]];
     for person in 0..n_people {
         let (columns, weights) = people.row(person);
         for item in 0..n_items {
@@ -368,6 +370,8 @@ fn bad_tables_and_parameters_are_refused() {
     assert!(fold.person(&items, &[(4, 1.0)]).is_err());
     assert!(fold.person(&items, &[(0, f32::NAN)]).is_err());
     assert!(fold.person(&random(5, 64, 1), &[]).is_err());
+    assert!(fold.factors(&items, &[1, 1], &[1.0, 1.0]).is_err());
+    assert!(fold.factors(&items, &[1], &[]).is_err());
     assert!(people_of_items(&people, &random(3, 64, 1), &AlsParams::default()).is_err());
 }
 

@@ -3,6 +3,7 @@
 use super::random;
 use super::table;
 use crate::Error;
+use crate::factors::Excluded;
 use crate::factors::Factors;
 use crate::factors::Pairs;
 use crate::factors::Scored;
@@ -58,7 +59,17 @@ fn the_best_are_those_of_sorting_everything() {
                 let expected = naive(&people, person, &items, own, limit);
                 assert_eq!(*found, expected, "{n_items} {width} {limit} {person}");
                 let row: Vec<f32> = people.row(person).collect();
-                assert_eq!(shelf.best(&row, own, limit).unwrap(), expected);
+                let found = shelf.best(&row, Excluded::Items(own), limit);
+                assert_eq!(found.unwrap(), expected);
+                let mut flags = vec![false; n_items];
+                own.iter().for_each(|item| flags[*item as usize] = true);
+                let found = shelf.best(&row, Excluded::Flags(&flags), limit);
+                assert_eq!(found.unwrap(), expected);
+                let scores = shelf.scores(&row).unwrap();
+                for scored in &expected {
+                    let score = scores[scored.item as usize];
+                    assert_eq!(score.to_bits(), scored.score.to_bits());
+                }
             }
             let alone = shelf.best_of_all(&people, &owned, limit, 1, &go_on);
             assert_eq!(alone.unwrap(), all);
@@ -71,7 +82,7 @@ fn ties_are_by_item() {
     let items = Factors::from_values(&[1.0; 100], 1).unwrap();
     let shelf = Shelf::new(&items);
     for person in [1.0, 0.0, -1.0] {
-        let best = shelf.best(&[person], &[0, 2], 3).unwrap();
+        let best = shelf.best(&[person], Excluded::Items(&[0, 2]), 3).unwrap();
         let found: Vec<u32> = best.iter().map(|own| own.item).collect();
         assert_eq!(found, [1, 3, 4]);
     }
@@ -80,8 +91,9 @@ fn ties_are_by_item() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let shelf = Shelf::new(&random(20, 4, 1));
-    assert!(shelf.best(&[1.0; 3], &[], 5).is_err());
-    assert!(shelf.best(&[f32::NAN; 4], &[], 5).is_err());
+    let nothing = Excluded::Items(&[]);
+    assert!(shelf.best(&[1.0; 3], nothing, 5).is_err());
+    assert!(shelf.best(&[f32::NAN; 4], nothing, 5).is_err());
     let people = random(6, 4, 1);
     let empty = |n_people, n_items| Pairs::from_entries(vec![], n_people, n_items).unwrap();
     for owned in [empty(5, 20), empty(6, 19)] {
@@ -90,5 +102,5 @@ fn what_does_not_fit_is_refused() {
     let stopped = shelf.best_of_all(&people, &empty(6, 20), 5, 1, &|_| false);
     assert_eq!(stopped, Err(Error::Cancelled));
     let none = Shelf::new(&Factors::from_values(&[], 4).unwrap());
-    assert_eq!(none.best(&[1.0; 4], &[], 5), Ok(vec![]));
+    assert_eq!(none.best(&[1.0; 4], nothing, 5), Ok(vec![]));
 }

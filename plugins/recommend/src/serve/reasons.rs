@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::FILL;
 use super::Server;
 use super::Wanted;
+use super::is_said;
 use crate::method::Cause;
 use crate::method::Reason;
 use crate::method::Sums;
@@ -51,7 +52,7 @@ impl Server {
             return false;
         }
         let neutral = self.method.neutral();
-        self.method.rates_all() || sums.get(item).is_some_and(|score| score != neutral)
+        self.method.rates_all() || sums.get(item).is_some_and(|score| is_said(score, neutral))
     }
 
     /// The place of an item without events whose score is borrowed.

@@ -105,7 +105,11 @@ async fn a_wrong_filter_or_rule_says_where() -> Result<()> {
         ("price >", "INVALID_FILTER", "at letter 8: expected a value"),
         ("price = cheap", "INVALID_FILTER", "expected a number"),
         ("colour = red", "COLUMN_NOT_FOUND", "price, stock, adult"),
-        ("customer.name = x", "COLUMN_NOT_FOUND", "age, do_not_contact"),
+        (
+            "customer.name = x",
+            "COLUMN_NOT_FOUND",
+            "age, do_not_contact",
+        ),
     ] {
         let request = v1::RecommendRequest {
             filter: filter.to_owned(),
@@ -116,14 +120,21 @@ async fn a_wrong_filter_or_rule_says_where() -> Result<()> {
         assert!(error.to_string().contains(words), "{filter}: {error}");
     }
     let mut spec = shop::spec(&["stock > 0", "stock >< 3"], 0.0);
-    let error = work::create(&client, "wrong", spec.clone()).await.unwrap_err();
+    let error = work::create(&client, "wrong", spec.clone())
+        .await
+        .unwrap_err();
     assert!(error.has_reason("INVALID_FILTER"), "{error}");
-    assert!(format!("{error:?}").contains("spec.offering.rules[1]"), "{error:?}");
+    assert!(
+        format!("{error:?}").contains("spec.offering.rules[1]"),
+        "{error:?}"
+    );
     spec.offering = Some(v1::Offering {
         control_share: 0.95,
         ..v1::Offering::default()
     });
-    let error = work::create(&client, "wrong", spec.clone()).await.unwrap_err();
+    let error = work::create(&client, "wrong", spec.clone())
+        .await
+        .unwrap_err();
     assert!(error.has_reason("OUT_OF_RANGE"), "{error}");
     spec.offering = Some(v1::Offering {
         rules: vec!["stock > 0".to_owned()],
@@ -159,7 +170,8 @@ async fn what_was_bought_a_moment_ago_counts() -> Result<()> {
     let client = engine.client()?;
     shop::load(&client).await?;
     let mut spec = shop::spec(&[], 0.0);
-    spec.params.insert("kind_weights".to_owned(), shop::weights("return", -1.0));
+    spec.params
+        .insert("kind_weights".to_owned(), shop::weights("return", -1.0));
     let model = work::run(&client, "fresh", spec).await?.models[0].clone();
     let ask = |customer: &str| client.recommend(request(&model, customer));
 
@@ -203,7 +215,12 @@ async fn what_was_bought_a_moment_ago_counts() -> Result<()> {
     let client = engine.client()?;
     let answer = client.recommend(request(&model, "p7")).await?;
     assert!(!items(&answer.items).contains(&"a2"), "{answer:?}");
-    assert!(client.recommend(request(&model, "stranger")).await?.personal);
+    assert!(
+        client
+            .recommend(request(&model, "stranger"))
+            .await?
+            .personal
+    );
     shop::buy(&client, "three", "p2", &["a2"]).await?;
     let answer = client.recommend(request(&model, "p2")).await?;
     assert!(!items(&answer.items).contains(&"a2"), "{answer:?}");
@@ -251,10 +268,25 @@ async fn reasons_add_up_and_similar_items_are_like() -> Result<()> {
 
     let told = engine.lode(["similar", "knn", "b2", "--filter", "price = 13"])?;
     assert!(told.text()?.contains("b3"), "{told:?}");
-    let args = ["recommend", "knn", "p7", "--explain", "--filter", "price < 5"];
+    let args = [
+        "recommend",
+        "knn",
+        "p7",
+        "--explain",
+        "--filter",
+        "price < 5",
+    ];
     let told = engine.lode(args)?;
     assert!(told.text()?.contains("because of a"), "{told:?}");
-    let args = ["recommend", "knn", "p7", "--filter", "price < 0", "--diversity", "0.3"];
+    let args = [
+        "recommend",
+        "knn",
+        "p7",
+        "--filter",
+        "price < 0",
+        "--diversity",
+        "0.3",
+    ];
     let told = engine.lode(args)?;
     assert!(told.text()?.contains("no items left"), "{told:?}");
     Ok(())

@@ -72,7 +72,9 @@ pub async fn fill(client: &Client, events: &str, goods: &str, size: Size) -> Res
 /// Some rows of the purchases.
 fn purchases(rows: std::ops::Range<u64>, size: Size) -> Result<RecordBatch> {
     let mut rng = Rng::new(rows.start + 7);
-    let customers = rows.clone().map(|row| Some(format!("c{}", row / size.each)));
+    let customers = rows
+        .clone()
+        .map(|row| Some(format!("c{}", row / size.each)));
     let customers = customers.collect::<StringArray>();
     let of_taste = size.items / TASTES;
     let items = rows.clone().map(|row| {

@@ -39,7 +39,8 @@ enum Benchmark {
     /// Who leaves, who buys: Lode beside LightGBM, XGBoost, CatBoost and scikit-learn on the same
     /// folds of public data, and its reasons against the causes planted in the sample.
     Predict(predict::Args),
-    /// Recommenders: offers over gRPC at a fixed rate, plain, filtered, explained and recorded.
+    /// Recommendation: fit, the ten best items for everybody, memory and quality beside implicit
+    /// on the same made pairs; offers over gRPC at a fixed rate.
     Recommend(recommend::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
     Store(store::Args),

@@ -127,7 +127,8 @@ impl Since<'_> {
             if from < to {
                 let batch = table.batch_as(i, Some(self.columns), Strings::Plain)?;
                 let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-                self.batches.push(batch.slice(place(from), place(to - from)));
+                self.batches
+                    .push(batch.slice(place(from), place(to - from)));
             }
         }
         Ok(())

@@ -19,8 +19,12 @@ mod testdata;
 #[cfg(test)]
 mod tests;
 
+pub use methods::als::Als;
+pub use methods::als::AlsFitParams;
+pub use methods::als::AlsSolver;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
+pub use methods::knn::Likeness;
 pub use methods::popular::Popular;
 pub use methods::popular::PopularParams;
 pub use params::Both;
@@ -28,4 +32,4 @@ pub use params::Common;
 pub use params::Part;
 pub use params::Weighting;
 
-lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable);
+lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable, Als: mergeable);

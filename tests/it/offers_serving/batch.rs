@@ -38,17 +38,29 @@ async fn everybody_gets_what_each_would() -> Result<()> {
     };
     let job = work::run(&client, "all", spec(&model, list.clone())).await?;
     let rows = work::output_of(&client, &job, "offers").await?;
-    let (customers, items) = (wire::texts(&rows, "customer_id")?, wire::texts(&rows, "item")?);
-    let (scores, ranks) = (wire::numbers(&rows, "score")?, wire::numbers(&rows, "rank")?);
+    let (customers, items) = (
+        wire::texts(&rows, "customer_id")?,
+        wire::texts(&rows, "item")?,
+    );
+    let (scores, ranks) = (
+        wire::numbers(&rows, "score")?,
+        wire::numbers(&rows, "rank")?,
+    );
     let (arms, first) = (wire::texts(&rows, "arm")?, wire::texts(&rows, "reason_1")?);
     assert!(customers.is_sorted());
     let mut by_customer: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (row, customer) in customers.iter().enumerate() {
         by_customer.entry(customer).or_default().push(row);
     }
-    assert_eq!(work::metric(&job, "customers")? as usize, shop::N_CUSTOMERS - 1);
+    assert_eq!(
+        work::metric(&job, "customers")? as usize,
+        shop::N_CUSTOMERS - 1
+    );
     // p5 is not to be contacted; p8 is not among the customers.
-    assert_eq!(work::metric(&job, "customers_without")?.to_bits(), 1_f64.to_bits());
+    assert_eq!(
+        work::metric(&job, "customers_without")?.to_bits(),
+        1_f64.to_bits()
+    );
     assert_eq!(by_customer.len(), shop::N_CUSTOMERS - 2);
     for (customer, rows) in by_customer {
         let asked = v1::RecommendRequest {
@@ -75,12 +87,24 @@ async fn everybody_gets_what_each_would() -> Result<()> {
     }
     let second = work::run(&client, "all-again", spec(&model, list)).await?;
     let sha = |job: &v1::Job| job.outputs.first().map(|output| output.sha256.clone());
-    assert_eq!(sha(&job).context("an output")?, sha(&second).context("an output")?);
+    assert_eq!(
+        sha(&job).context("an output")?,
+        sha(&second).context("an output")?
+    );
 
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("offers.csv");
     let out = file.to_string_lossy();
-    let args = ["recommend-all", "ruled", "--limit", "2", "--filter", "price < 5", "--out", &out];
+    let args = [
+        "recommend-all",
+        "ruled",
+        "--limit",
+        "2",
+        "--filter",
+        "price < 5",
+        "--out",
+        &out,
+    ];
     engine.lode(args)?.text()?;
     let text = std::fs::read_to_string(&file)?;
     assert!(text.starts_with("customer_id,rank,item,score"), "{text}");
@@ -124,6 +148,9 @@ async fn what_makes_no_sense_for_everybody_is_refused() -> Result<()> {
     let people = work::spec("recommend.item-knn", "customers", "people").inputs;
     given.inputs = people;
     let job = work::run(&client, "given", given).await?;
-    assert_eq!(work::metric(&job, "customers")? as usize, shop::N_CUSTOMERS - 1);
+    assert_eq!(
+        work::metric(&job, "customers")? as usize,
+        shop::N_CUSTOMERS - 1
+    );
     Ok(())
 }

@@ -75,7 +75,10 @@ async fn show(client: &Client, model: &str) -> Result<Vec<Shown>> {
             customer: format!("p{n}"),
             impression: answer.impression_id.clone(),
             arm: answer.arm(),
-            items: items(&answer.items).into_iter().map(str::to_owned).collect(),
+            items: items(&answer.items)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         });
     }
     Ok(shown)
@@ -86,7 +89,9 @@ fn share(counts: &BTreeMap<&str, (f64, f64)>) -> (f64, f64) {
     let all: f64 = counts.values().map(|(n, _)| n).sum();
     let share = counts.values().map(|(_, followed)| followed).sum::<f64>() / all;
     let customers = counts.len() as f64;
-    let squares = counts.values().map(|(n, followed)| (followed - share * n).powi(2));
+    let squares = counts
+        .values()
+        .map(|(n, followed)| (followed - share * n).powi(2));
     let variance = customers / (customers - 1.0) * squares.sum::<f64>() / (all * all);
     (share, variance)
 }
@@ -139,7 +144,11 @@ async fn lift_is_what_one_counts_by_hand() -> Result<()> {
         let taste = if n.is_multiple_of(3) { "b" } else { "a" };
         let owned = |item: &str| item.starts_with(taste) && !item.ends_with(&(n % 5).to_string());
         assert!(control.items.iter().all(|item| !owned(item)), "{n}");
-        assert!(control.items[0].starts_with('a'), "{n}: {:?}", control.items);
+        assert!(
+            control.items[0].starts_with('a'),
+            "{n}: {:?}",
+            control.items
+        );
     }
     for one in shown.iter().filter(|s| s.arm == v1::Arm::Model) {
         let n: usize = one.customer[1..].parse()?;
@@ -184,7 +193,10 @@ async fn lift_is_what_one_counts_by_hand() -> Result<()> {
     assert_eq!(open.difference, None);
     let (model_share, model_variance) = share(&counts[0]);
     let (control_share, control_variance) = share(&counts[1]);
-    assert!(model_share > 0.4 && control_share > 0.1, "the test must tell them apart");
+    assert!(
+        model_share > 0.4 && control_share > 0.1,
+        "the test must tell them apart"
+    );
     let found = client.measure_lift(lift(Some(end + 2 * DAY))).await?;
     let near = |found: f64, expected: f64| {
         assert!((found - expected).abs() < 1e-12, "{found} for {expected}");
@@ -195,10 +207,19 @@ async fn lift_is_what_one_counts_by_hand() -> Result<()> {
     assert_eq!(model_arm.impressions as usize, 2 * counts[0].len());
     near(model_arm.share, model_share);
     near(control_arm.share, control_share);
-    near(found.difference.context("both arms")?, model_share - control_share);
+    near(
+        found.difference.context("both arms")?,
+        model_share - control_share,
+    );
     let reach = 1.959_963_984_540_054 * (model_variance + control_variance).sqrt();
-    near(found.low.context("many")?, model_share - control_share - reach);
-    near(found.high.context("many")?, model_share - control_share + reach);
+    near(
+        found.low.context("many")?,
+        model_share - control_share - reach,
+    );
+    near(
+        found.high.context("many")?,
+        model_share - control_share + reach,
+    );
     assert_eq!(found.open_impressions, 0);
 
     // By the model's own name: the same, since it answered all of them.
@@ -211,7 +232,10 @@ async fn lift_is_what_one_counts_by_hand() -> Result<()> {
     let engine = engine.restart()?;
     let client = engine.client()?;
     let after = client.measure_lift(lift(Some(end + 2 * DAY))).await?;
-    assert_eq!(after.difference, found.difference, "what was answered is durable");
+    assert_eq!(
+        after.difference, found.difference,
+        "what was answered is durable"
+    );
     let until = at(end + 2 * DAY)?;
     let told = engine.lode(["lift", "@offers", "--window", "1", "--until", &until])?;
     assert!(told.text()?.contains("control"), "{told:?}");

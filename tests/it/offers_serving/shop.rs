@@ -54,8 +54,14 @@ async fn purchases(client: &Client) -> Result<()> {
     ];
     let times = TimestampMicrosecondArray::from(times).with_timezone("UTC");
     let batch = RecordBatch::try_from_iter([
-        ("customer", Arc::new(buyers.into_iter().collect::<StringArray>()) as _),
-        ("item", Arc::new(things.into_iter().collect::<StringArray>()) as _),
+        (
+            "customer",
+            Arc::new(buyers.into_iter().collect::<StringArray>()) as _,
+        ),
+        (
+            "item",
+            Arc::new(things.into_iter().collect::<StringArray>()) as _,
+        ),
         ("at", Arc::new(times) as _),
         ("pieces", Arc::new(Int64Array::from(vec![1; n])) as _),
         ("kind", Arc::new(StringArray::from(vec!["buy"; n])) as _),
@@ -71,7 +77,13 @@ async fn goods(client: &Client) -> Result<()> {
     let adult = (0..10).map(|i| (i != 8).then_some(i == 7));
     let categories = (0..10).map(|i| Some(["books", "games", "lamps"][usize::from(i > 5) + i / 9]));
     // Days of 2024, and of 2025 for b0, b2 and b4.
-    let days = (0..10).map(|i| if [5, 7, 9].contains(&i) { 20_100 } else { 19_800 });
+    let days = (0..10).map(|i| {
+        if [5, 7, 9].contains(&i) {
+            20_100
+        } else {
+            19_800
+        }
+    });
     let columns = vec![
         wire::column("sku", v1::Type::String, v1::Role::Item),
         wire::column("price", v1::Type::Float64, v1::Role::Unspecified),
@@ -82,11 +94,31 @@ async fn goods(client: &Client) -> Result<()> {
     ];
     let batch = RecordBatch::try_from_iter_with_nullable([
         ("sku", Arc::new(StringArray::from(ids.to_vec())) as _, true),
-        ("price", Arc::new(Float64Array::from(prices.to_vec())) as _, true),
-        ("stock", Arc::new(Int64Array::from(stock.to_vec())) as _, true),
-        ("adult", Arc::new(adult.collect::<BooleanArray>()) as _, true),
-        ("category", Arc::new(categories.collect::<StringArray>()) as _, true),
-        ("since", Arc::new(days.map(Some).collect::<Date32Array>()) as _, true),
+        (
+            "price",
+            Arc::new(Float64Array::from(prices.to_vec())) as _,
+            true,
+        ),
+        (
+            "stock",
+            Arc::new(Int64Array::from(stock.to_vec())) as _,
+            true,
+        ),
+        (
+            "adult",
+            Arc::new(adult.collect::<BooleanArray>()) as _,
+            true,
+        ),
+        (
+            "category",
+            Arc::new(categories.collect::<StringArray>()) as _,
+            true,
+        ),
+        (
+            "since",
+            Arc::new(days.map(Some).collect::<Date32Array>()) as _,
+            true,
+        ),
     ])?;
     wire::load(client, "goods", v1::DatasetKind::Items, columns, &[batch]).await
 }
@@ -103,11 +135,26 @@ async fn people(client: &Client) -> Result<()> {
         wire::column("do_not_contact", v1::Type::String, v1::Role::Unspecified),
     ];
     let batch = RecordBatch::try_from_iter_with_nullable([
-        ("customer_id", Arc::new(ids.collect::<StringArray>()) as _, false),
+        (
+            "customer_id",
+            Arc::new(ids.collect::<StringArray>()) as _,
+            false,
+        ),
         ("age", Arc::new(ages.collect::<Int64Array>()) as _, true),
-        ("do_not_contact", Arc::new(never.collect::<StringArray>()) as _, true),
+        (
+            "do_not_contact",
+            Arc::new(never.collect::<StringArray>()) as _,
+            true,
+        ),
     ])?;
-    wire::load(client, "people", v1::DatasetKind::Customers, columns, &[batch]).await
+    wire::load(
+        client,
+        "people",
+        v1::DatasetKind::Customers,
+        columns,
+        &[batch],
+    )
+    .await
 }
 
 /// The job of a model with rules.

@@ -26,7 +26,12 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 7.0, value_name = "DAYS")]
     window: f64,
     /// The dataset of what followed [default: the events that the model was made from]
-    #[arg(long, value_name = "DATASET", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "DATASET",
+        default_value = "",
+        hide_default_value = true
+    )]
     events: String,
     /// Only impressions at or after it, e.g. 2026-09-01 (UTC)
     #[arg(long, value_parser = parse::time, value_name = "TIME")]

@@ -33,7 +33,12 @@ pub(crate) struct Args {
     #[arg(long)]
     explain: bool,
     /// Only items of which this holds, e.g. "price < 30 and category in (books, games)"
-    #[arg(long, value_name = "CONDITION", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
     /// Items that the customer has may be offered too
     #[arg(long)]

@@ -34,7 +34,12 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
     /// Only items of which this holds, e.g. "price < 30"
-    #[arg(long, value_name = "CONDITION", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
     /// Items that a customer has may be offered too
     #[arg(long)]
@@ -83,7 +88,11 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     if let Some(file) = &args.out {
         let mut rows = cx.lode.output_rows(&job.job, "offers", 0, None).await?;
         let n_rows = write_file(&mut rows, file).await?;
-        say(&format!("wrote {} to {}", of(n_rows, "offer"), file.display()));
+        say(&format!(
+            "wrote {} to {}",
+            of(n_rows, "offer"),
+            file.display()
+        ));
     }
     job::print_job(cx.format, &job)?;
     Ok(ExitCode::SUCCESS)

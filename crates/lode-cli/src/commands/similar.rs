@@ -22,7 +22,12 @@ pub(crate) struct Args {
     #[arg(long = "exclude", value_name = "ITEM")]
     exclude_items: Vec<String>,
     /// Only items of which this holds, e.g. "price < 30"
-    #[arg(long, value_name = "CONDITION", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
 }
 

@@ -286,9 +286,10 @@ fn settle(node: &Part, customer: Row<'_>) -> Part {
         Part::Said(truth) => Part::Said(*truth),
         Part::Test(check) => {
             let of_items = check.left.of == Of::Item
-                || check.right.iter().any(
-                    |value| matches!(value, Value::Column(place) if place.of == Of::Item),
-                );
+                || check
+                    .right
+                    .iter()
+                    .any(|value| matches!(value, Value::Column(place) if place.of == Of::Item));
             if !of_items {
                 return Part::Said(truth(node, None, customer));
             }

@@ -115,7 +115,11 @@ fn plain(text: &str) -> String {
 
 /// How a condition starts: the length of that, what it says, and whether a list follows.
 fn sign(lower: &str) -> Option<(usize, Op, bool)> {
-    let word = |word: &str| lower.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '));
+    let word = |word: &str| {
+        lower
+            .strip_prefix(word)
+            .is_some_and(|rest| rest.starts_with(' '))
+    };
     let signs = SIGNS.iter().find(|(sign, _)| lower.starts_with(sign));
     if let Some((sign, op)) = signs {
         return Some((sign.len(), *op, false));

@@ -45,7 +45,12 @@ fn items() -> (Schema, RecordBatch) {
     ]);
     let day = |text: &str| Timestamp::parse(text).map(|time| time.0);
     let weights = Decimal128Array::from(vec![Some(150), Some(25), None, Some(9_999)]);
-    let since = [day("2024-01-01"), day("2024-06-30"), None, day("2023-12-31")];
+    let since = [
+        day("2024-01-01"),
+        day("2024-06-30"),
+        None,
+        day("2023-12-31"),
+    ];
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(vec!["a", "b", "c", "d"])),
         Arc::new(Float64Array::from(vec![
@@ -184,7 +189,10 @@ fn what_is_said_of_the_customer_is_settled_first() {
     );
     assert_eq!(settled("not customer.do_not_contact", None), Some(None));
     assert_eq!(settled("customer.age missing", None), Some(Some(true)));
-    assert_eq!(settled("adult or customer.age > 3", Some(0)), Some(Some(true)));
+    assert_eq!(
+        settled("adult or customer.age > 3", Some(0)),
+        Some(Some(true))
+    );
     assert_eq!(settled("adult or customer.age > 50", Some(0)), None);
 }
 

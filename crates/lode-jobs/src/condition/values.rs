@@ -102,13 +102,16 @@ fn read(column: &ArrayRef) -> Result<Column> {
     Ok(match column.data_type() {
         DataType::Boolean => Column::Flag(column.as_boolean().clone()),
         DataType::Date32 | DataType::Timestamp(..) => {
-            let micros = arrow_cast::cast(column, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+            let micros =
+                arrow_cast::cast(column, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
             let micros = arrow_cast::cast(&micros, &DataType::Int64)?;
             Column::Time(micros.as_primitive::<Int64Type>().clone())
         }
-        found if found.is_numeric() => {
-            Column::Number(cast(&DataType::Float64)?.as_primitive::<Float64Type>().clone())
-        }
+        found if found.is_numeric() => Column::Number(
+            cast(&DataType::Float64)?
+                .as_primitive::<Float64Type>()
+                .clone(),
+        ),
         _ => Column::Words(cast(&DataType::Utf8)?.as_string::<i32>().clone()),
     })
 }

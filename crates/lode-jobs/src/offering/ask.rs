@@ -210,7 +210,8 @@ struct Answer {
 
 impl Answer {
     fn read(batch: &RecordBatch, explain: bool) -> Result<Self> {
-        let missing = |name: &str| answer::failed(format!("expected a column {name:?}, found none"));
+        let missing =
+            |name: &str| answer::failed(format!("expected a column {name:?}, found none"));
         let requests = batch.column_by_name("request");
         let requests = requests.ok_or_else(|| missing("request"))?;
         let requests = arrow_cast::cast(requests, &DataType::Int64)?;

@@ -250,14 +250,19 @@ fn known(
             "customers" => "a dataset of kind customers",
             _ => "a dataset of kind items or another that is appended to",
         };
-        let words = format!("expected {wanted}, found {id}, which is of {}", dataset.kind);
+        let words = format!(
+            "expected {wanted}, found {id}, which is of {}",
+            dataset.kind
+        );
         return Err(Error::invalid("WRONG_KIND", field, words));
     }
     let by_input = roles.and_then(|roles| roles.get(&role)).cloned();
     let by_role = || dataset.schema.with_role(role).map(|c| c.name.clone());
     let by_name = || {
         let mut columns = dataset.schema.columns().iter();
-        columns.find(|c| c.name == role.as_str()).map(|c| c.name.clone())
+        columns
+            .find(|c| c.name == role.as_str())
+            .map(|c| c.name.clone())
     };
     let Some(column) = by_input.or_else(by_role).or_else(by_name) else {
         if named.is_none() {
@@ -293,7 +298,10 @@ fn attributes(spec: &JobSpec, customers: Option<&Known>) -> Vec<(usize, Field)> 
     let learned = columns.filter(|(_, c)| c.name != known.id && !given.exclude.contains(&c.name));
     let fields = learned.map(|(at, column)| {
         let kind = column.column_type.for_algorithms().to_arrow();
-        (at, Field::new(format!("customer.{}", column.name), kind, true))
+        (
+            at,
+            Field::new(format!("customer.{}", column.name), kind, true),
+        )
     });
     fields.collect()
 }
@@ -322,7 +330,9 @@ fn events(model: &Model, spec: &JobSpec) -> Option<Events> {
 
 fn kind_weights(params_json: &str) -> BTreeMap<String, f64> {
     let params: serde_json::Value = serde_json::from_str(params_json).unwrap_or_default();
-    let weights = params.get("kind_weights").and_then(|weights| weights.as_object());
+    let weights = params
+        .get("kind_weights")
+        .and_then(|weights| weights.as_object());
     let weights = weights.into_iter().flatten();
     weights
         .filter_map(|(kind, weight)| Some((kind.clone(), weight.as_f64()?)))

@@ -126,7 +126,12 @@ impl Fresh {
     }
 
     /// The same of many customers as of one version.
-    pub(crate) fn at(&self, snapshot: &Snapshot, store: &Store, ids: &[CustomerId]) -> Result<Vec<Since>> {
+    pub(crate) fn at(
+        &self,
+        snapshot: &Snapshot,
+        store: &Store,
+        ids: &[CustomerId],
+    ) -> Result<Vec<Since>> {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if !index.by_store && snapshot.version() > index.seen {
             index.add(snapshot, self)?;

@@ -127,7 +127,9 @@ impl Impressions {
             called: shown.called.to_owned(),
             arm: shown.arm,
             time: self.clock.now(),
-            items: offers.map(|offer| (offer.item.clone(), offer.score)).collect(),
+            items: offers
+                .map(|offer| (offer.item.clone(), offer.score))
+                .collect(),
         };
         let (done, answer) = sync_channel(1);
         let sent = self.queue()?.send(Waiting { row, done });
@@ -253,7 +255,11 @@ fn write(store: &Store, request: &str, waiting: &[Waiting]) -> Result<()> {
 }
 
 fn rows<'a>(shown: impl Iterator<Item = &'a Row> + Clone) -> Result<RecordBatch> {
-    let each = || shown.clone().flat_map(|row| row.items.iter().map(move |item| (row, item)));
+    let each = || {
+        shown
+            .clone()
+            .flat_map(|row| row.items.iter().map(move |item| (row, item)))
+    };
     let text = |of: &dyn Fn(&Row) -> Option<&str>| -> ArrayRef {
         let all: Vec<Option<String>> = each().map(|(row, _)| of(row).map(str::to_owned)).collect();
         Arc::new(StringArray::from(all))
@@ -267,7 +273,9 @@ fn rows<'a>(shown: impl Iterator<Item = &'a Row> + Clone) -> Result<RecordBatch>
         Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")),
         Arc::new(items.collect::<StringArray>()),
         Arc::new(Int64Array::from_iter_values(places)),
-        Arc::new(Float64Array::from_iter_values(each().map(|(_, (_, score))| *score))),
+        Arc::new(Float64Array::from_iter_values(
+            each().map(|(_, (_, score))| *score),
+        )),
         text(&|row| Some(&row.model)),
         text(&|row| Some(&row.called)),
         text(&|row| Some(row.arm.as_str())),

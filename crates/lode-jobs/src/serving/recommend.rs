@@ -251,12 +251,7 @@ impl Serving {
         Ok(open)
     }
 
-    fn sieve(
-        &self,
-        catalogue: &Catalogue,
-        filter: Option<&Bound>,
-        whom: For<'_>,
-    ) -> Result<Sieve> {
+    fn sieve(&self, catalogue: &Catalogue, filter: Option<&Bound>, whom: For<'_>) -> Result<Sieve> {
         Sieve::new(catalogue, filter, whom, &|| {
             let known = catalogue.items.as_ref();
             let known = known.ok_or_else(|| Error::bug("a filter on items that are not known"))?;
@@ -288,7 +283,8 @@ impl Serving {
     fn ask(&self, open: &OpenModel, manner: Manner<'_>, asked: Asked, sieve: Sieve) -> Result<Got> {
         let mut score = |batch: RecordBatch| self.call(open, manner.input(), batch);
         let mut got = manner.ask(&[(asked, sieve)], &mut score)?;
-        got.pop().ok_or_else(|| Error::bug("no answer to a request"))
+        got.pop()
+            .ok_or_else(|| Error::bug("no answer to a request"))
     }
 }
 

@@ -6,8 +6,8 @@ use lode_types::Value;
 
 use crate::Input;
 use crate::JobSpec;
-use crate::Offering;
 use crate::OfferProtocol;
+use crate::Offering;
 use crate::Tuning;
 use crate::jobs::common_settings;
 

@@ -39,9 +39,6 @@ pub(crate) struct ServeArgs {
     /// Customers of the made shop.
     #[arg(long, default_value_t = 100_000)]
     customers: u64,
-    /// Items of it.
-    #[arg(long, default_value_t = 20_000)]
-    items: u64,
     /// Purchases of each customer.
     #[arg(long, default_value_t = 100)]
     each: u64,
@@ -54,16 +51,14 @@ pub(crate) struct ServeArgs {
     /// Runs of each case, of which medians are told.
     #[arg(long, default_value_t = 3)]
     serve_repeat: usize,
-    /// Take the programs that were built last.
-    #[arg(long)]
-    built: bool,
     /// The algorithm of the model.
     #[arg(long, default_value = "recommend.item-knn")]
     algorithm: String,
 }
 
-pub(super) fn run(args: &ServeArgs) -> Result<()> {
-    let programs = match args.built {
+/// Asks for offers of `items` items, of programs that are built now unless they were.
+pub(super) fn run(args: &ServeArgs, items: u64, built: bool) -> Result<()> {
+    let programs = match built {
         true => Programs::built("recommend-serve")?,
         false => Programs::build("recommend-serve", false)?,
     };
@@ -77,12 +72,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<()> {
         .collect();
     fs::write(&bench.ids, ids.join("\n"))?;
     let engine = bench.programs.engine(&["--log", "warn"])?;
-    let made = bench.model(&engine, args)?;
+    let made = bench.model(&engine, args, items)?;
     println!(
         "\noffers of {} over gRPC, {} customers x {} items x {} purchases, {} requests/s for {} s; medians of {}",
         args.algorithm,
         args.customers,
-        args.items,
+        items,
         args.customers * args.each,
         args.rate,
         args.seconds,
@@ -117,10 +112,17 @@ struct Bench {
 
 impl Bench {
     /// Loads the shop and learns from it; gives the seconds of the job.
-    fn model(&self, engine: &Engine, args: &ServeArgs) -> Result<f64> {
-        let (customers, items) = (args.customers.to_string(), args.items.to_string());
+    fn model(&self, engine: &Engine, args: &ServeArgs, items: u64) -> Result<f64> {
+        let (customers, items) = (args.customers.to_string(), items.to_string());
         let each = args.each.to_string();
-        let size = ["--customers", &customers, "--items", &items, "--each", &each];
+        let size = [
+            "--customers",
+            &customers,
+            "--items",
+            &items,
+            "--each",
+            &each,
+        ];
         self.programs
             .load(engine, &[&["shop", EVENTS, GOODS], &size[..]].concat())?;
         let input = format!("events={EVENTS}");
@@ -169,7 +171,8 @@ impl Bench {
         };
         let before = offered()?;
         let row = format!(r#"{{"customer":"c1","item":"{before}","at":"2026-01-01T00:00:00Z"}}"#);
-        self.programs.lode(engine, &["put", EVENTS, "--row", &row])?;
+        self.programs
+            .lode(engine, &["put", EVENTS, "--row", &row])?;
         let start = Instant::now();
         let after = offered()?;
         let took = start.elapsed();
@@ -177,7 +180,10 @@ impl Bench {
             after != before && took < Duration::from_secs(1),
             "{before} was bought and is still offered after {took:?}"
         );
-        println!("a purchase counts in the next answer, {:.0} ms later", took.as_secs_f64() * 1e3);
+        println!(
+            "a purchase counts in the next answer, {:.0} ms later",
+            took.as_secs_f64() * 1e3
+        );
         Ok(())
     }
 }

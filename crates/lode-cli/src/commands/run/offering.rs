@@ -10,13 +10,28 @@ pub(crate) struct OfferingArgs {
     #[arg(long = "rule", value_name = "CONDITION")]
     rules: Vec<String>,
     /// The dataset of items that rules and filters read [default: the input items]
-    #[arg(long, value_name = "DATASET", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "DATASET",
+        default_value = "",
+        hide_default_value = true
+    )]
     offer_items: String,
     /// The dataset of customers that rules and filters read [default: the input customers]
-    #[arg(long, value_name = "DATASET", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "DATASET",
+        default_value = "",
+        hide_default_value = true
+    )]
     offer_customers: String,
     /// Share of customers who get popular items instead, to measure against
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.0,
+        hide_default_value = true
+    )]
     control_share: f64,
 }
 

@@ -14,7 +14,9 @@ pub(super) fn from_wire(offering: v1::Offering) -> Result<Offering, Fault> {
         }
         let field = format!("spec.offering.{field}");
         let dataset = names::parse_dataset(name);
-        dataset.map(Some).map_err(|error| Fault::of(&error.at(&field)))
+        dataset
+            .map(Some)
+            .map_err(|error| Fault::of(&error.at(&field)))
     };
     Ok(Offering {
         items: dataset(&offering.items, "items")?,
@@ -25,7 +27,8 @@ pub(super) fn from_wire(offering: v1::Offering) -> Result<Offering, Fault> {
 }
 
 pub(super) fn to_wire(offering: &Offering) -> v1::Offering {
-    let name = |dataset: &Option<DatasetId>| dataset.as_ref().map(names::dataset).unwrap_or_default();
+    let name =
+        |dataset: &Option<DatasetId>| dataset.as_ref().map(names::dataset).unwrap_or_default();
     v1::Offering {
         rules: offering.rules.clone(),
         items: name(&offering.items),

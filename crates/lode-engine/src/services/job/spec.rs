@@ -75,7 +75,10 @@ fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
 }
 
 /// Milliseconds of a duration; 0 when it is not set.
-pub(in crate::services) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Result<u64, Fault> {
+pub(in crate::services) fn millis(
+    duration: Option<prost_types::Duration>,
+    field: &str,
+) -> Result<u64, Fault> {
     let Some(timeout) = duration else {
         return Ok(0);
     };

@@ -81,9 +81,10 @@ impl Checker<'_> {
         let events = catalogue.fresh.as_ref().map(|fresh| &fresh.events);
         let (given, customer) = match (spec.inputs.get(INPUT), &catalogue.customers, events) {
             (Some(given), _, _) => (given.clone(), None),
-            (None, Some(known), _) => {
-                (InputRef::of(known.dataset.id.clone()), Some(known.id.clone()))
-            }
+            (None, Some(known), _) => (
+                InputRef::of(known.dataset.id.clone()),
+                Some(known.id.clone()),
+            ),
             (None, None, Some(events)) => (
                 InputRef::of(events.dataset.clone()),
                 Some(events.customer.clone()),
@@ -126,7 +127,10 @@ impl Checker<'_> {
         }];
         let mut pinned = Vec::new();
         for (name, dataset) in [
-            ("items", catalogue.items.as_ref().map(|known| &known.dataset.id)),
+            (
+                "items",
+                catalogue.items.as_ref().map(|known| &known.dataset.id),
+            ),
             (
                 "known_customers",
                 catalogue.customers.as_ref().map(|known| &known.dataset.id),
@@ -204,7 +208,11 @@ fn bounds(list: &OfferList) -> Result<()> {
         Err(Error::invalid("OUT_OF_RANGE", field, words))
     };
     if list.limit > MAX_LIMIT {
-        return refused("limit", &format!("0 to {MAX_LIMIT}"), list.limit.to_string());
+        return refused(
+            "limit",
+            &format!("0 to {MAX_LIMIT}"),
+            list.limit.to_string(),
+        );
     }
     if !(0.0..=1.0).contains(&list.diversity) {
         return refused("diversity", "0 to 1", list.diversity.to_string());

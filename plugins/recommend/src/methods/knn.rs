@@ -22,6 +22,7 @@ use lode_plugin::arrow_schema::Field;
 use lode_plugin::arrow_schema::Schema;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use crate::events;
 use crate::events::pairs::History;
@@ -68,7 +69,7 @@ pub struct ItemKnnParams {
 }
 
 /// What makes two items alike, from the customers that like both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Likeness {
@@ -152,7 +153,7 @@ impl Part for ItemKnnParams {
 /// # Determinism and cost
 /// No randomness: the seed has no effect. The same bytes with any number of threads. Time
 /// grows with the sum over customers of the square of their items; the model keeps every pair
-/// of customer and item (4 bytes) and every neighbor (8 bytes).
+/// of customer and item (4 bytes) and every neighbor (8 bytes, 12 when opened).
 ///
 /// # Errors
 /// `INPUT_INVALID`: no rows, or none with customer and item. `PARAMS_INVALID`: a range.
@@ -192,9 +193,10 @@ pub(crate) struct Neighbors {
     /// Where each item's neighbors end.
     ends: Vec<u64>,
     items: Vec<u32>,
-    similarities: Vec<f32>,
+    /// In single precision, but those of models of format 1.
+    similarities: Vec<f64>,
     /// The largest similarity, at least 1: what makes likeness 0 to 1 under any measure.
-    largest: f32,
+    largest: f64,
 }
 
 recommends!(ItemKnn, Neighbors, ItemKnnParams, reads: &[1]);
@@ -206,18 +208,19 @@ impl Neighbors {
         for item in 0..found.n_items() {
             let list = found.get(item);
             neighbors.items.extend(list.items);
-            neighbors.similarities.extend(list.similarities);
+            let similarities = list.similarities.iter().copied().map(f64::from);
+            neighbors.similarities.extend(similarities);
             neighbors.ends.push(neighbors.items.len() as u64);
         }
         neighbors.measured()
     }
 
     fn measured(mut self) -> Self {
-        self.largest = self.similarities.iter().copied().fold(1.0, f32::max);
+        self.largest = self.similarities.iter().copied().fold(1.0, f64::max);
         self
     }
 
-    fn list(&self, item: u32) -> (&[u32], &[f32]) {
+    fn list(&self, item: u32) -> (&[u32], &[f64]) {
         let item = item as usize;
         let start = item.checked_sub(1).map_or(0, |before| self.ends[before]);
         let range = start as usize..self.ends[item] as usize;
@@ -228,7 +231,7 @@ impl Neighbors {
     fn similarity(&self, from: u32, to: u32) -> Option<f64> {
         let (items, similarities) = self.list(from);
         let at = items.iter().position(|item| *item == to)?;
-        Some(f64::from(similarities[at]))
+        Some(similarities[at])
     }
 }
 
@@ -238,7 +241,7 @@ impl Rates for Neighbors {
             let (items, similarities) = self.list(*own);
             if *weight != 0.0 {
                 for (item, similarity) in items.iter().zip(similarities) {
-                    sums.add(*item, f64::from(*weight) * f64::from(*similarity));
+                    sums.add(*item, f64::from(*weight) * similarity);
                 }
             }
         }
@@ -261,7 +264,7 @@ impl Rates for Neighbors {
         let alike = |other: &u32| {
             let found = self.similarity(item, *other);
             let found = found.or_else(|| self.similarity(*other, item));
-            found.unwrap_or(0.0) / f64::from(self.largest)
+            found.unwrap_or(0.0) / self.largest
         };
         Some(others.iter().map(alike).collect())
     }
@@ -273,7 +276,7 @@ impl Rates for Neighbors {
             .filter(|(other, _)| !barred.has(**other))
             .map(|(item, score)| Offer {
                 item: *item,
-                score: f64::from(*score),
+                score: *score,
             })
             .take(limit)
             .collect()
@@ -290,11 +293,10 @@ impl Method for Neighbors {
 
     fn of_format_1(old: &Format1) -> Option<Self> {
         let whole = old.ends.len() == old.known.items.len();
-        let similarities = old.similarities.iter().map(|s| *s as f32);
         let read = Self {
             ends: old.ends.clone(),
             items: old.neighbors.clone(),
-            similarities: similarities.collect(),
+            similarities: old.similarities.clone(),
             largest: 1.0,
         };
         whole.then(|| read.measured())
@@ -313,14 +315,15 @@ impl Method for Neighbors {
     fn write(&self, to: &mut Writer) {
         to.u64s(&self.ends);
         to.u32s(&self.items);
-        to.f32s(&self.similarities);
+        let similarities: Vec<f32> = self.similarities.iter().map(|s| *s as f32).collect();
+        to.f32s(&similarities);
     }
 
     fn read(from: &mut Reader<'_>, n_items: usize) -> Option<Self> {
         let read = Self {
             ends: from.u64s()?,
             items: from.u32s()?,
-            similarities: from.f32s()?,
+            similarities: from.f32s()?.into_iter().map(f64::from).collect(),
             largest: 1.0,
         };
         let whole = read.ends.len() == n_items

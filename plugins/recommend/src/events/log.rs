@@ -80,10 +80,8 @@ impl Columns {
             self.ratings.push(row.rating);
         }
         // Most logs have no row twice: the column begins with the first that is.
-        if row.count > 1 && self.counts.is_empty() {
-            self.counts = vec![1; self.items.len() - 1];
-        }
-        if !self.counts.is_empty() {
+        if row.count > 1 || !self.counts.is_empty() {
+            self.counts.resize(self.items.len() - 1, 1);
             self.counts.push(row.count);
         }
     }

@@ -19,6 +19,7 @@ use lode_plugin::Context;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use crate::events;
 use crate::events::pairs::History;
@@ -71,7 +72,7 @@ pub struct AlsFitParams {
 }
 
 /// How the equations of a customer or item are solved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum AlsSolver {

@@ -40,7 +40,7 @@ enum Benchmark {
     /// folds of public data, and its reasons against the causes planted in the sample.
     Predict(predict::Args),
     /// Recommendation: fit, the ten best items for everybody, memory and quality beside implicit
-    /// on the same made pairs.
+    /// on the same made pairs; offers over gRPC at a fixed rate.
     Recommend(recommend::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
     Store(store::Args),

@@ -51,6 +51,21 @@ pub(crate) fn length(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same as a duration.
+pub(crate) fn window(text: &str) -> Result<std::time::Duration, String> {
+    let text = length(text)?;
+    let (number, unit) = text.split_at(text.len() - 1);
+    let hours = match unit {
+        "w" => 7 * 24,
+        "d" => 24,
+        _ => 1,
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a whole number".to_owned())?;
+    Ok(std::time::Duration::from_secs(number * hours * 3600))
+}
+
 /// The distance between dates: a length, or 1 to 12 months.
 pub(crate) fn step(text: &str) -> Result<String, String> {
     let months = text.strip_suffix("mo").map(str::parse::<u32>);
@@ -75,14 +90,25 @@ pub(crate) fn at_least_zero(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number of at least 0".to_owned())
 }
 
-/// `name=value`, the value read as JSON when it is JSON, else as text.
+/// `name=value`, the value read as JSON when it is JSON, else as text; a number may start with
+/// its point.
 pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = pair(text, "name=value")?;
     let value = match serde_json::from_str::<Json>(&value) {
         Ok(json) => json_value(json).map_err(|found| format!("parameter {name}: {found}"))?,
-        Err(_) => Value::Text(value),
+        Err(_) => match fraction(&value) {
+            Some(number) => Value::Float(number),
+            None => Value::Text(value),
+        },
     };
     Ok((name, value))
+}
+
+/// `.5` and `-.5`, which JSON does not have.
+fn fraction(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text).strip_prefix('.')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// `DATASET`, `INPUT=DATASET`, `INPUT=sql:SELECT ...`, `INPUT=output:JOB/NAME`,

@@ -91,9 +91,7 @@ fn unknown(algorithm: &str, name: &str, properties: &Map<String, Json>) -> Error
 fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
     let path = error.instance_path().to_string();
     let name = path.trim_start_matches('/').replace('/', ".");
-    let property = schema
-        .pointer(&format!("/properties{path}"))
-        .unwrap_or(&Json::Null);
+    let property = schema_of(schema, &path);
     let mut choices = Vec::new();
     add_choices(schema, property, &mut Vec::new(), DEEPEST, &mut choices);
     let found = cut(&error.instance().to_string());
@@ -129,6 +127,32 @@ fn refusal(error: &jsonschema::ValidationError<'_>, schema: &Json) -> Error {
             cut(&expected)
         ),
     )
+}
+
+/// What the schema says of the value at a path such as `/monotone/age` or `/sets/0/1`.
+fn schema_of<'a>(schema: &'a Json, path: &str) -> &'a Json {
+    let mut at = schema;
+    for key in path.split('/').skip(1) {
+        at = referred(schema, at);
+        let key = key.replace("~1", "/").replace("~0", "~");
+        let named = at.get("properties").and_then(|named| named.get(&key));
+        let other = at.get("additionalProperties").or_else(|| at.get("items"));
+        at = named.or(other).unwrap_or(&Json::Null);
+    }
+    referred(schema, at)
+}
+
+/// The schema that another one only refers to; a ring of them ends.
+fn referred<'a>(schema: &'a Json, mut at: &'a Json) -> &'a Json {
+    for _ in 0..DEEPEST {
+        let reference = at.get("$ref").and_then(Json::as_str);
+        let Some(found) = reference.and_then(|to| schema.pointer(to.trim_start_matches('#')))
+        else {
+            break;
+        };
+        at = found;
+    }
+    at
 }
 
 /// Adds the values of a parameter that takes one of a list, whichever way its schema says so.

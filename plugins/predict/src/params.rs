@@ -186,7 +186,7 @@ pub(crate) fn within_count(name: &str, value: usize, low: usize, high: usize) ->
 }
 
 /// Small and large numbers as people write them.
-fn plain(number: f64) -> String {
+pub(crate) fn plain(number: f64) -> String {
     let size = number.abs();
     if size > 0.0 && !(1e-3..1e6).contains(&size) {
         format!("{number:e}")

@@ -339,7 +339,7 @@ fn one_row_and_labels_that_say_nothing_are_told_apart() {
         let infinite = with(&batch, "spent", Arc::new(Float64Array::from(amounts)));
         refused::<A>(
             &infinite,
-            "expected finite amounts of at most 1e100, found inf in row 7",
+            "expected finite amounts of at most 1e100, found inf for customer \"c7\"",
         );
     }
     amount::<Predict<Value, Linear>>();

@@ -128,10 +128,6 @@ impl Attributes {
         self.ids.len() == 0
     }
 
-    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
-    }
-
     /// What the rows of both say.
     pub(crate) fn merge(self, other: Self) -> Self {
         if self.is_empty() {
@@ -259,6 +255,7 @@ impl Attributes {
 
 impl Column {
     /// The value of a row as people write it.
+    #[cfg(test)]
     pub(crate) fn word(&self, row: usize) -> Option<String> {
         match &self.values {
             Kept::Numbers(values) => Some(values[row])

@@ -16,6 +16,8 @@ mod recommends;
 mod serve;
 #[cfg(test)]
 mod testdata;
+#[cfg(test)]
+mod tests;
 
 pub use methods::als::Als;
 pub use methods::als::AlsFitParams;

@@ -6,6 +6,7 @@
 pub(crate) mod codec;
 pub(crate) mod crowd;
 mod format_1;
+pub(crate) mod kin;
 pub(crate) mod names;
 pub(crate) mod popularity;
 
@@ -16,6 +17,7 @@ use crate::events::pairs::Pairs;
 use crate::method::Method;
 use codec::Reader;
 use codec::Writer;
+use kin::Kin;
 use names::Names;
 use popularity::Popularity;
 
@@ -31,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) items: Names,
     pub(crate) pairs: Pairs,
     pub(crate) popularity: Popularity,
+    /// Items that no event tells of.
+    pub(crate) kin: Kin,
 }
 
 impl Known {
@@ -39,6 +43,7 @@ impl Known {
         self.items.write(to);
         self.pairs.write(to);
         self.popularity.write(to);
+        self.kin.write(to);
     }
 
     /// None when anything is out of bounds or out of order.
@@ -49,6 +54,7 @@ impl Known {
         Some(Self {
             pairs: Pairs::read(from, n_customers, n_items)?,
             popularity: Popularity::read(from, n_customers, n_items)?,
+            kin: Kin::read(from, n_items)?,
             customers,
             items,
         })

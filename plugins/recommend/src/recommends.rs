@@ -29,6 +29,7 @@ use crate::model::Known;
 use crate::model::codec::Reader;
 use crate::model::codec::Writer;
 use crate::model::crowd::Crowd;
+use crate::model::kin::Kin;
 use crate::model::popularity::Popularity;
 use crate::output;
 use crate::output::OfferStream;
@@ -174,17 +175,22 @@ pub(crate) fn finish<M: Method>(
         .map_or_else(Crowd::default, |attributes| {
             Crowd::of(attributes, popular_by, segment, GROUP_SHRINKAGE)
         });
-    let popularity = Popularity::of(popular_by, items.len(), crowd);
+    let mut popularity = Popularity::of(popular_by, items.len(), crowd);
+    let kin = Kin::of(data.item_attributes, &pairs, items.len(), cx.threads());
+    popularity.lend(&kin);
+    let n_new = kin.cold().len();
     let known = Known {
         customers,
         items,
         pairs,
         popularity,
+        kin,
     };
     let mut fitted = Fitted::new()
         .model(model::to_bytes(&known, &learned.method))
         .metric("customers", known.customers.len() as f64)
         .metric("items", known.items.len() as f64)
+        .metric("items_without_events", n_new as f64)
         .metric("pairs", known.pairs.n_pairs() as f64);
     for (name, count) in counts.named() {
         fitted = fitted.metric(name, count as f64);

@@ -47,9 +47,10 @@ pub struct Server {
     n: usize,
     customer_index: Index,
     item_index: Index,
-    /// Items that no event tells of: methods do not rate them.
-    cold: Vec<u32>,
+    /// Whether no event tells of an item: methods do not rate it.
     is_cold: Vec<bool>,
+    /// Items that lend their scores to such, rising.
+    lenders: Vec<u32>,
     /// Popularity among customers of some groups.
     orders: Mutex<HashMap<Vec<u32>, Arc<Order>>>,
     /// Kept between calls: to clear it costs more than a short answer.
@@ -92,7 +93,7 @@ impl Room {
     fn new(server: &Server) -> Self {
         let n_items = server.known.items.len();
         let mut masked = Barred::new(n_items);
-        for item in &server.cold {
+        for item in server.known.kin.cold() {
             masked.set(*item, true);
         }
         Self {
@@ -117,18 +118,14 @@ impl Server {
         worth: Worth,
         n: usize,
     ) -> Self {
-        let mut is_cold = vec![true; known.items.len()];
-        for customer in 0..known.pairs.n_customers() {
-            for item in known.pairs.history(customer).items {
-                is_cold[*item as usize] = false;
-            }
+        let mut is_cold = vec![false; known.items.len()];
+        for item in known.kin.cold() {
+            is_cold[*item as usize] = true;
         }
-        let items = 0..known.items.len() as u32;
-        let cold = items.filter(|item| is_cold[*item as usize]).collect();
         let server = Self {
             customer_index: Index::new(&known.customers),
             item_index: Index::new(&known.items),
-            cold,
+            lenders: known.kin.lenders(),
             is_cold,
             orders: Mutex::default(),
             spare: Mutex::default(),
@@ -221,7 +218,7 @@ impl Server {
         threads: usize,
     ) -> Option<Vec<Vec<Offer>>> {
         // What no event tells of is rated beside the method, one customer at a time.
-        if !self.cold.is_empty() {
+        if !self.known.kin.cold().is_empty() {
             return None;
         }
         let histories: Vec<History<'_>> = customers
@@ -275,15 +272,26 @@ impl Server {
         } = room;
         self.method
             .top(&wanted.history, masked, limit, sums, offers);
-        if self.cold.is_empty() {
+        let kin = &self.known.kin;
+        if kin.cold().is_empty() {
             return;
         }
         let neutral = self.method.neutral();
-        let open = self.cold.iter().filter(|item| !barred.has(**item));
-        offers.extend(open.map(|item| Offer {
-            item: *item,
-            score: neutral + FILL * self.known.popularity.share(*item),
-        }));
+        let mut lent = Vec::new();
+        self.method
+            .rate_some(&wanted.history, &self.lenders, sums, &mut lent);
+        for (at, item) in kin.cold().iter().enumerate() {
+            if barred.has(*item) {
+                continue;
+            }
+            let mut score = neutral + FILL * self.known.popularity.share(*item);
+            for near in kin.relatives(at) {
+                let lender = self.lenders.binary_search(&near.item).ok();
+                let own = lender.and_then(|lender| lent[lender]).unwrap_or(neutral);
+                score += near.weight * (own - neutral);
+            }
+            offers.push(Offer { item: *item, score });
+        }
         best(offers, limit);
     }
 
@@ -296,7 +304,26 @@ impl Server {
                 room.offers.push(Offer { item: *item, score });
             }
         }
+        for (at, item) in self.known.kin.cold().iter().enumerate() {
+            if let Some(score) = self.borrowed(at, &room.sums)
+                && !room.barred.has(*item)
+            {
+                room.offers.push(Offer { item: *item, score });
+            }
+        }
         best(&mut room.offers, limit);
+    }
+
+    /// The score that an item without events borrows, where something speaks for its kin.
+    fn borrowed(&self, at: usize, sums: &Sums) -> Option<f64> {
+        if sums.touched().is_empty() {
+            return None;
+        }
+        let neutral = self.method.neutral();
+        let parts = self.known.kin.relatives(at);
+        let parts = parts.filter_map(|near| Some(near.weight * (sums.get(near.item)? - neutral)));
+        let sum: f64 = parts.sum();
+        (sum > 0.0).then_some(neutral + sum)
     }
 
     /// The most popular items of which nothing is said, then those against which something
@@ -307,7 +334,11 @@ impl Server {
         }
         let neutral = self.method.neutral();
         let scale = self.scale();
-        let speaks = |item: u32| room.sums.get(item).filter(|score| *score != neutral);
+        let kin = &self.known.kin;
+        let speaks = |item: u32| match kin.place(item) {
+            Some(at) => self.borrowed(at, &room.sums),
+            None => room.sums.get(item).filter(|score| *score != neutral),
+        };
         let own = self.own_order(wanted);
         let popularity = &self.known.popularity;
         let order = own.as_ref().map_or(popularity.order(), |own| &own.items);
@@ -379,3 +410,6 @@ impl Server {
         Some(order)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod cases;
 mod report;
+mod serve;
 
 use std::fs;
 use std::path::PathBuf;
@@ -70,12 +71,20 @@ pub(crate) struct Args {
     /// events, a tenth, all of them.
     #[arg(long)]
     growth: bool,
+    /// Ask for offers over gRPC, in place of the comparison.
+    #[arg(long)]
+    serve: bool,
+    #[command(flatten)]
+    serving: serve::ServeArgs,
     /// Measure what the last benchmark built.
     #[arg(long)]
     built: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.serve {
+        return serve::run(&args.serving, args.items, args.built);
+    }
     let names: Vec<&str> = WHATS.iter().map(|what| what.0).collect();
     let what = WHATS.iter().find(|what| what.0 == args.what);
     let (name, ours, peers) = what.with_context(|| {

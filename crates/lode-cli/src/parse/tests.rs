@@ -24,6 +24,9 @@ fn parameters_are_json_or_text() {
     );
     assert_eq!(value("l2=0.5"), Value::Float(0.5));
     assert_eq!(value("l2=1e3"), Value::Float(1000.0));
+    assert_eq!(value("alpha=.1"), Value::Float(0.1));
+    assert_eq!(value("x=-.25"), Value::Float(-0.25));
+    assert_eq!(value("v=.1.2"), Value::Text(".1.2".to_owned()));
     assert_eq!(value("on=true"), Value::Bool(true));
     assert_eq!(value("on=yes"), Value::Text("yes".to_owned()));
     assert_eq!(value("on=\"true\""), Value::Text("true".to_owned()));

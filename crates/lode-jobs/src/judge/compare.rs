@@ -3,6 +3,8 @@
 //! Reads what their jobs kept (`evaluation_scores`) and fits nothing. Invariant: a row counts only
 //! when both were judged on it with the same label; a model does not differ from itself.
 
+mod offers;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
@@ -74,7 +76,7 @@ pub struct Comparison {
     pub high: f64,
     /// Two-sided.
     pub p_value: f64,
-    /// `delong`, `bootstrap`, or `bootstrap by customer`.
+    /// `delong`, `bootstrap`, or `bootstrap by customer`, which of recommenders it always is.
     pub method: &'static str,
 }
 
@@ -98,6 +100,9 @@ pub(crate) fn compare(
             challenger.id.as_str(),
             other.word()
         )));
+    }
+    if kind == Kind::Offers {
+        return offers::compare(store, champion, challenger, threads);
     }
     let a = Judged::load(store, champion)?;
     let b = Judged::load(store, challenger)?;
@@ -179,6 +184,7 @@ enum Kind {
     Binary,
     Amount,
     Survival,
+    Offers,
 }
 
 impl Kind {
@@ -195,6 +201,7 @@ impl Kind {
                 "model {:?} was not judged",
                 model.id.as_str()
             ))),
+            () if has("evaluated_customers") => Ok(Self::Offers),
             () if has("concordance") => Ok(Self::Survival),
             () if has("rmse") => Ok(Self::Amount),
             () => Ok(Self::Binary),
@@ -206,6 +213,7 @@ impl Kind {
             Self::Binary => "a yes or no",
             Self::Amount => "an amount",
             Self::Survival => "a time",
+            Self::Offers => "offers",
         }
     }
 
@@ -215,6 +223,7 @@ impl Kind {
             Self::Binary => &measures::BINARY,
             Self::Amount => &measures::AMOUNT,
             Self::Survival => &survival::NAMES,
+            Self::Offers => &[],
         }
     }
 
@@ -230,6 +239,7 @@ impl Kind {
             ],
             Self::Amount => &["rmse", "mae", "spearman"],
             Self::Survival => &["concordance"],
+            Self::Offers => &super::offers::COMPARED,
         }
     }
 }
@@ -411,6 +421,7 @@ impl Common {
                     Part::binary(of(&judged.margin), &score, &raw, yes(), 0.1)
                 }
                 Kind::Amount => Part::amount(of(&judged.score), of(&judged.label), 0.1),
+                Kind::Offers => Err(Error::bug("lists of offers have no parts")),
                 Kind::Survival => Ok(Part::Survival(survival::Part {
                     times: of(judged.duration.as_deref().unwrap_or_default()),
                     events: yes(),

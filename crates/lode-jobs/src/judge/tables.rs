@@ -42,7 +42,7 @@ const STEPS: u32 = 100;
 
 /// The columns of a table that is being made.
 #[derive(Default)]
-struct Columns {
+pub(super) struct Columns {
     fields: Vec<Field>,
     arrays: Vec<ArrayRef>,
 }
@@ -321,17 +321,17 @@ fn scores(sample: &Sample, held: &Held) -> Columns {
 }
 
 impl Columns {
-    fn add(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
+    pub(super) fn add(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
         self.fields.push(Field::new(name, data_type, false));
         self.arrays.push(array);
     }
 
-    fn nullable(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
+    pub(super) fn nullable(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
         self.fields.push(Field::new(name, data_type, true));
         self.arrays.push(array);
     }
 
-    fn number(&mut self, name: &str, values: Vec<f64>) {
+    pub(super) fn number(&mut self, name: &str, values: Vec<f64>) {
         self.add(
             name,
             DataType::Float64,
@@ -339,7 +339,7 @@ impl Columns {
         );
     }
 
-    fn optional(&mut self, name: &str, values: Vec<Option<f64>>) {
+    pub(super) fn optional(&mut self, name: &str, values: Vec<Option<f64>>) {
         self.nullable(
             name,
             DataType::Float64,
@@ -348,7 +348,7 @@ impl Columns {
     }
 
     /// Gives the last column a role.
-    fn role(&mut self, role: Role) {
+    pub(super) fn role(&mut self, role: Role) {
         if let Some(field) = self.fields.pop() {
             self.fields.push(
                 field.with_metadata([(ROLE_KEY.to_owned(), role.as_str().to_owned())].into()),
@@ -356,7 +356,7 @@ impl Columns {
         }
     }
 
-    fn finish(self) -> Result<RecordBatch> {
+    pub(super) fn finish(self) -> Result<RecordBatch> {
         Ok(RecordBatch::try_new(
             Arc::new(Schema::new(self.fields)),
             self.arrays,

@@ -109,3 +109,40 @@ fn a_refusal_does_not_say_the_whole_value_again() {
     assert!(message.len() < 1000);
     assert!(message.contains("expected a value of type integer, found \"xxx"));
 }
+
+#[test]
+fn refusals_of_what_lies_deeper_say_what_was_expected_there() {
+    let schema = r##"{
+      "type": "object",
+      "properties": {
+        "monotone": {
+          "type": "object",
+          "additionalProperties": { "$ref": "#/$defs/Direction" }
+        },
+        "sets": { "type": "array", "items": { "type": "array", "items": { "type": "string" } } }
+      },
+      "$defs": { "Direction": { "oneOf": [ { "const": "rising" }, { "const": "falling" } ] } }
+    }"##;
+    let refused = |name: &str, value: Value| {
+        let given = BTreeMap::from([(name.to_owned(), value)]);
+        let error = resolve("a.b", schema, &given).unwrap_err();
+        (error.reason().to_owned(), error.to_string())
+    };
+    let up = Value::Map(BTreeMap::from([(
+        "a/b".to_owned(),
+        Value::Text("up".to_owned()),
+    )]));
+    let (reason, message) = refused("monotone", up);
+    assert_eq!(reason, "PARAM_OUT_OF_RANGE");
+    assert!(
+        message.contains(r#"expected one of "rising", "falling", found "up""#),
+        "{message}"
+    );
+    let flat = Value::List(vec![Value::Text("age".to_owned())]);
+    let (reason, message) = refused("sets", flat);
+    assert_eq!(reason, "PARAM_WRONG_TYPE");
+    assert!(
+        message.contains(r#"parameter "sets.0": expected a value of type array, found "age""#),
+        "{message}"
+    );
+}

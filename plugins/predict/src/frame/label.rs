@@ -18,6 +18,7 @@ use super::LARGEST;
 use crate::params::NoParams;
 use crate::params::Part;
 use crate::params::YesNoParams;
+use crate::params::plain;
 
 /// A kind of label.
 pub trait Target: std::fmt::Debug + Send + Sync + 'static {
@@ -75,8 +76,9 @@ impl Target for Amount {
         let numbers = table.numbers(Role::Label)?;
         if let Some(row) = numbers.iter().position(|number| number.abs() > LARGEST) {
             let found = format!(
-                "expected finite amounts of at most {LARGEST:e}, found {:e} in row {row}",
-                numbers[row]
+                "expected finite amounts of at most {LARGEST:e}, found {:e} {}",
+                numbers[row],
+                place(table, row)
             );
             return Err(refused(table, Role::Label, found));
         }
@@ -154,11 +156,11 @@ pub(crate) fn weights(table: &Table, learned: &[usize]) -> Result<Option<Vec<f64
         let found = if weights[at].is_nan() {
             "none".to_owned()
         } else {
-            weights[at].to_string()
+            plain(weights[at])
         };
         let words = format!(
-            "expected a weight of 0 to {LARGEST:e}, found {found} in row {}",
-            learned[at]
+            "expected a weight of 0 to {LARGEST:e}, found {found} {}",
+            place(table, learned[at])
         );
         return Err(refused(table, Role::Weight, words));
     }
@@ -180,12 +182,28 @@ pub(crate) fn durations(table: &Table, needed: bool) -> Result<Option<Vec<f64>>>
     let bad = |duration: &f64| *duration < 0.0 || *duration > LARGEST;
     if let Some(row) = durations.iter().position(bad) {
         let found = format!(
-            "expected 0 to {LARGEST:e}, found {} in row {row}",
-            durations[row]
+            "expected 0 to {LARGEST:e}, found {} {}",
+            plain(durations[row]),
+            place(table, row)
         );
         return Err(refused(table, Role::Duration, found));
     }
     Ok(Some(durations))
+}
+
+/// Where a row is found: by its customer, since an engine that judges gives some of the rows and
+/// their numbers say nothing.
+pub(super) fn place(table: &Table, row: usize) -> String {
+    let customers = table.column(Role::CustomerId).map(|column| column.texts());
+    match customers {
+        Some(Ok(customers)) if customers[row].is_some() => {
+            format!(
+                "for customer {:?}",
+                customers[row].as_deref().unwrap_or_default()
+            )
+        }
+        _ => format!("in row {row}"),
+    }
 }
 
 fn refused(table: &Table, role: Role, message: impl Into<String>) -> Error {

@@ -25,6 +25,7 @@ use super::OTHER;
 use super::Plan;
 use super::Values;
 use super::Words;
+use super::label::place;
 
 /// A column before any plan.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Raw {
             };
             let name = column.name().to_owned();
             if let Read::Number(values) = &values {
-                refuse_too_large(&name, values)?;
+                refuse_too_large(table, &name, values)?;
             }
             features.push(Self {
                 name,
@@ -105,7 +106,7 @@ impl Raw {
             let values = match &planned.kind {
                 Kind::Number if column.is_numeric() => {
                     let values = column.numbers()?;
-                    refuse_too_large(&planned.name, &values)?;
+                    refuse_too_large(table, &planned.name, &values)?;
                     Read::Number(values)
                 }
                 Kind::Category { .. } if of_type == Some(ColumnType::String) => {
@@ -198,13 +199,14 @@ fn placed(codes: &[u32], names: &[String], levels: &[String]) -> Vec<u32> {
 }
 
 /// Of infinities no reason could be given, and sums of squares of larger numbers are infinite.
-fn refuse_too_large(name: &str, values: &[f64]) -> Result<()> {
+fn refuse_too_large(table: &Table, name: &str, values: &[f64]) -> Result<()> {
     match values.iter().position(|value| value.abs() > LARGEST) {
         Some(row) => Err(Error::invalid(
             format!("inputs.{INPUT}.{name}"),
             format!(
-                "expected finite numbers of at most {LARGEST:e}, found {:e} in row {row}",
-                values[row]
+                "expected finite numbers of at most {LARGEST:e}, found {:e} {}",
+                values[row],
+                place(table, row)
             ),
         )),
         None => Ok(()),

@@ -12,6 +12,7 @@ use lode_numeric::trees::gbdt::GbdtFit;
 use lode_numeric::trees::gbdt::GbdtParams;
 use lode_numeric::trees::gbdt::ShapeFit;
 use lode_plugin::Context;
+use lode_plugin::Error;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
@@ -224,7 +225,7 @@ pub(super) fn boost(
         Some(base) => gbdt::fit_from(base.forest(), &table, targets, weights, &asked, go_on),
         None => gbdt::fit(&table, targets, weights, &asked, go_on),
     };
-    let fit = fit.map_err(forest::failed)?;
+    let fit = fit.map_err(|error| refused(error, known))?;
     let margins = fit.model.margins(&table, cx.threads());
     let model = Grown::new(fit.model.clone(), &margins.map_err(forest::failed)?);
     if let Some(sample) = &thinned {
@@ -235,6 +236,47 @@ pub(super) fn boost(
         ));
     }
     Ok(Boosted { model, fit })
+}
+
+/// What is wrong with the rows or the loss, where that is what keeps trees from growing.
+fn refused(error: lode_numeric::Error, known: &Training<'_>) -> Error {
+    match error {
+        lode_numeric::Error::TooFewRows { needed, found } => Error::invalid(
+            known.label.as_str(),
+            format!(
+                "expected at least {needed} rows with a label and a weight above 0, found {found}"
+            ),
+        ),
+        lode_numeric::Error::OneClass { class } => Error::invalid(
+            known.label.as_str(),
+            format!(
+                "expected yes and no among the rows with a weight above 0, found {} alone",
+                if class { "yes" } else { "no" }
+            ),
+        ),
+        lode_numeric::Error::Objective { expected, found } => Error::invalid(
+            "params.loss",
+            format!(
+                "expected that of the model to start from, which is {}, found {}",
+                in_words(expected),
+                in_words(found)
+            ),
+        ),
+        other => forest::failed(other),
+    }
+}
+
+/// An objective by the names of the parameters that ask for it.
+fn in_words(objective: Objective) -> String {
+    match objective {
+        Objective::Squared => "squared".to_owned(),
+        Objective::Poisson => "poisson".to_owned(),
+        Objective::Gamma => "gamma".to_owned(),
+        Objective::Tweedie { power } => format!("tweedie with tweedie_power {power}"),
+        Objective::Quantile { alpha } => format!("quantile with alpha {alpha}"),
+        Objective::Huber { delta } => format!("huber with huber_delta {delta}"),
+        other => format!("{other:?}"),
+    }
 }
 
 impl Boosted {

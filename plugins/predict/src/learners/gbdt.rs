@@ -180,8 +180,9 @@ pub struct AmountLoss {
     /// The share that the score is above, with the loss quantile; 0.5 is the median.
     #[schemars(range(min = 0.001, max = 0.999))]
     pub alpha: f64,
-    /// Where the loss huber turns straight, in the unit of the amount.
-    #[schemars(range(min = 1e-9, max = 1e15))]
+    /// Where the loss huber turns straight, in the unit of the amount. 0: by the amounts, twice
+    /// their usual distance from the median.
+    #[schemars(range(min = 0.0, max = 1e15))]
     pub huber_delta: f64,
 }
 
@@ -191,7 +192,7 @@ impl Default for AmountLoss {
             loss: Loss::Tweedie,
             tweedie_power: 1.5,
             alpha: 0.5,
-            huber_delta: 1.0,
+            huber_delta: 0.0,
         }
     }
 }
@@ -200,13 +201,14 @@ impl Part for AmountLoss {
     fn check(&self) -> Result<()> {
         within("tweedie_power", self.tweedie_power, 1.01, 1.99)?;
         within("alpha", self.alpha, 0.001, 0.999)?;
-        within("huber_delta", self.huber_delta, 1e-9, 1e15)
+        within("huber_delta", self.huber_delta, 0.0, 1e15)
     }
 }
 
 impl AmountLoss {
-    /// The objective, if the amounts are such as it takes.
-    fn objective(&self, rows: &Training<'_>) -> Result<Objective> {
+    /// The objective, if the amounts are such as it takes. What is left to the amounts is that
+    /// of the model that is gone on with.
+    fn objective(&self, rows: &Training<'_>, base: Option<&Grown>) -> Result<Objective> {
         amounts::check(rows)?;
         Ok(match self.loss {
             Loss::Squared => Objective::Squared,
@@ -219,8 +221,14 @@ impl AmountLoss {
                 power: self.tweedie_power,
             },
             Loss::Quantile => Objective::Quantile { alpha: self.alpha },
-            Loss::Huber => Objective::Huber {
-                delta: self.huber_delta,
+            Loss::Huber => match base.map(|base| base.forest().objective()) {
+                Some(known @ Objective::Huber { .. }) if self.huber_delta <= 0.0 => known,
+                _ if self.huber_delta > 0.0 => Objective::Huber {
+                    delta: self.huber_delta,
+                },
+                _ => Objective::Huber {
+                    delta: amounts::huber_delta(rows),
+                },
             },
         })
     }
@@ -244,7 +252,7 @@ impl Learner for GbdtAmount {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        let objective = params.other.objective(rows)?;
+        let objective = params.other.objective(rows, None)?;
         learned(&params.one, objective, rows, None, cx)
     }
 
@@ -254,7 +262,7 @@ impl Learner for GbdtAmount {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        let objective = params.other.objective(rows)?;
+        let objective = params.other.objective(rows, Some(base))?;
         learned(&params.one, objective, rows, Some(base), cx)
     }
 

@@ -76,9 +76,8 @@ impl Part for ItemKnnParams {
 /// that nobody has yet, nor where a repeat purchase is the aim (owned items are left out).
 ///
 /// # Input
-/// `events`, as for `recommend.popular`: roles `customer_id` and `item`, optionally
-/// `quantity`; rows without customer or item and rows with a quantity of 0 or less are left
-/// out and counted. Has it, or has it not: amounts make no difference.
+/// `events`, `items` and `customers`, as for `recommend.popular`. Unless `weighting` says
+/// otherwise, an item is liked or not: how often makes no difference.
 ///
 /// # Output
 /// `recommendations`, up to `n` rows a customer: `customer_id`, `rank` from 1, `item`, `score`.
@@ -86,16 +85,18 @@ impl Part for ItemKnnParams {
 /// `both_customers`.
 ///
 /// # Parameters
-/// [`ItemKnnParams`].
+/// [`ItemKnnParams`], [`crate::Common`].
 ///
 /// # Method
-/// Cosine of two items: customers that have both, over the root of the product of the
-/// customers of each; see `lode_numeric::neighbors`. Score of an item for a customer: the sum
-/// of its cosines to the items the customer has, each item's list cut at `neighbors`. Ties by
-/// item id. Where fewer items than asked for have evidence, the most popular follow; their
-/// score is the share of customers times 1e-9, which is below any evidence. Served, items of
-/// the session count as history; a customer without history gets the most popular, and
-/// `personal` is false then.
+/// Cosine of two items over the weights of the customers that like them; see
+/// `lode_numeric::neighbors`. Score of an item for a customer: the sum of weight by cosine
+/// over the items the customer has, each item's list cut at `neighbors`; what is owned and not
+/// liked has a weight of 0, or below 0 where weights add up, and then speaks against its like.
+/// Ties by item id. Where fewer items than asked for have evidence, the most popular follow;
+/// their score is the share of customers times 1e-9, which is below any evidence. An item
+/// without events has the mean score of its kin, see `recommend.popular`. Served, items of the
+/// session count as history; a customer without history gets the most popular, and `personal`
+/// is false then. Reasons: `bought` (value: the item that the customer has).
 ///
 /// # Determinism and cost
 /// No randomness: the seed has no effect. The same bytes with any number of threads. Time

@@ -53,42 +53,61 @@ impl Part for PopularParams {
 /// Offers the most popular items that a customer does not have.
 ///
 /// Use it for customers of whom nothing is known, and as the yardstick of better ways. Not
-/// where tastes differ: it gives everyone the same.
+/// where tastes differ: it gives everyone of a segment the same.
 ///
 /// # Input
-/// `events`, one row a purchase, visit or click:
+/// `events`, one row a purchase, visit, click or rating:
 ///
 /// | column | type | null |
 /// |---|---|---|
 /// | role `customer_id` | text, integer | row is left out (metric `rows_without_customer`) |
 /// | role `item` | text, integer | row is left out (`rows_without_item`) |
-/// | role `quantity`, optional | number | the row counts |
+/// | role `quantity`, optional | number | the row counts as one piece |
+/// | role `event_time`, needed by `window` and `half_life` | timestamp, date | row is left out then (`rows_without_time`) |
+/// | role `event_kind`, needed by `kind_weights` | text | the row weighs 1 |
+/// | role `rating`, optional | number | the row counts as liked |
 ///
-/// A row whose quantity is 0 or less (a return) is left out (`rows_not_positive`). How often
-/// or how much of an item a customer took makes no difference: has it, or has it not.
+/// A row whose quantity is 0 or less is a return (`rows_not_positive`): it speaks against the
+/// item, as do kinds of a negative weight and ratings below the customer's middle. What is
+/// owned and not liked is not offered again, and nobody else is offered it for that.
+///
+/// `items` and `customers`, optional, one row each: numbers, booleans and words as attributes.
+/// Of several rows of an id the last by `event_time` counts, of those of one time the greatest.
+/// Items that only `items` has are offered by those that are like them, customers that only
+/// `customers` has get what is popular with their like.
 ///
 /// # Output
 /// `recommendations`, up to `n` rows a customer: `customer_id`, `rank` from 1, `item`, `score`.
-/// `items`, most popular first: `item`, `customers` that have it, `share` of all customers.
-/// Served, an unknown customer gets the same list; `personal` is always false.
+/// `items`, most popular first: `item`, `customers` that like it, `share`.
+/// Served, an unknown customer gets the same list, or that of the groups that the request
+/// tells (`customer.COLUMN`); `personal` is always false. Reasons: `popularity` (value: the
+/// customers that like it), `segment` or `customer.COLUMN` (value: the group), `attribute`
+/// (value: the item that lends to one that nobody has).
 ///
 /// # Parameters
-/// [`PopularParams`].
+/// [`PopularParams`], [`crate::Common`].
 ///
 /// # Method
-/// Score of an item: the share of customers that have it. Ties by item id.
+/// Score of an item: the weights of the customers that like it, by all customers with an event
+/// within `window`; without weights the share of customers that have it. A group of customers
+/// (`segment`; for customers who have nothing each attribute, a word or a tenth of the
+/// numbers): `(s_g + 50 share) / (n_g + 50)`, with `s_g` the weights and `n_g` the customers of
+/// the group; of several attributes the mean. An item without events: the mean share of its
+/// ten kin, weighted by the cube of the cosine of their words (by the logarithm of how rare
+/// they are), with 0 counted in at a weight of 0.05. Ties by item id.
 ///
 /// # Determinism and cost
-/// No randomness: the seed has no effect. O(n log n) in the rows; the model keeps every pair
-/// of customer and item (4 bytes each).
+/// No randomness: the seed has no effect. The same bytes with any number of threads and in any
+/// order of rows. O(n log n) in the rows; the model keeps every pair of customer and item (4
+/// bytes each, 8 with weights).
 ///
 /// # Merging
-/// Parts merge to the same bytes as the whole. A state is as large as the model less its
-/// header: the names, and every pair of customer and item, since parts may share a pair and
-/// it counts once.
+/// Parts merge to the same bytes as the whole. A state holds the rows, equal ones once with a
+/// count: 4 bytes each, 8 more with times, 4 more each with weights, ratings and counts.
 ///
 /// # Errors
-/// `INPUT_INVALID`: no rows, or none with customer and item. `PARAMS_INVALID`: `n`.
+/// `INPUT_INVALID`: no rows, none with customer and item, none that speaks for an item, or no
+/// column of a role that a parameter needs. `PARAMS_INVALID`: a range, `segment` is no column.
 ///
 /// # Source
 /// P. Cremonesi, Y. Koren, R. Turrin, "Performance of recommender algorithms on top-n

@@ -90,10 +90,6 @@ impl<'a> Reader<'a> {
         Some(words.iter().map(|word| i64::from_le_bytes(*word)).collect())
     }
 
-    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
-        self.list(1)
-    }
-
     pub(crate) fn text(&mut self) -> Option<String> {
         let bytes = self.list(1)?;
         std::str::from_utf8(bytes).ok().map(str::to_owned)

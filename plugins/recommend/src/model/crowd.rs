@@ -208,11 +208,6 @@ impl Crowd {
         }
     }
 
-    /// Whether nothing is known of anybody.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.columns.is_empty()
-    }
-
     pub(crate) fn n_columns(&self) -> usize {
         self.columns.len()
     }

@@ -8,6 +8,7 @@ use super::Known;
 use super::codec::Reader;
 use super::crowd::Crowd;
 use super::damaged;
+use super::kin::Kin;
 use super::names::Names;
 use super::popularity::Popularity;
 use crate::events::pairs::Pairs;
@@ -64,6 +65,7 @@ impl Format1 {
                 items,
                 pairs,
                 popularity,
+                kin: Kin::default(),
             },
             ends,
             neighbors,

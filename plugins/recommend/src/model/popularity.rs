@@ -6,6 +6,7 @@
 use super::codec::Reader;
 use super::codec::Writer;
 use super::crowd::Crowd;
+use super::kin::Kin;
 use crate::events::pairs::Pairs;
 
 /// The popularity of items.
@@ -54,10 +55,13 @@ impl Popularity {
         }
     }
 
-    /// Items of which no event tells get the share that their like have.
-    pub(crate) fn lend(&mut self, borrowed: &[(u32, f64)]) {
-        for (item, share) in borrowed {
-            self.shares[*item as usize] = *share;
+    /// Items that no event tells of get what they borrow of the shares of their kin.
+    pub(crate) fn lend(&mut self, kin: &Kin) {
+        for (at, item) in kin.cold().iter().enumerate() {
+            let parts = kin
+                .relatives(at)
+                .map(|near| near.weight * self.share(near.item));
+            self.shares[*item as usize] = parts.sum();
         }
         let (shares, holders) = (&mut self.shares, &mut self.n_holders);
         let crowd = std::mem::take(&mut self.crowd);

@@ -7,6 +7,7 @@ use super::Known;
 use super::codec::Writer;
 use super::crowd::Crowd;
 use super::from_bytes;
+use super::kin::Kin;
 use super::names::Index;
 use super::names::Names;
 use super::popularity::Popularity;
@@ -24,6 +25,7 @@ fn known() -> Known {
         items: Names::of(["mug", "tea"]),
         popularity: Popularity::of(&pairs, 2, Crowd::default()),
         pairs,
+        kin: Kin::default(),
     }
 }
 

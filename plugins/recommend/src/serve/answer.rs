@@ -197,7 +197,8 @@ impl Server {
         Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
     }
 
-    /// Items like one, of those that events tell of.
+    /// Items like one, of those that events tell of; like one that they do not tell of, by
+    /// attributes.
     pub(crate) fn similar(
         &self,
         item: u32,
@@ -205,8 +206,14 @@ impl Server {
         limit: usize,
         room: &mut Room,
     ) -> Vec<Offer> {
-        if self.is_cold[item as usize] {
-            return Vec::new();
+        if let Some(at) = self.known.kin.place(item) {
+            let near = self.known.kin.relatives(at);
+            let open = near.filter(|near| !excluded.contains(&near.item));
+            let offers = open.map(|near| Offer {
+                item: near.item,
+                score: near.likeness,
+            });
+            return offers.take(limit).collect();
         }
         for item in excluded {
             room.masked.set(*item, true);

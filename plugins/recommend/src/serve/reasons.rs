@@ -1,5 +1,7 @@
 //! Why an item is offered: the parts of its score.
 
+use std::collections::BTreeMap;
+
 use super::FILL;
 use super::Server;
 use super::Wanted;
@@ -16,10 +18,14 @@ impl Server {
         sums: &mut Sums,
     ) -> (f64, Vec<Reason>) {
         let mut reasons = Vec::new();
-        let neutral = self.method.neutral();
-        let mut base = neutral;
+        let mut base = self.method.neutral();
         if self.is_rated(wanted, item, sums) {
             base = self.method.explain(&wanted.history, item, &mut reasons);
+        } else if let Some(at) = self.borrows(wanted, item, sums) {
+            base = self.explain_borrowed(wanted, at, &mut reasons);
+            if self.method.rates_all() {
+                self.add_popularity(wanted, item, &mut reasons);
+            }
         } else {
             self.add_popularity(wanted, item, &mut reasons);
         }
@@ -45,18 +51,64 @@ impl Server {
         score[0].is_some_and(|score| score != self.method.neutral())
     }
 
+    /// The place of an item without events whose score is borrowed.
+    fn borrows(&self, wanted: &Wanted<'_>, item: u32, sums: &mut Sums) -> Option<usize> {
+        let at = self.known.kin.place(item)?;
+        if !self.method.can_rate(&wanted.history) {
+            return None;
+        }
+        if self.method.rates_all() {
+            return Some(at);
+        }
+        self.method.rate(&wanted.history, sums);
+        let borrowed = self.borrowed(at, sums);
+        sums.clear();
+        borrowed.map(|_| at)
+    }
+
+    /// The reasons of the kin, each by its part.
+    fn explain_borrowed(&self, wanted: &Wanted<'_>, at: usize, reasons: &mut Vec<Reason>) -> f64 {
+        let neutral = self.method.neutral();
+        let mut base = neutral;
+        let mut all: BTreeMap<Cause, f64> = BTreeMap::new();
+        let mut own = Vec::new();
+        for near in self.known.kin.relatives(at) {
+            own.clear();
+            let of_kin = self.method.explain(&wanted.history, near.item, &mut own);
+            base += near.weight * (of_kin - neutral);
+            for reason in own.drain(..) {
+                *all.entry(reason.of).or_default() += near.weight * reason.contribution;
+            }
+        }
+        reasons.extend(
+            all.into_iter()
+                .map(|(of, contribution)| Reason { of, contribution }),
+        );
+        base
+    }
+
     fn add_popularity(&self, wanted: &Wanted<'_>, item: u32, reasons: &mut Vec<Reason>) {
         let popularity = &self.known.popularity;
         let dense = self.method.rates_all() && self.method.can_rate(&wanted.history);
         let scale = if dense { FILL } else { self.scale() };
         let share = popularity.share(item);
-        reasons.push(Reason {
-            of: Cause::Of(
-                "popularity".to_owned(),
-                Some(popularity.n_holders(item).to_string()),
-            ),
-            contribution: scale * share,
-        });
+        match self.known.kin.place(item) {
+            // Nobody has it: what its kin have counts.
+            Some(at) => reasons.extend(self.known.kin.relatives(at).map(|near| {
+                let name = self.known.items.get(near.item as usize).to_owned();
+                Reason {
+                    of: Cause::Of("attribute".to_owned(), Some(name)),
+                    contribution: scale * near.weight * popularity.share(near.item),
+                }
+            })),
+            None => reasons.push(Reason {
+                of: Cause::Of(
+                    "popularity".to_owned(),
+                    Some(popularity.n_holders(item).to_string()),
+                ),
+                contribution: scale * share,
+            }),
+        }
         if dense || self.own_order(wanted).is_none() {
             return;
         }

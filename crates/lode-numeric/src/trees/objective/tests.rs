@@ -204,6 +204,28 @@ fn huber_is_not_led_astray() {
 }
 
 #[test]
+fn huber_learns_as_well_when_all_rows_are_far_from_their_target() {
+    let data = Data::mixed(2000, 8);
+    let fresh = Data::mixed(2000, 9);
+    // Of amounts in thousands, with the delta of amounts in ones.
+    let error = |objective: Objective| {
+        let params = GbdtParams {
+            max_rounds: 200,
+            ..quick(objective)
+        };
+        let fit = gbdt::fit(&data.table(), &data.amount, None, &params, &go_on).unwrap();
+        let found = fit.model.means(&fresh.table(), 1).unwrap();
+        let off = found.iter().zip(&fresh.amount).map(|(m, y)| (m - y).abs());
+        off.sum::<f64>() / 2000.0
+    };
+    let median = error(Objective::Quantile { alpha: 0.5 });
+    for delta in [1e-9, 1e-4, 0.01] {
+        let huber = error(Objective::Huber { delta });
+        assert!(huber < 1.02 * median, "{delta}: {huber}, {median}");
+    }
+}
+
+#[test]
 fn margins_follow_the_unit_of_the_target() {
     let data = Data::mixed(400, 4);
     for objective in [

@@ -218,7 +218,7 @@ fn odd_tables_get_words() {
     let both = vec![Some("yes"), Some("no"), Some("yes")];
     let negative = run(of(&[1.0, -2.0, 3.0]), both.clone()).unwrap_err();
     assert!(
-        negative.to_string().contains("found -2 in row 1"),
+        negative.to_string().contains("found -2 for customer \"1\""),
         "{negative}"
     );
     // Who left has no duration: nobody is seen to leave.

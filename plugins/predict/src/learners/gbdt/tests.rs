@@ -227,16 +227,69 @@ fn a_fit_goes_on_from_a_model() {
     // Another loss, other columns, another algorithm's model.
     let squared = r#"{"loss": "squared", "members": 1, "max_rounds": 15}"#;
     let found = testing::fit_from::<Amounts>(squared, inputs(), base, 1, 2).unwrap_err();
-    assert!(
-        found
-            .to_string()
-            .contains("expected the objective of the model to go on from")
+    assert_eq!(
+        found.to_string(),
+        "expected that of the model to start from, which is tweedie with \
+         tweedie_power 1.5, found squared"
     );
     let fewer = batch.project(&[0, 1, 3, 4]).unwrap();
     let fewer = Inputs::new().with("customers", fewer.into());
     assert!(testing::fit_from::<Amounts>(params, fewer, base, 1, 2).is_err());
     let churn = Inputs::new().with("customers", crossed(50).into());
     assert!(testing::fit_from::<Gbdt>("{}", churn, base, 1, 2).is_err());
+}
+
+#[test]
+fn huber_finds_what_is_far_in_any_unit() {
+    let batch = spenders(600);
+    let spent = batch["spent"].as_primitive::<Float64Type>();
+    let quick = r#"{"loss": "huber", "repeats": 1, "max_rounds": 150}"#;
+    let scores = |unit: f64| {
+        let spent: Float64Array = spent.iter().map(|y| y.map(|y| y * unit)).collect();
+        let fit = fit::<Amounts>(quick, &with(&batch, "spent", Arc::new(spent))).unwrap();
+        floats(fit.table("scores"), "score")
+    };
+    let (ones, many) = (scores(1.0), scores(4096.0));
+    for (one, many) in ones.iter().zip(&many) {
+        assert!(
+            (many / 4096.0 - one).abs() < 1e-6 * one.abs().max(1.0),
+            "{one} {many}"
+        );
+    }
+    // A model is gone on with by what was far for it.
+    let other: Float64Array = spent.iter().map(|y| y.map(|y| y * 1.5)).collect();
+    let other = with(&batch, "spent", Arc::new(other));
+    let inputs = Inputs::new().with("customers", other.into());
+    let base = fit::<Amounts>(quick, &batch).unwrap().model.unwrap();
+    testing::fit_from::<Amounts>(quick, inputs, &base, 1, 2).unwrap();
+}
+
+#[test]
+fn rows_that_cannot_teach_are_named_as_such() {
+    let one = spenders(1);
+    let one = with(&one, "spent", Arc::new(Float64Array::from(vec![12.5])));
+    let found = message(fit::<Amounts>("{}", &one));
+    assert_eq!(
+        found,
+        "inputs.customers.spent: expected at least 2 rows with a label and a weight above 0, found 1"
+    );
+    let batch = crossed(40);
+    let left = batch["left"].as_boolean();
+    let weights = left
+        .iter()
+        .map(|left| f64::from(u8::from(left != Some(true))));
+    let weights: ArrayRef = Arc::new(Float64Array::from_iter_values(weights));
+    let weighted = testing::batch(&[
+        ("id", Some(Role::CustomerId), Arc::clone(&batch["id"])),
+        ("a", None, Arc::clone(&batch["a"])),
+        ("left", Some(Role::Label), Arc::clone(&batch["left"])),
+        ("w", Some(Role::Weight), weights),
+    ]);
+    let found = message(fit::<Gbdt>("{}", &weighted));
+    assert_eq!(
+        found,
+        "inputs.customers.left: expected yes and no among the rows with a weight above 0, found no alone"
+    );
 }
 
 #[test]
@@ -264,8 +317,8 @@ fn parameters_are_checked() {
             "params.alpha: expected 0.001 to 0.999, found 1",
         ),
         (
-            r#"{"huber_delta": 0}"#,
-            "params.huber_delta: expected 1e-9 to 1e15, found 0",
+            r#"{"huber_delta": -1}"#,
+            "params.huber_delta: expected 0 to 1e15, found -1",
         ),
         (
             r#"{"loss": "gamma"}"#,

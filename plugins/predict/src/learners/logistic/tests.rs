@@ -282,7 +282,7 @@ fn bad_tables_are_refused() {
     let infinite = with(&batch, "calls", Arc::new(Float64Array::from(calls)));
     assert_eq!(
         message(fit("{}", &infinite)),
-        "inputs.customers.calls: expected finite numbers of at most 1e100, found inf in row 3"
+        "inputs.customers.calls: expected finite numbers of at most 1e100, found inf for customer \"c3\""
     );
     let bare = batch.project(&[0, 6]).unwrap();
     assert!(message(fit("{}", &bare)).contains("expected at least one column of numbers"));

@@ -14,6 +14,7 @@ use lode_plugin::testing;
 
 use super::ItemKnn;
 use crate::testdata::Request;
+use crate::testdata::Shop;
 use crate::testdata::answers;
 use crate::testdata::events;
 use crate::testdata::message;
@@ -250,4 +251,72 @@ fn bad_input_is_refused() {
     let inputs = Inputs::new().with("events", batch.into());
     let cancelled = testing::fit_cancelled::<ItemKnn>("{}", inputs);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
+}
+
+#[test]
+fn weights_count_in_likeness_and_in_scores() {
+    let shop = Shop::drawn(40, 20, 7);
+    let params = r#"{"n": 1000, "weighting": "linear", "kind_weights": {"hate": -2, "view": 0.5}}"#;
+    let inputs = Inputs::new().with("events", shop.events.clone().into());
+    let fit = testing::fit::<ItemKnn>(params, inputs, 1, 1).unwrap();
+    // The plain way: weights of pairs, cosines of what is liked, sums of weight by cosine.
+    let text = |name: &str| shop.events[name].as_string::<i32>();
+    let pieces = shop.events["pieces"].as_primitive::<Float64Type>();
+    let mut weights: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    for row in 0..shop.events.num_rows() {
+        let kind = match text("kind").value(row) {
+            "hate" => -2.0_f64,
+            "view" => 0.5,
+            _ => 1.0,
+        };
+        let weight = if pieces.value(row) <= 0.0 {
+            -kind.abs()
+        } else {
+            kind
+        };
+        let pair = (text("who").value(row), text("what").value(row));
+        *weights.entry(pair).or_default() += weight;
+    }
+    let items: BTreeSet<&str> = weights.keys().map(|pair| pair.1).collect();
+    let liked = |who: &str, item: &str| {
+        weights
+            .iter()
+            .find(|(pair, _)| **pair == (who, item))
+            .map_or(0.0, |(_, w)| w.max(0.0))
+    };
+    let who: BTreeSet<&str> = weights.keys().map(|pair| pair.0).collect();
+    let product = |a: &str, b: &str| -> f64 { who.iter().map(|w| liked(w, a) * liked(w, b)).sum() };
+    let mut checked = 0;
+    for customer in who.iter().take(12) {
+        let own: Vec<(&str, f64)> = weights
+            .iter()
+            .filter(|(pair, _)| pair.0 == *customer)
+            .map(|(pair, weight)| (pair.1, *weight))
+            .collect();
+        for (item, score) in offers_of(fit.table("recommendations"), customer) {
+            let cosine = |other: &str| {
+                let size = (product(&item, &item) * product(other, other)).sqrt();
+                if size > 0.0 {
+                    product(&item, other) / size
+                } else {
+                    0.0
+                }
+            };
+            let plain: f64 = own
+                .iter()
+                .map(|(other, weight)| weight * cosine(other))
+                .sum();
+            let is_fill = score > 0.0 && score < 1e-8;
+            let likes = own.iter().any(|(_, weight)| *weight > 0.0);
+            if !is_fill && likes {
+                checked += 1;
+                assert!(
+                    (plain - score).abs() < 1e-5,
+                    "{customer} {item} {plain} {score}"
+                );
+            }
+        }
+        assert!(own.iter().all(|(item, _)| items.contains(item)));
+    }
+    assert!(checked > 60, "{checked}");
 }

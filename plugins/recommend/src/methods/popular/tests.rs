@@ -1,6 +1,7 @@
 //! Checks counts, exclusions and what is refused.
 
 use arrow_array::Int64Array;
+use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use lode_numeric::Rng;
@@ -229,4 +230,94 @@ fn bad_input_is_refused() {
     let inputs = Inputs::new().with("events", events(SHOP).into());
     let cancelled = testing::fit_cancelled::<Popular>("{}", inputs);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
+}
+
+/// Rows of customer, item and day.
+fn dated(rows: &[(&str, &str, i64)]) -> arrow_array::RecordBatch {
+    let pairs: Vec<(&str, &str)> = rows.iter().map(|row| (row.0, row.1)).collect();
+    let plain = events(&pairs);
+    let times = rows.iter().map(|row| row.2 * 86_400_000_000);
+    testing::batch(&[
+        (
+            "who",
+            Some(Role::CustomerId),
+            std::sync::Arc::clone(plain.column(0)),
+        ),
+        (
+            "what",
+            Some(Role::Item),
+            std::sync::Arc::clone(plain.column(1)),
+        ),
+        (
+            "at",
+            Some(Role::EventTime),
+            std::sync::Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
+        ),
+    ])
+}
+
+const SEASONS: &[(&str, &str, i64)] = &[
+    ("ann", "fan", 1),
+    ("bob", "fan", 2),
+    ("cy", "fan", 3),
+    ("ann", "coat", 90),
+    ("bob", "coat", 99),
+    ("di", "mug", 100),
+    ("di", "fan", 20),
+];
+
+fn offers_to_a_stranger(params: &str) -> Vec<(String, f64)> {
+    let fit = fit(params, dated(SEASONS)).unwrap();
+    let model = fit.model.as_deref().unwrap();
+    let asked = requests(&[(Some("eve"), &[], &[], 5)]);
+    answers(
+        &testing::score::<Popular>(params, model, asked, 1, 1).unwrap(),
+        0,
+    )
+    .0
+}
+
+#[test]
+fn a_window_forgets_what_was() {
+    let all = offers_to_a_stranger("{}");
+    assert_eq!(all[0], ("fan".to_owned(), 1.0));
+    // Three customers did anything in the last 15 days.
+    let found = offers_to_a_stranger(r#"{"window": 15}"#);
+    assert_eq!(names(found.clone()), ["coat", "mug", "fan"]);
+    assert!((found[0].1 - 2.0 / 3.0).abs() < 1e-12 && (found[1].1 - 1.0 / 3.0).abs() < 1e-12);
+    assert_eq!(found[2].1.to_bits(), 0);
+    // What is older than the window is owned all the same.
+    let fit = fit(r#"{"window": 15}"#, dated(SEASONS)).unwrap();
+    assert_eq!(
+        names(offers_of(fit.table("recommendations"), "ann")),
+        ["mug"]
+    );
+}
+
+#[test]
+fn likings_decay_by_the_last_event() {
+    let found = offers_to_a_stranger(r#"{"half_life": 10}"#);
+    let decay = |day: f64| 0.5_f64.powf((100.0 - day) / 10.0);
+    let expected = [
+        ("mug", decay(100.0) / 4.0),
+        ("coat", (decay(90.0) + decay(99.0)) / 4.0),
+        (
+            "fan",
+            (decay(1.0) + decay(2.0) + decay(3.0) + decay(20.0)) / 4.0,
+        ),
+    ];
+    assert_eq!(found.len(), 3);
+    for (name, share) in expected {
+        let of_item = found.iter().find(|offer| offer.0 == name).unwrap();
+        assert!((of_item.1 - share).abs() < 1e-7, "{found:?}");
+    }
+    assert_eq!(found[0].0, "coat");
+}
+
+#[test]
+fn a_segment_has_to_be_a_column() {
+    assert_eq!(
+        message(fit(r#"{"segment": "country"}"#, events(SHOP))),
+        "params.segment: expected a column of inputs.customers, found \"country\" and no such input"
+    );
 }

@@ -72,7 +72,7 @@ impl Default for PooledParams {
             width: 64,
             epochs: 20,
             negatives: 64,
-            rate: 0.1,
+            rate: 0.05,
             regularization: 1e-4,
             pooling: 0.5,
             loss: OrderLoss::Softmax,
@@ -180,8 +180,8 @@ impl Pooled {
 /// row changes. An epoch takes `O((entries + people * 16 * negatives) * width)`.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for a parameter; [`Error::TooFewRows`] when nobody likes two items;
-/// [`Error::Cancelled`].
+/// [`Error::OutOfRange`] for a parameter; [`Error::Cancelled`]. Where nobody likes two items, what
+/// is left is fame.
 ///
 /// # Source
 /// S. Rendle, C. Freudenthaler, Z. Gantner, L. Schmidt-Thieme, "BPR: Bayesian personalized
@@ -220,12 +220,6 @@ pub fn pooled(people: &Pairs, params: &PooledParams, progress: Progress<'_>) -> 
     let mut order: Vec<u32> = (0..people.n_rows() as u32)
         .filter(|person| likes(person) > 1)
         .collect();
-    if order.is_empty() {
-        return Err(Error::TooFewRows {
-            needed: 1,
-            found: 0,
-        });
-    }
     let n_items = people.n_cols();
     let mut fame = vec![0.0_f64; n_items];
     for person in 0..people.n_rows() {
@@ -236,7 +230,10 @@ pub fn pooled(people: &Pairs, params: &PooledParams, progress: Progress<'_>) -> 
     }
     let all: f64 = fame.iter().sum();
     let mut state = State {
-        owned: Factors::random(n_items, params.width, params.seed),
+        owned: match order.is_empty() {
+            true => Factors::zeros(n_items, params.width),
+            false => Factors::random(n_items, params.width, params.seed),
+        },
         offered: Factors::random(n_items, params.width, !params.seed),
         bias: fame
             .iter()

@@ -133,7 +133,7 @@ pub(crate) enum Command {
     /// Learn from a dataset of events who will leave, who will buy what, or how much
     Train(Box<commands::train::Args>),
     /// Run an algorithm
-    Run(commands::run::Args),
+    Run(Box<commands::run::Args>),
     /// List jobs, newest first
     Jobs(commands::jobs::Args),
     /// Show a job, or watch it to its end

@@ -32,12 +32,13 @@ macro_rules! unary {
                 /// # Errors
                 /// What the call met, after the retries that the options allow.
                 pub async fn $method(&self, request: v1::$request) -> Result<v1::$response> {
-                    self.unary($name, request, |channel, request| async move {
+                    // Boxed: a large request would lie in the future several times over.
+                    Box::pin(self.unary($name, request, |channel, request| async move {
                         $service::new(channel)
                             .max_decoding_message_size(MAX_MESSAGE_BYTES)
                             .$method(request)
                             .await
-                    })
+                    }))
                     .await
                 }
             )+

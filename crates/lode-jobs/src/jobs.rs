@@ -1,5 +1,7 @@
 //! The front of this crate: create, read, list, cancel and delete jobs; read what they made.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -25,26 +27,17 @@ use crate::Expected;
 use crate::Job;
 use crate::JobSpec;
 use crate::JobState;
-use crate::Lift;
-use crate::LiftCall;
 use crate::Model;
-use crate::Offers;
 use crate::Output;
 use crate::Progress;
 use crate::Provenance;
 use crate::Ranking;
-use crate::RecommendCall;
 use crate::Result;
-use crate::ScoreCall;
-use crate::Scored;
-use crate::SimilarCall;
 use crate::alias;
 use crate::alias::resolve_model;
 use crate::card;
 use crate::check::Checker;
 use crate::judge;
-use crate::offering::lift;
-use crate::profile::Drift;
 use crate::records;
 use crate::scheduler::Scheduler;
 use crate::serving::Serving;
@@ -392,83 +385,6 @@ impl Jobs {
         let challenger = challenger.map_err(|error| error.at("challenger"))?;
         let threads = self.options.threads as usize;
         judge::compare(&self.store, &champion, &challenger, threads)
-    }
-
-    /// Scores customers or rows with a model; says which model answered.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that recommends; what the plugin says.
-    pub fn score(&self, call: &ScoreCall) -> Result<(ModelId, Vec<Scored>)> {
-        self.answer(&call.model, |id| self.serving.score(id, call))
-    }
-
-    /// How far what a model was asked online since the start is from what it was made from: the
-    /// rows, the score first, then the features, the farthest first.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`; `NO_PROFILE` for a model that was made before distributions were kept.
-    pub fn drift(&self, model: &ModelRef) -> Result<(ModelId, (u64, Vec<Drift>))> {
-        self.answer(model, |id| self.serving.drift(id))
-    }
-
-    /// The best items for a customer; says which model answered.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that does not recommend; what the plugin says.
-    pub fn recommend(&self, call: &RecommendCall) -> Result<(ModelId, Offers)> {
-        self.answer(&call.model, |id| self.serving.recommend(id, call))
-    }
-
-    /// The items most like one; says which model answered.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that does not recommend; `NO_SIMILAR_ITEMS`; what the
-    /// plugin says.
-    pub fn similar(&self, call: &SimilarCall) -> Result<(ModelId, Offers)> {
-        self.answer(&call.model, |id| self.serving.similar(id, call))
-    }
-
-    /// What came of the impressions of a model.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`; `NO_IMPRESSIONS`; `NO_EVENTS` when no events are named and the model was not
-    /// made from a dataset; `MISSING_ROLE` when they do not say who, what and when.
-    pub fn lift(&self, call: &LiftCall) -> Result<Lift> {
-        let model = self.model(&call.model)?;
-        let events = call.events.as_ref().or(model.dataset.as_ref());
-        let events = events.ok_or_else(|| {
-            Error::invalid(
-                "NO_EVENTS",
-                "events",
-                format!(
-                    "expected a dataset of events, since model {:?} was not made from one",
-                    model.id.as_str()
-                ),
-            )
-        })?;
-        lift::measure(&self.store, call, events, self.options.clock.now())
-    }
-
-    /// Asks the model that is meant. An alias is followed when the call comes, and once more when
-    /// it has moved and what it pointed at was deleted since.
-    fn answer<T>(
-        &self,
-        model: &ModelRef,
-        ask: impl Fn(&ModelId) -> Result<T>,
-    ) -> Result<(ModelId, T)> {
-        let id = resolve_model(&self.store, model)?;
-        match ask(&id) {
-            Ok(answer) => Ok((id, answer)),
-            Err(error) if error.class() == Class::NotFound => {
-                let now = resolve_model(&self.store, model)?;
-                if now == id {
-                    return Err(error);
-                }
-                let answer = ask(&now)?;
-                Ok((now, answer))
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Stops: takes no more jobs from the queue, ends the workers of those that run. They

@@ -27,6 +27,7 @@ pub use methods::bpr::BprLoss;
 pub use methods::bpr::BprParams;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
+pub use methods::knn::Likeness;
 pub use methods::popular::Popular;
 pub use methods::popular::PopularParams;
 pub use params::Both;

@@ -14,6 +14,7 @@ use lode_plugin::schemars::Schema;
 use lode_plugin::schemars::SchemaGenerator;
 use lode_plugin::serde::Deserialize;
 use lode_plugin::serde::Deserializer;
+use lode_plugin::serde::Serialize;
 use lode_plugin::serde::de::DeserializeOwned;
 use lode_plugin::serde::de::Error as _;
 use lode_plugin::serde_json::Map;
@@ -57,7 +58,7 @@ pub struct Common {
 }
 
 /// How the events of a customer with an item add up to one weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum Weighting {

@@ -94,7 +94,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Algorithms(args) => algorithms::run(&cx, args).await,
         Command::Plugins => plugins::run(&cx).await,
         Command::Plugin(args) => plugin::run(&cx, args).await,
-        Command::Run(args) => run::run(&cx, args).await,
+        Command::Run(args) => Box::pin(run::run(&cx, *args)).await,
         Command::Train(args) => Box::pin(train::run(&cx, *args)).await,
         Command::Jobs(args) => jobs::run(&cx, args).await,
         Command::Job(args) => job::run(&cx, args).await,

@@ -73,11 +73,11 @@ impl Tables {
         // Held while the items are read, so that they are read once.
         let mut held = lock(&slot.0);
         let changes = store.changes();
-        if let Some((checked, items)) = &mut *held {
-            if *checked == changes || store.version(id)? == items.version {
-                *checked = changes;
-                return Ok(Arc::clone(items));
-            }
+        if let Some((checked, items)) = &mut *held
+            && (*checked == changes || store.version(id)? == items.version)
+        {
+            *checked = changes;
+            return Ok(Arc::clone(items));
         }
         let snapshot = store.pin(id, None)?;
         known.check(&snapshot)?;

@@ -80,10 +80,8 @@ impl Columns {
             self.ratings.push(row.rating);
         }
         // Most logs have no row twice: the column begins with the first that is.
-        if row.count > 1 && self.counts.is_empty() {
-            self.counts = vec![1; self.items.len() - 1];
-        }
-        if !self.counts.is_empty() {
+        if row.count > 1 || !self.counts.is_empty() {
+            self.counts.resize(self.items.len() - 1, 1);
             self.counts.push(row.count);
         }
     }
@@ -208,9 +206,9 @@ impl Log {
         let mut rows = Columns::default();
         let mut customers_of = Vec::with_capacity(n_rows);
         for (side, log) in [self, other].into_iter().enumerate() {
-            for customer in 0..log.customers.len() {
+            for (customer, code) in customer_codes[side].iter().enumerate() {
                 for row in log.rows(customer) {
-                    customers_of.push(customer_codes[side][customer]);
+                    customers_of.push(*code);
                     let item = item_codes[side][row.item as usize];
                     rows.push(Row { item, ..row }, &any);
                 }

@@ -148,6 +148,20 @@ fn logs_do_not_depend_on_the_order_of_rows() {
 }
 
 #[test]
+fn merged_logs_are_that_of_all_rows() {
+    let mut rows = drawn(300, 4);
+    // The very first row comes twice.
+    rows.sort_unstable_by_key(|row| (row.0, row.2, row.1));
+    rows.push(rows[0]);
+    let whole = log(&rows);
+    assert!(bytes(&Log::default().merge(&whole)) == bytes(&whole));
+    assert!(bytes(&whole.merge(&Log::default())) == bytes(&whole));
+    let (left, right) = rows.split_at(120);
+    let both = log(left).merge(&log(right));
+    assert!(bytes(&both) == bytes(&whole));
+}
+
+#[test]
 fn an_old_liking_is_not_lost() {
     let none = f32::NAN;
     let rows = [(0, 0, 0, 1.0, none), (0, 1, 36_500, 1.0, none)];

@@ -16,7 +16,6 @@ use crate::parallel::with_crew;
 use super::matrix::Factors;
 use super::pairs::Pairs;
 use batch::Batch;
-use batch::Found;
 use batch::People;
 use batch::Shard;
 

@@ -2,7 +2,7 @@
 //! how much a person wants an item: matrix factorization of who has what.
 //!
 //! Does not know names, only indexes. Invariant: the same table, parameters and seed give the same
-//! bits for any number of threads and any machine.
+//! bits for any number of threads.
 
 mod matrix;
 mod pairs;
@@ -18,6 +18,8 @@ mod spectrum;
 mod fold;
 mod shelf;
 
+mod pooled;
+
 pub use als::Als;
 pub use als::als;
 pub use als::loss;
@@ -29,6 +31,10 @@ pub use pairs::Pairs;
 pub use params::AlsParams;
 pub use params::Form;
 pub use params::Solver;
+pub use pooled::OrderLoss;
+pub use pooled::Pooled;
+pub use pooled::PooledParams;
+pub use pooled::pooled;
 pub use shelf::Excluded;
 pub use shelf::Scored;
 pub use shelf::Shelf;

@@ -12,7 +12,7 @@ mod bytes;
 mod compact;
 mod constraints;
 mod cuts;
-mod exp;
+pub(crate) mod exp;
 mod forest;
 pub mod gbdt;
 mod grow;

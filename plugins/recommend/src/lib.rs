@@ -22,6 +22,9 @@ mod tests;
 pub use methods::als::Als;
 pub use methods::als::AlsFitParams;
 pub use methods::als::AlsSolver;
+pub use methods::bpr::Bpr;
+pub use methods::bpr::BprLoss;
+pub use methods::bpr::BprParams;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
 pub use methods::knn::Likeness;
@@ -32,4 +35,4 @@ pub use params::Common;
 pub use params::Part;
 pub use params::Weighting;
 
-lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable, Als: mergeable);
+lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable, Als: mergeable, Bpr: mergeable);

@@ -1,5 +1,7 @@
 //! The algorithms: each a file with its parameters, its doc and its arithmetic.
 
+pub(crate) mod alike;
 pub(crate) mod als;
+pub(crate) mod bpr;
 pub(crate) mod knn;
 pub(crate) mod popular;

@@ -16,6 +16,7 @@ use lode_plugin::Role;
 use lode_plugin::testing;
 
 use crate::Als;
+use crate::Bpr;
 use crate::ItemKnn;
 use crate::Popular;
 use crate::testdata::Asked;
@@ -45,6 +46,9 @@ macro_rules! for_all {
         $check::<ItemKnn>(r#"{"measure": "bm25", "weighting": "log"}"#);
         $check::<Als>(r#"{"factors": 8, "rounds": 4}"#);
         $check::<Als>(BUSY);
+        $check::<Bpr>(r#"{"factors": 8, "epochs": 4}"#);
+        $check::<Bpr>(r#"{"factors": 5, "epochs": 2, "loss": "pairwise", "pooling": 1}"#);
+        $check::<Bpr>(BUSY);
     };
 }
 

@@ -22,18 +22,20 @@ use cases::Cases;
 use cases::Set;
 
 /// What `--what` names: our cases, each with the solver or measure, and the peers beside them.
-const WHATS: [(&str, &[&str], &[&str]); 1] = [(
-    "als",
-    &["auto", "cholesky"],
-    &[
-        "als_cg",
-        "als_cholesky",
-        "als_strong",
-        "cosine",
-        "bm25",
-        "bpr",
-    ],
-)];
+const WHATS: [(&str, &[&str], &[&str]); 2] = [
+    ("als", &["auto", "cholesky"], &PEERS),
+    ("bpr", &["softmax", "pairwise"], &PEERS),
+];
+
+/// What the peers' script can fit.
+const PEERS: [&str; 6] = [
+    "als_cg",
+    "als_cholesky",
+    "als_strong",
+    "cosine",
+    "bm25",
+    "bpr",
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -96,7 +96,7 @@ pub(crate) fn run(given: &Arguments) -> Result<()> {
 }
 
 /// The first rows of a table, their weights as `weighting` says.
-fn weighted(table: &Pairs, weighting: &str, first: usize) -> Result<Pairs> {
+pub(crate) fn weighted(table: &Pairs, weighting: &str, first: usize) -> Result<Pairs> {
     let weigh: fn(f32) -> f32 = match weighting {
         "binary" => |_| 1.0,
         "log" => |weight| (1.0 + weight).log2(),

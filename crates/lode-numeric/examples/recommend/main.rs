@@ -12,6 +12,7 @@ mod file;
 mod judge;
 mod make;
 mod measure;
+mod pooled;
 
 use arguments::Arguments;
 
@@ -25,7 +26,8 @@ fn main() -> Result<()> {
         "make" => make::run(&given),
         "fit" => match given.text_or("what", "als") {
             "als" => als::run(&given),
-            other => Err(format!("--what: expected als, found {other}").into()),
+            "bpr" => pooled::run(&given),
+            other => Err(format!("--what: expected als or bpr, found {other}").into()),
         },
         other => Err(format!("expected make or fit, found {other:?}").into()),
     }

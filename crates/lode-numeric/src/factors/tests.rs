@@ -1,5 +1,6 @@
 //! Factors against naive equations, a planted truth, and what must always hold.
 
+mod order;
 mod search;
 
 use super::Als;

@@ -31,7 +31,7 @@ const FACTORS: [f64; 11] = [
 /// `x = k ln 2 + r` with k whole and r within 0.35 of 0; the series of e^r up to r^12 is off by
 /// less than 2e-16.
 #[inline(always)]
-pub(super) fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     let x = if x > 708.0 { 708.0 } else { x };
     let x = if x < -708.0 { -708.0 } else { x };
     let shifted = x * std::f64::consts::LOG2_E + ROUND;

@@ -11,8 +11,6 @@ use lode_numeric::factors::Excluded;
 use lode_numeric::factors::Factors;
 use lode_numeric::factors::FoldIn;
 use lode_numeric::factors::Form;
-use lode_numeric::factors::Pairs;
-use lode_numeric::factors::Scored;
 use lode_numeric::factors::Shelf;
 use lode_numeric::factors::Solver;
 use lode_plugin::Context;
@@ -21,6 +19,10 @@ use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
 use lode_plugin::serde::Serialize;
 
+use super::alike::Alike;
+use super::alike::ONE_BY_ONE;
+use super::alike::offers;
+use super::alike::table;
 use crate::events;
 use crate::events::pairs::History;
 use crate::method::Barred;
@@ -39,9 +41,6 @@ use crate::params::Weighting;
 use crate::params::within;
 use crate::params::within_count;
 use crate::recommends::recommends;
-
-/// Above so many items the scores of all are found faster than theirs one by one.
-const ONE_BY_ONE: usize = 16;
 
 /// Parameters of `recommend.als` beside those of all.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -203,32 +202,19 @@ pub(crate) struct Tastes {
     items: Factors,
     fold: FoldIn,
     shelf: Shelf,
-    /// The items at length 1, for likeness.
-    directions: Factors,
-    directed: Shelf,
+    alike: Alike,
 }
 
 recommends!(Als, Tastes, AlsFitParams, reads: &[]);
 
 impl Tastes {
     fn new(items: Factors, params: AlsParams) -> lode_numeric::Result<Self> {
-        let mut directions = items.to_values();
-        for row in directions.chunks_mut(params.width) {
-            let square: f64 = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-            if square > 0.0 {
-                let length = square.sqrt();
-                row.iter_mut()
-                    .for_each(|x| *x = (f64::from(*x) / length) as f32);
-            }
-        }
-        let directions = Factors::from_values(&directions, params.width)?;
         Ok(Self {
             params,
             fold: FoldIn::new(&items, &params)?,
             shelf: Shelf::new(&items),
-            directed: Shelf::new(&directions),
+            alike: Alike::new(&items)?,
             items,
-            directions,
         })
     }
 
@@ -243,13 +229,6 @@ impl Tastes {
         let terms = customer.iter().zip(self.items.row(item as usize));
         f64::from(terms.fold(0.0_f32, |sum, (a, b)| a.mul_add(b, sum)))
     }
-}
-
-fn offers(scored: Vec<Scored>) -> impl Iterator<Item = Offer> {
-    scored.into_iter().map(|scored| Offer {
-        item: scored.item,
-        score: f64::from(scored.score),
-    })
 }
 
 impl Rates for Tastes {
@@ -283,14 +262,7 @@ impl Rates for Tastes {
         limit: usize,
         threads: usize,
     ) -> Option<Vec<Vec<Offer>>> {
-        let mut starts = vec![0];
-        let (mut items, mut weights) = (Vec::new(), Vec::new());
-        for history in histories {
-            items.extend_from_slice(history.items);
-            weights.extend_from_slice(history.weights);
-            starts.push(items.len());
-        }
-        let pairs = Pairs::from_rows(starts, items, weights, self.items.n_rows()).ok()?;
+        let pairs = table(histories.iter().copied(), self.items.n_rows()).ok()?;
         let params = AlsParams {
             threads,
             ..self.params
@@ -343,26 +315,11 @@ impl Rates for Tastes {
     }
 
     fn likeness(&self, item: u32, others: &[u32]) -> Option<Vec<f64>> {
-        if others.len() > ONE_BY_ONE {
-            let own: Vec<f32> = self.directions.row(item as usize).collect();
-            let all = self.directed.scores(&own).ok()?;
-            let alike = |other: &u32| f64::from(all[*other as usize]);
-            return Some(others.iter().map(alike).collect());
-        }
-        let alike = |other: &u32| {
-            let (item, other) = (item as usize, *other as usize);
-            f64::from(self.directions.score(item, &self.directions, other))
-        };
-        Some(others.iter().map(alike).collect())
+        self.alike.likeness(item, others)
     }
 
     fn similar(&self, item: u32, barred: &Barred, limit: usize) -> Vec<Offer> {
-        let own: Vec<f32> = self.directions.row(item as usize).collect();
-        let excluded = Excluded::Flags(barred.flags());
-        // The item itself may be among them.
-        let found = self.directed.best(&own, excluded, limit.saturating_add(1));
-        let others = offers(found.unwrap_or_default()).filter(|offer| offer.item != item);
-        others.take(limit).collect()
+        self.alike.similar(item, barred, limit)
     }
 }
 
@@ -376,16 +333,8 @@ impl Method for Tastes {
 
     fn learn(params: &AlsFitParams, data: &Data<'_>, cx: &Context<'_>) -> Result<Learned<Self>> {
         let params = params.kernel(cx.seed(), cx.threads());
-        let (n_customers, n_items) = (data.n_customers(), data.n_items());
-        let mut starts = vec![0];
-        let (mut items, mut weights) = (Vec::new(), Vec::new());
-        for customer in 0..n_customers {
-            let history = data.pairs.history(customer);
-            items.extend_from_slice(history.items);
-            weights.extend_from_slice(history.weights);
-            starts.push(items.len());
-        }
-        let pairs = Pairs::from_rows(starts, items, weights, n_items).map_err(events::numeric)?;
+        let histories = (0..data.n_customers()).map(|customer| data.pairs.history(customer));
+        let pairs = table(histories, data.n_items()).map_err(events::numeric)?;
         let go_on = |fraction: f64| {
             cx.progress(0.2 + 0.6 * fraction, "factoring");
             cx.check_cancelled().is_ok()

@@ -19,6 +19,7 @@ mod jobs;
 mod judge;
 mod kit;
 mod learners;
+mod offers;
 mod plugin_new;
 mod plugins;
 mod put_rows;

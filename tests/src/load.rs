@@ -311,23 +311,21 @@ pub struct Pace {
     pub seconds: u32,
 }
 
-/// Asks for recommendations at a fixed rate.
+/// Asks for recommendations at a fixed rate: `asked` of one customer after the other.
 ///
 /// # Errors
 /// The first error of the engine.
 pub async fn recommend(
     client: &Client,
-    model: &str,
+    asked: &v1::RecommendRequest,
     customers: &[String],
     pace: Pace,
 ) -> Result<Answered> {
     at_rate(pace, |number| {
         let client = client.clone();
         let request = v1::RecommendRequest {
-            model: model.to_owned(),
             customer: customers[number % customers.len()].clone(),
-            limit: 10,
-            ..v1::RecommendRequest::default()
+            ..asked.clone()
         };
         async move {
             let answer = client.recommend(request).await?;

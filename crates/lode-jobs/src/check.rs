@@ -33,6 +33,7 @@ use lode_types::JobId;
 use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
+use lode_types::Task;
 use lode_types::Timestamp;
 
 use crate::Error;
@@ -49,6 +50,7 @@ use crate::Result;
 use crate::alias::resolve_model;
 pub(crate) use crate::check::batch::Blocked;
 pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::CheckedForAll;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
@@ -56,6 +58,7 @@ pub(crate) use crate::check::offers::CheckedOffers;
 use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
+use crate::offering::Catalogue;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -85,6 +88,8 @@ pub(crate) struct Checked {
     pub(crate) base_model_sha256: Option<String>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
+    /// Makes offers for everybody instead of fitting.
+    pub(crate) for_all: Option<CheckedForAll>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
     /// What a recommender is judged by beside its inputs.
@@ -198,6 +203,21 @@ impl Checker<'_> {
             ));
         }
         limits(spec)?;
+        if spec.offering.is_some() {
+            if algorithm.spec.task != Task::Recommendation {
+                return Err(Error::invalid(
+                    "NOT_A_RECOMMENDER",
+                    "spec.offering",
+                    format!(
+                        "expected an algorithm that recommends, found {}",
+                        spec.algorithm
+                    ),
+                ));
+            }
+            if again.is_none() {
+                Catalogue::read(self.store, spec)?;
+            }
+        }
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
         let base_model = match again {
             Some(provenance) => base_model_of(spec, provenance).cloned(),
@@ -236,6 +256,7 @@ impl Checker<'_> {
             base_model,
             base_model_sha256,
             batch: None,
+            for_all: None,
         })
     }
 
@@ -530,6 +551,12 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
 }
 
 impl Checked {
+    /// The model that is asked about everybody, of a job that fits none.
+    pub(crate) fn asks(&self) -> Option<&ModelId> {
+        let batch = self.batch.as_ref().map(|batch| &batch.model.id);
+        batch.or(self.for_all.as_ref().map(|all| &all.model.id))
+    }
+
     /// The same job with another algorithm of the same inputs, and its parameters.
     pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
         Self {
@@ -540,6 +567,7 @@ impl Checked {
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
             batch: None,
+            for_all: None,
             tuning: self.tuning.clone(),
             offers: Arc::clone(&self.offers),
         }

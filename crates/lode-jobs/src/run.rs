@@ -100,6 +100,9 @@ impl Bench<'_> {
         if let Some(batch) = &checked.batch {
             return batch::carry_out(self, job, checked, batch);
         }
+        if let Some(offers) = &checked.for_all {
+            return batch::offers::carry_out(self, job, checked, offers);
+        }
         let bounds = self.bounds(job);
         let Some(plan) = &checked.tuning else {
             return self.judge_and_fit(job, checked, bounds, None);

@@ -14,7 +14,6 @@ use std::time::Instant;
 use arrow_array::Array;
 use arrow_array::Float64Array;
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use lode_host::FailKind;
 use lode_host::Host;
 use lode_query::Sql;
@@ -34,6 +33,8 @@ use crate::Options;
 use crate::Result;
 use crate::card;
 use crate::features;
+use crate::offering::impressions::Impressions;
+use crate::offering::table::Tables;
 use crate::profile::Drift;
 use crate::profile::unseen;
 use crate::reasons::Contributions;
@@ -44,6 +45,7 @@ mod drift;
 mod library;
 mod models;
 mod pool;
+mod recommend;
 pub(crate) mod rows;
 mod sweeper;
 mod together;
@@ -54,6 +56,10 @@ use models::OpenModel;
 use models::OpenModels;
 use pool::Asked;
 use pool::Entered;
+pub use recommend::Offer;
+pub use recommend::Offers;
+pub use recommend::RecommendCall;
+pub use recommend::SimilarCall;
 use sweeper::Sweeper;
 
 /// Longest that one call may take.
@@ -122,45 +128,16 @@ pub struct Reason {
     pub text: String,
 }
 
-/// A request for items.
-#[derive(Clone, Debug)]
-pub struct RecommendCall {
-    /// The model.
-    pub model: ModelRef,
-    /// Whom for.
-    pub customer: Option<CustomerId>,
-    /// Items touched since the model was made.
-    pub session_items: Vec<String>,
-    /// Items to leave out.
-    pub exclude_items: Vec<String>,
-    /// How many, 1 to 1,000.
-    pub limit: u32,
-}
-
-/// Items for a customer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Offers {
-    /// Best first.
-    pub offers: Vec<Offer>,
-    /// Whether they rest on the customer's own history.
-    pub personal: bool,
-}
-
-/// One item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
-    /// The item.
-    pub item: String,
-    /// Its score.
-    pub score: f64,
-}
-
 pub(crate) struct Serving {
     store: Store,
     sql: Arc<Sql>,
     models: Arc<OpenModels>,
     /// What was asked since the start.
     drift: Watch,
+    /// Items that may be offered, as they are now.
+    tables: Tables,
+    /// Keeps what was offered.
+    impressions: Impressions,
     /// Closes idle workers; ends when this is dropped.
     _sweeper: Sweeper,
 }
@@ -177,10 +154,12 @@ impl Serving {
         host.set_switching(switching);
         let _sweeper = Sweeper::start(&models)?;
         Ok(Self {
+            impressions: Impressions::new(&store, options),
             store,
             sql,
             models,
             drift: Watch::default(),
+            tables: Tables::default(),
             _sweeper,
         })
     }
@@ -202,6 +181,7 @@ impl Serving {
 
     /// Closes all models.
     pub(crate) fn clear(&self) {
+        self.impressions.stop();
         self.models.clear();
     }
 
@@ -264,30 +244,6 @@ impl Serving {
             .at("model"));
         };
         Ok(self.drift.of(id, profile))
-    }
-
-    pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
-        let open = self.models.get(model)?;
-        if open.pool.loaded.spec.task != Task::Recommendation {
-            return Err(wrong_task(&open.model, "recommendations", "Score"));
-        }
-        let scored = self.call(&open, "requests", rows::request(call)?)?;
-        let items = answer::text(&scored, "item")?
-            .ok_or_else(|| answer::failed("expected a column \"item\", found none"))?;
-        let scores = answer::number(&scored, "score")?
-            .ok_or_else(|| answer::failed("expected a column \"score\", found none"))?;
-        let personal = scored
-            .column_by_name("personal")
-            .and_then(|column| column.as_boolean_opt())
-            .is_some_and(|personal| !personal.is_empty() && personal.value(0));
-        let offers = (0..scored.num_rows()).map(|row| Offer {
-            item: items.value(row).to_owned(),
-            score: scores.value(row),
-        });
-        Ok(Offers {
-            offers: offers.collect(),
-            personal,
-        })
     }
 
     /// The rows of customers, where they are, and results that say where one is missing.

@@ -1,6 +1,7 @@
 //! What a client asks: the spec of a job, as it is stored.
 
 mod batch;
+mod offering;
 mod offers;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use crate::TrainingSpec;
 pub use batch::BatchScore;
 pub use batch::ContactList;
 pub use batch::DoNotContact;
+pub use offering::OfferList;
+pub use offering::Offering;
 pub use offers::OfferEvaluation;
 pub use offers::OfferProtocol;
 
@@ -59,6 +62,9 @@ pub struct JobSpec {
     /// Search for parameters before the fit, if it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// Of a recommender: what always holds when its model offers something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offering: Option<Offering>,
 }
 
 /// A search for parameters before the fit.

@@ -255,6 +255,7 @@ impl Attributes {
 
 impl Column {
     /// The value of a row as people write it.
+    #[cfg(test)]
     pub(crate) fn word(&self, row: usize) -> Option<String> {
         match &self.values {
             Kept::Numbers(values) => Some(values[row])

@@ -19,6 +19,9 @@ mod testdata;
 #[cfg(test)]
 mod tests;
 
+pub use methods::als::Als;
+pub use methods::als::AlsFitParams;
+pub use methods::als::AlsSolver;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
 pub use methods::popular::Popular;
@@ -28,4 +31,4 @@ pub use params::Common;
 pub use params::Part;
 pub use params::Weighting;
 
-lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable);
+lode_plugin::export_plugin!(Popular: mergeable, ItemKnn: mergeable, Als: mergeable);

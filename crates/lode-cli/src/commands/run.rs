@@ -1,6 +1,7 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
 pub(crate) mod evaluation;
+pub(crate) mod offering;
 mod spec;
 pub(crate) mod tuning;
 
@@ -75,6 +76,8 @@ pub(crate) struct Args {
     offers: evaluation::OfferArgs,
     #[command(flatten)]
     tuning: tuning::TuningArgs,
+    #[command(flatten)]
+    offering: offering::OfferingArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_array::Int64Array;
 use arrow_array::RecordBatch;
 use arrow_array::StringArray;
 use arrow_array::UInt64Array;
-use arrow_array::builder::ListBuilder;
-use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use arrow_schema::Field;
@@ -26,7 +22,6 @@ use lode_types::Role;
 use lode_types::role_of;
 
 use crate::Error;
-use crate::RecommendCall;
 use crate::Result;
 use crate::Scored;
 use crate::SignatureColumn;
@@ -184,33 +179,6 @@ pub(crate) fn best_first(results: &mut [Scored]) {
         });
         start = end;
     }
-}
-
-/// A request for items, as one row.
-pub(crate) fn request(call: &RecommendCall) -> Result<RecordBatch> {
-    let list = |items: &[String]| -> ArrayRef {
-        let mut list = ListBuilder::new(StringBuilder::new());
-        list.append_value(items.iter().map(|item| Some(item.as_str())));
-        Arc::new(list.finish())
-    };
-    let customer = call.customer.as_ref().map(CustomerId::as_str);
-    let customer: ArrayRef = Arc::new(StringArray::from(vec![customer]));
-    let (session, exclude) = (list(&call.session_items), list(&call.exclude_items));
-    let limit: ArrayRef = Arc::new(Int64Array::from(vec![i64::from(call.limit)]));
-    let fields = vec![
-        with_role(
-            Field::new("customer_id", DataType::Utf8, true),
-            Role::CustomerId,
-        ),
-        Field::new("session_items", session.data_type().clone(), false),
-        Field::new("exclude_items", exclude.data_type().clone(), false),
-        Field::new("limit", DataType::Int64, false),
-    ];
-    let columns = vec![customer, session, exclude, limit];
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
 }
 
 /// The same rows, telling the plugin an option by the schema's metadata.

@@ -7,6 +7,7 @@ use lode_types::Value;
 use crate::Input;
 use crate::JobSpec;
 use crate::OfferProtocol;
+use crate::Offering;
 use crate::Tuning;
 use crate::jobs::common_settings;
 
@@ -109,6 +110,13 @@ impl Recommendation {
         self.spec
             .params
             .insert("n".to_owned(), Value::Int(i64::from(n)));
+        self
+    }
+
+    /// What always holds of what the model offers: rules, and where items and customers are known.
+    #[must_use]
+    pub fn offering(mut self, offering: Offering) -> Self {
+        self.spec.offering = Some(offering);
         self
     }
 

@@ -13,6 +13,7 @@ use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::BatchScore;
+use crate::Offering;
 use crate::Result;
 use crate::TrainingSet;
 use crate::catalog::dataset_name;
@@ -50,6 +51,8 @@ pub struct JobSpec {
     pub tuning: Option<Tuning>,
     /// Score everybody with a model instead of fitting one; then there is no algorithm.
     pub batch_score: Option<BatchScore>,
+    /// Of a recommender: what always holds when its model offers something.
+    pub offering: Option<Offering>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -142,6 +145,7 @@ impl JobSpec {
     pub(crate) fn kind(&self) -> &str {
         match &self.batch_score {
             Some(batch) if batch.contacts.is_some() => "contacts",
+            Some(batch) if batch.offers.is_some() => "offers",
             Some(_) => "scores",
             None => &self.algorithm,
         }
@@ -183,6 +187,7 @@ impl JobSpec {
                 .as_ref()
                 .map(BatchScore::to_wire)
                 .transpose()?,
+            offering: self.offering.as_ref().map(Offering::to_wire).transpose()?,
         })
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn build(args: &Args, algorithm: Option<&AlgorithmInfo>) -> Result<Jo
     spec.as_of = args.as_of;
     spec.base_model.clone_from(&args.base_model);
     spec.tuning = args.tuning.tuning();
+    spec.offering = args.offering.offering();
     Ok(spec)
 }
 

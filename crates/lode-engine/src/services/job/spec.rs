@@ -14,6 +14,7 @@ use lode_types::ModelRef;
 
 use super::batch;
 use super::evaluation;
+use super::offering;
 use super::training;
 use super::tuning;
 use crate::status::invalid;
@@ -59,6 +60,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         base_model: base_model_from_wire(&spec.base_model)?,
         tuning: spec.tuning.map(tuning::from_wire).transpose()?,
         batch_score,
+        offering: spec.offering.map(offering::from_wire).transpose()?,
     })
 }
 
@@ -73,7 +75,10 @@ fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
 }
 
 /// Milliseconds of a duration; 0 when it is not set.
-pub(super) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Result<u64, Fault> {
+pub(in crate::services) fn millis(
+    duration: Option<prost_types::Duration>,
+    field: &str,
+) -> Result<u64, Fault> {
     let Some(timeout) = duration else {
         return Ok(0);
     };
@@ -148,6 +153,7 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .unwrap_or_default(),
         tuning: spec.tuning.as_ref().map(tuning::to_wire),
         batch_score: spec.batch_score.as_ref().map(batch::to_wire),
+        offering: spec.offering.as_ref().map(offering::to_wire),
     }
 }
 

@@ -20,6 +20,7 @@ mod judge;
 mod kit;
 mod learners;
 mod offers;
+mod offers_cold;
 mod offers_serving;
 mod plugin_new;
 mod plugins;

@@ -24,6 +24,7 @@ pub use methods::als::AlsFitParams;
 pub use methods::als::AlsSolver;
 pub use methods::knn::ItemKnn;
 pub use methods::knn::ItemKnnParams;
+pub use methods::knn::Likeness;
 pub use methods::popular::Popular;
 pub use methods::popular::PopularParams;
 pub use params::Both;

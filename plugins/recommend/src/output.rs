@@ -1,7 +1,7 @@
 //! Tables that a fit gives: offers for every customer, similar items.
 //!
-//! Offers are made batch by batch while they are written, so that they never sit in memory at
-//! once.
+//! Both are made batch by batch while they are written, so that they never sit in memory at
+//! once, and not at all where nobody takes them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ use crate::serve::Server;
 
 /// Customers of one batch of offers.
 const BATCH_CUSTOMERS: usize = 4096;
+/// Items of one batch of similar items.
+const BATCH_ITEMS: usize = 2048;
 /// Customers or items that one thread takes at a time.
 const SHARE: usize = 256;
 
@@ -135,40 +137,76 @@ impl RecordBatchReader for OfferStream {
     }
 }
 
-/// The output `similar_items`, by item, nearest first.
-pub(crate) fn similar_items(
-    server: &Server,
+/// The output `similar_items`, made on demand, by item, nearest first.
+pub(crate) struct SimilarStream {
+    server: Arc<Server>,
     limit: usize,
     threads: usize,
-) -> Result<RecordBatch, ArrowError> {
-    let n_items = server.known().items.len();
-    let parts = parallel::map_chunks(n_items, SHARE, threads, |items| {
-        let mut room = server.room();
-        let each = items.map(|item| server.similar(item as u32, &[], limit, &mut room));
-        each.collect::<Vec<Vec<Offer>>>()
-    });
-    let names = &server.known().items;
-    let mut items = StringBuilder::new();
-    let mut similar = StringBuilder::new();
-    let mut scores = Float64Builder::new();
-    for (item, offers) in parts.into_iter().flatten().enumerate() {
-        for offer in offers {
-            items.append_value(names.get(item));
-            similar.append_value(names.get(offer.item as usize));
-            scores.append_value(offer.score);
+    next_item: usize,
+    schema: SchemaRef,
+}
+
+impl SimilarStream {
+    pub(crate) fn new(server: Arc<Server>, limit: usize, threads: usize) -> Self {
+        let schema = Schema::new(vec![
+            Field::new("item", DataType::Utf8, false),
+            Field::new("similar_item", DataType::Utf8, false),
+            Field::new("score", DataType::Float64, false),
+        ]);
+        Self {
+            server,
+            limit,
+            threads,
+            next_item: 0,
+            schema: Arc::new(schema),
         }
     }
-    let schema = Schema::new(vec![
-        Field::new("item", DataType::Utf8, false),
-        Field::new("similar_item", DataType::Utf8, false),
-        Field::new("score", DataType::Float64, false),
-    ]);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(items.finish()),
-        Arc::new(similar.finish()),
-        Arc::new(scores.finish()),
-    ];
-    RecordBatch::try_new(Arc::new(schema), columns)
+
+    fn batch(&self, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
+        let first = range.start;
+        let parts = parallel::map_chunks(range.len(), SHARE, self.threads, |share| {
+            let mut room = self.server.room();
+            let each = share.map(|offset| {
+                let item = (first + offset) as u32;
+                self.server.similar(item, &[], self.limit, &mut room)
+            });
+            each.collect::<Vec<Vec<Offer>>>()
+        });
+        let names = &self.server.known().items;
+        let mut items = StringBuilder::new();
+        let mut similar = StringBuilder::new();
+        let mut scores = Float64Builder::new();
+        for (item, offers) in range.zip(parts.into_iter().flatten()) {
+            for offer in offers {
+                items.append_value(names.get(item));
+                similar.append_value(names.get(offer.item as usize));
+                scores.append_value(offer.score);
+            }
+        }
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(items.finish()),
+            Arc::new(similar.finish()),
+            Arc::new(scores.finish()),
+        ];
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+    }
+}
+
+impl Iterator for SimilarStream {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.next_item;
+        let end = (start + BATCH_ITEMS).min(self.server.known().items.len());
+        self.next_item = end;
+        (start < end).then(|| self.batch(start..end))
+    }
+}
+
+impl RecordBatchReader for SimilarStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
 }
 
 /// The output `items` of `recommend.popular`, most popular first.

@@ -33,6 +33,7 @@ use crate::model::kin::Kin;
 use crate::model::popularity::Popularity;
 use crate::output;
 use crate::output::OfferStream;
+use crate::output::SimilarStream;
 use crate::params::Both;
 use crate::params::Common;
 use crate::params::Part;
@@ -205,14 +206,18 @@ pub(crate) fn finish<M: Method>(
     for (name, make) in M::server_tables() {
         fitted = fitted.table(*name, make(&server)?);
     }
+    let server = Arc::new(server);
     if M::KNOWS_LIKENESS {
-        let similar = match learned.similar_items {
-            Some(similar) => similar,
-            None => output::similar_items(&server, params.one.similar, cx.threads())?,
+        fitted = match learned.similar_items {
+            Some(similar) => fitted.table("similar_items", similar),
+            None => {
+                let server = Arc::clone(&server);
+                let similar = SimilarStream::new(server, params.one.similar, cx.threads());
+                fitted.stream("similar_items", Box::new(similar))
+            }
         };
-        fitted = fitted.table("similar_items", similar);
     }
-    let offers = OfferStream::new(Arc::new(server), params.one.n, cx.threads());
+    let offers = OfferStream::new(server, params.one.n, cx.threads());
     Ok(fitted.stream("recommendations", Box::new(offers)))
 }
 

@@ -337,7 +337,7 @@ impl Server {
         let kin = &self.known.kin;
         let speaks = |item: u32| match kin.place(item) {
             Some(at) => self.borrowed(at, &room.sums),
-            None => room.sums.get(item).filter(|score| *score != neutral),
+            None => room.sums.get(item).filter(|score| is_said(*score, neutral)),
         };
         let own = self.own_order(wanted);
         let popularity = &self.known.popularity;
@@ -409,6 +409,11 @@ impl Server {
         orders.insert(wanted.groups.to_vec(), Arc::clone(&order));
         Some(order)
     }
+}
+
+/// Whether a score is another than that of an item of which nothing is known.
+fn is_said(score: f64, neutral: f64) -> bool {
+    (score - neutral).abs() > 0.0
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use lode_plugin::Mergeable;
 use lode_plugin::Role;
 use lode_plugin::testing;
 
+use crate::Als;
 use crate::ItemKnn;
 use crate::Popular;
 use crate::testdata::Asked;
@@ -40,6 +41,10 @@ macro_rules! for_all {
         $check::<ItemKnn>("{}");
         $check::<ItemKnn>(r#"{"neighbors": 5, "min_both": 2}"#);
         $check::<ItemKnn>(BUSY);
+        $check::<ItemKnn>(r#"{"measure": "lift", "shrinkage": 3}"#);
+        $check::<ItemKnn>(r#"{"measure": "bm25", "weighting": "log"}"#);
+        $check::<Als>(r#"{"factors": 8, "rounds": 4}"#);
+        $check::<Als>(BUSY);
     };
 }
 
@@ -366,6 +371,7 @@ fn small_data_is_served<A: Mergeable>(_: &str) {
 fn one_customer_and_one_item_are_enough() {
     small_data_is_served::<Popular>("{}");
     small_data_is_served::<ItemKnn>("{}");
+    small_data_is_served::<Als>("{}");
 }
 
 fn bad_input_is_named<A: Mergeable>(_: &str) {
@@ -433,4 +439,5 @@ fn bad_input_is_named<A: Mergeable>(_: &str) {
 fn bad_input_is_refused_by_name() {
     bad_input_is_named::<Popular>("{}");
     bad_input_is_named::<ItemKnn>("{}");
+    bad_input_is_named::<Als>("{}");
 }

@@ -208,9 +208,9 @@ impl Log {
         let mut rows = Columns::default();
         let mut customers_of = Vec::with_capacity(n_rows);
         for (side, log) in [self, other].into_iter().enumerate() {
-            for customer in 0..log.customers.len() {
+            for (customer, code) in customer_codes[side].iter().enumerate() {
                 for row in log.rows(customer) {
-                    customers_of.push(customer_codes[side][customer]);
+                    customers_of.push(*code);
                     let item = item_codes[side][row.item as usize];
                     rows.push(Row { item, ..row }, &any);
                 }

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use lode_numeric::neighbors;
-use lode_numeric::neighbors::Neighbor;
+use lode_numeric::neighbors::Lists;
+use lode_numeric::neighbors::Measure;
 use lode_numeric::neighbors::NeighborParams;
 use lode_numeric::neighbors::Sparse;
 use lode_plugin::Context;
@@ -38,6 +39,7 @@ use crate::model::codec::Reader;
 use crate::model::codec::Writer;
 use crate::params::Part;
 use crate::params::Weighting;
+use crate::params::within;
 use crate::params::within_count;
 use crate::recommends::recommends;
 
@@ -52,6 +54,37 @@ pub struct ItemKnnParams {
     /// Items count as similar when at least this many customers have both.
     #[schemars(range(min = 1, max = 1_000_000), extend("x-tune" = {"values": [1, 2, 3, 5]}))]
     pub min_both: u32,
+    /// What makes two items alike.
+    #[schemars(extend("x-tune" = {"values": ["cosine", "tf_idf", "bm25", "jaccard", "lift", "conditional"]}))]
+    pub measure: Likeness,
+    /// Customers with both items at which a similarity counts half: what few of them say counts
+    /// less.
+    #[schemars(range(min = 0.0, max = 1e6), extend("x-tune" = {"values": [0.0, 2.0, 5.0, 20.0, 50.0]}))]
+    pub shrinkage: f64,
+    /// For the measure `conditional`: above 0.5 popular items are favored, at 0.5 it is the
+    /// cosine, below rare ones are.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub alpha: f64,
+}
+
+/// What makes two items alike, from the customers that like both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
+#[schemars(crate = "lode_plugin::schemars")]
+pub enum Likeness {
+    /// Customers with both, over the root of the product of those of each.
+    Cosine,
+    /// The cosine, where customers with few items say more.
+    TfIdf,
+    /// The product of weights that saturate, with customers of few items saying more.
+    Bm25,
+    /// Customers with both, over those with either.
+    Jaccard,
+    /// Customers with both, over those to be expected by chance; take a shrinkage with it.
+    Lift,
+    /// The share of the customers of one that have the other, to the power of `alpha`, times
+    /// the converse to the power of 1 - `alpha`.
+    Conditional,
 }
 
 impl Default for ItemKnnParams {
@@ -59,6 +92,22 @@ impl Default for ItemKnnParams {
         Self {
             neighbors: 200,
             min_both: 1,
+            measure: Likeness::Cosine,
+            shrinkage: 0.0,
+            alpha: 0.5,
+        }
+    }
+}
+
+impl ItemKnnParams {
+    fn measure(&self) -> Measure {
+        match self.measure {
+            Likeness::Cosine => Measure::Cosine,
+            Likeness::TfIdf => Measure::TfIdf,
+            Likeness::Bm25 => Measure::Bm25 { k1: 1.2, b: 0.75 },
+            Likeness::Jaccard => Measure::Jaccard,
+            Likeness::Lift => Measure::Lift,
+            Likeness::Conditional => Measure::Conditional { alpha: self.alpha },
         }
     }
 }
@@ -66,7 +115,9 @@ impl Default for ItemKnnParams {
 impl Part for ItemKnnParams {
     fn check(&self) -> Result<()> {
         within_count("neighbors", self.neighbors, 1, 100_000)?;
-        within_count("min_both", self.min_both as usize, 1, 1_000_000)
+        within_count("min_both", self.min_both as usize, 1, 1_000_000)?;
+        within("shrinkage", self.shrinkage, 0.0, 1e6)?;
+        within("alpha", self.alpha, 0.0, 1.0)
     }
 }
 
@@ -81,15 +132,15 @@ impl Part for ItemKnnParams {
 ///
 /// # Output
 /// `recommendations`, up to `n` rows a customer: `customer_id`, `rank` from 1, `item`, `score`.
-/// `similar_items`, the 20 nearest of each item: `item`, `similar_item`, `score` (cosine),
+/// `similar_items`, the `similar` nearest of each item: `item`, `similar_item`, `score` (likeness),
 /// `both_customers`.
 ///
 /// # Parameters
 /// [`ItemKnnParams`], [`crate::Common`].
 ///
 /// # Method
-/// Cosine of two items over the weights of the customers that like them; see
-/// `lode_numeric::neighbors`. Score of an item for a customer: the sum of weight by cosine
+/// Likeness of two items (`measure`, by default the cosine) over the weights of the customers
+/// that like them, kept in single precision; see `lode_numeric::neighbors`. Score of an item for a customer: the sum of weight by likeness
 /// over the items the customer has, each item's list cut at `neighbors`; what is owned and not
 /// liked has a weight of 0, or below 0 where weights add up, and then speaks against its like.
 /// Ties by item id. Where fewer items than asked for have evidence, the most popular follow;
@@ -101,7 +152,7 @@ impl Part for ItemKnnParams {
 /// # Determinism and cost
 /// No randomness: the seed has no effect. The same bytes with any number of threads. Time
 /// grows with the sum over customers of the square of their items; the model keeps every pair
-/// of customer and item (4 bytes) and every neighbor (12 bytes).
+/// of customer and item (4 bytes) and every neighbor (8 bytes).
 ///
 /// # Errors
 /// `INPUT_INVALID`: no rows, or none with customer and item. `PARAMS_INVALID`: a range.
@@ -141,27 +192,32 @@ pub(crate) struct Neighbors {
     /// Where each item's neighbors end.
     ends: Vec<u64>,
     items: Vec<u32>,
-    similarities: Vec<f64>,
+    similarities: Vec<f32>,
+    /// The largest similarity, at least 1: what makes likeness 0 to 1 under any measure.
+    largest: f32,
 }
 
 recommends!(ItemKnn, Neighbors, ItemKnnParams, reads: &[1]);
 
 impl Neighbors {
     /// Of what the kernel found.
-    fn of(found: &[Vec<Neighbor>]) -> Self {
-        let mut total = 0;
-        let ends = found.iter().map(|list| {
-            total += list.len() as u64;
-            total
-        });
-        Self {
-            ends: ends.collect(),
-            items: found.iter().flatten().map(|n| n.item).collect(),
-            similarities: found.iter().flatten().map(|n| n.similarity).collect(),
+    fn of(found: &Lists) -> Self {
+        let mut neighbors = Self::default();
+        for item in 0..found.n_items() {
+            let list = found.get(item);
+            neighbors.items.extend(list.items);
+            neighbors.similarities.extend(list.similarities);
+            neighbors.ends.push(neighbors.items.len() as u64);
         }
+        neighbors.measured()
     }
 
-    fn list(&self, item: u32) -> (&[u32], &[f64]) {
+    fn measured(mut self) -> Self {
+        self.largest = self.similarities.iter().copied().fold(1.0, f32::max);
+        self
+    }
+
+    fn list(&self, item: u32) -> (&[u32], &[f32]) {
         let item = item as usize;
         let start = item.checked_sub(1).map_or(0, |before| self.ends[before]);
         let range = start as usize..self.ends[item] as usize;
@@ -172,7 +228,7 @@ impl Neighbors {
     fn similarity(&self, from: u32, to: u32) -> Option<f64> {
         let (items, similarities) = self.list(from);
         let at = items.iter().position(|item| *item == to)?;
-        Some(similarities[at])
+        Some(f64::from(similarities[at]))
     }
 }
 
@@ -182,7 +238,7 @@ impl Rates for Neighbors {
             let (items, similarities) = self.list(*own);
             if *weight != 0.0 {
                 for (item, similarity) in items.iter().zip(similarities) {
-                    sums.add(*item, f64::from(*weight) * similarity);
+                    sums.add(*item, f64::from(*weight) * f64::from(*similarity));
                 }
             }
         }
@@ -204,9 +260,8 @@ impl Rates for Neighbors {
         // Lists are cut: either may name the other.
         let alike = |other: &u32| {
             let found = self.similarity(item, *other);
-            found
-                .or_else(|| self.similarity(*other, item))
-                .unwrap_or(0.0)
+            let found = found.or_else(|| self.similarity(*other, item));
+            found.unwrap_or(0.0) / f64::from(self.largest)
         };
         Some(others.iter().map(alike).collect())
     }
@@ -218,7 +273,7 @@ impl Rates for Neighbors {
             .filter(|(other, _)| !barred.has(**other))
             .map(|(item, score)| Offer {
                 item: *item,
-                score: *score,
+                score: f64::from(*score),
             })
             .take(limit)
             .collect()
@@ -235,11 +290,14 @@ impl Method for Neighbors {
 
     fn of_format_1(old: &Format1) -> Option<Self> {
         let whole = old.ends.len() == old.known.items.len();
-        whole.then(|| Self {
+        let similarities = old.similarities.iter().map(|s| *s as f32);
+        let read = Self {
             ends: old.ends.clone(),
             items: old.neighbors.clone(),
-            similarities: old.similarities.clone(),
-        })
+            similarities: similarities.collect(),
+            largest: 1.0,
+        };
+        whole.then(|| read.measured())
     }
 
     fn learn(params: &ItemKnnParams, data: &Data<'_>, cx: &Context<'_>) -> Result<Learned<Self>> {
@@ -255,14 +313,15 @@ impl Method for Neighbors {
     fn write(&self, to: &mut Writer) {
         to.u64s(&self.ends);
         to.u32s(&self.items);
-        to.f64s(&self.similarities);
+        to.f32s(&self.similarities);
     }
 
     fn read(from: &mut Reader<'_>, n_items: usize) -> Option<Self> {
         let read = Self {
             ends: from.u64s()?,
             items: from.u32s()?,
-            similarities: from.f64s()?,
+            similarities: from.f32s()?,
+            largest: 1.0,
         };
         let whole = read.ends.len() == n_items
             && read.ends.is_sorted()
@@ -273,21 +332,19 @@ impl Method for Neighbors {
                 .similarities
                 .iter()
                 .all(|similarity| similarity.is_finite());
-        whole.then_some(read)
+        whole.then(|| read.measured())
     }
 }
 
 /// The one call of the kernel.
-fn compare(
-    params: &ItemKnnParams,
-    data: &Data<'_>,
-    cx: &Context<'_>,
-) -> Result<Vec<Vec<Neighbor>>> {
+fn compare(params: &ItemKnnParams, data: &Data<'_>, cx: &Context<'_>) -> Result<Lists> {
     let liked = data.pairs.liked();
     let entries = liked.map(|(customer, item, weight)| (customer, item, f64::from(weight)));
     let people = Sparse::from_entries(entries.collect(), data.n_customers(), data.n_items())
         .map_err(events::numeric)?;
     let asked = NeighborParams {
+        measure: params.measure(),
+        shrinkage: params.shrinkage,
         limit: params.neighbors,
         min_both: params.min_both,
         threads: cx.threads(),
@@ -296,27 +353,30 @@ fn compare(
         cx.progress(0.2 + 0.6 * fraction, "comparing items");
         cx.check_cancelled().is_ok()
     };
-    neighbors::cosine(&people, &asked, &go_on).map_err(events::numeric)
+    neighbors::fit(&people, &asked, &go_on).map_err(events::numeric)
 }
 
 /// The output `similar_items`, with how many customers have both.
-fn similar_items(data: &Data<'_>, found: &[Vec<Neighbor>], n: usize) -> Result<RecordBatch> {
+fn similar_items(data: &Data<'_>, found: &Lists, n: usize) -> Result<RecordBatch> {
     let schema = Schema::new(vec![
         Field::new("item", DataType::Utf8, false),
         Field::new("similar_item", DataType::Utf8, false),
         Field::new("score", DataType::Float64, false),
         Field::new("both_customers", DataType::Int64, false),
     ]);
-    let lists = found.iter().enumerate();
-    let rows: Vec<(usize, &Neighbor)> = lists
-        .flat_map(|(item, list)| list.iter().take(n).map(move |near| (item, near)))
-        .collect();
-    let items = rows.iter().map(|(item, _)| data.items.get(*item));
-    let similar = rows
-        .iter()
-        .map(|(_, near)| data.items.get(near.item as usize));
-    let scores = rows.iter().map(|(_, near)| near.similarity);
-    let both = rows.iter().map(|(_, near)| i64::from(near.n_both));
+    let mut rows: Vec<(usize, u32, f32, u32)> = Vec::new();
+    for item in 0..found.n_items() {
+        let list = found.get(item);
+        let near = list.items.iter().zip(list.similarities).zip(list.both);
+        rows.extend(
+            near.take(n)
+                .map(|((other, s), both)| (item, *other, *s, *both)),
+        );
+    }
+    let items = rows.iter().map(|row| data.items.get(row.0));
+    let similar = rows.iter().map(|row| data.items.get(row.1 as usize));
+    let scores = rows.iter().map(|row| f64::from(row.2));
+    let both = rows.iter().map(|row| i64::from(row.3));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(items)),
         Arc::new(StringArray::from_iter_values(similar)),

@@ -29,7 +29,7 @@ fn known() -> Known {
     }
 }
 
-/// Neighbors as format 1 and format 2 write them.
+/// Neighbors as format 1 has them.
 fn neighbors(to: &mut Writer) {
     to.u64s(&[1, 2]);
     to.u32s(&[1, 0]);
@@ -38,7 +38,9 @@ fn neighbors(to: &mut Writer) {
 
 fn method() -> Neighbors {
     let mut writer = Writer::default();
-    neighbors(&mut writer);
+    writer.u64s(&[1, 2]);
+    writer.u32s(&[1, 0]);
+    writer.f32s(&[0.5, 0.5]);
     let bytes = writer.finish();
     Neighbors::read(&mut super::codec::Reader::new(&bytes), 2).unwrap()
 }

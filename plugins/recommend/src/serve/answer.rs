@@ -63,13 +63,16 @@ impl<'s> Answer<'s> {
     /// Takes the offers of the last list, with reasons when they are asked for.
     pub(super) fn push(&mut self, request: usize, ask: &Ask<'_>, personal: bool, room: &mut Room) {
         let wanted = ask.wanted();
+        if ask.explain {
+            self.server.rate_for_reasons(&wanted, &mut room.sums);
+        }
         for Offer { item, score } in room.offers.iter().copied() {
             self.requests.push(request as i64);
             self.items.push(item);
             self.scores.push(score);
             self.personal.push(personal);
             if ask.explain {
-                let (base, reasons) = self.server.explain(&wanted, item, &mut room.sums);
+                let (base, reasons) = self.server.explain(&wanted, item, &room.sums);
                 self.bases.push(Some(base));
                 for reason in &reasons {
                     self.add_reason(reason);
@@ -80,6 +83,7 @@ impl<'s> Answer<'s> {
                 self.reasons.append(false);
             }
         }
+        room.sums.clear();
     }
 
     fn add_reason(&mut self, reason: &Reason) {

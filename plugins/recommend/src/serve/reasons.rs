@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use super::FILL;
 use super::Server;
 use super::Wanted;
+use super::is_said;
 use crate::method::Cause;
 use crate::method::Reason;
 use crate::method::Sums;
 
 impl Server {
     /// The base and the reasons of an offered item, largest first; they add up to its score.
+    /// `sums` is as [`Self::rate_for_reasons`] left it.
     pub(super) fn explain(
         &self,
         wanted: &Wanted<'_>,
         item: u32,
-        sums: &mut Sums,
+        sums: &Sums,
     ) -> (f64, Vec<Reason>) {
         let mut reasons = Vec::new();
         let mut base = self.method.neutral();
@@ -37,22 +39,24 @@ impl Server {
         (base, reasons)
     }
 
+    /// Rates by the history into `sums`, for [`Self::explain`] of any of a request's offers.
+    pub(super) fn rate_for_reasons(&self, wanted: &Wanted<'_>, sums: &mut Sums) {
+        if self.method.can_rate(&wanted.history) && !self.method.rates_all() {
+            self.method.rate(&wanted.history, sums);
+        }
+    }
+
     /// Whether the item's score is the method's.
-    fn is_rated(&self, wanted: &Wanted<'_>, item: u32, sums: &mut Sums) -> bool {
+    fn is_rated(&self, wanted: &Wanted<'_>, item: u32, sums: &Sums) -> bool {
         if self.is_cold[item as usize] || !self.method.can_rate(&wanted.history) {
             return false;
         }
-        if self.method.rates_all() {
-            return true;
-        }
-        let mut score = Vec::new();
-        self.method
-            .rate_some(&wanted.history, &[item], sums, &mut score);
-        score[0].is_some_and(|score| score != self.method.neutral())
+        let neutral = self.method.neutral();
+        self.method.rates_all() || sums.get(item).is_some_and(|score| is_said(score, neutral))
     }
 
     /// The place of an item without events whose score is borrowed.
-    fn borrows(&self, wanted: &Wanted<'_>, item: u32, sums: &mut Sums) -> Option<usize> {
+    fn borrows(&self, wanted: &Wanted<'_>, item: u32, sums: &Sums) -> Option<usize> {
         let at = self.known.kin.place(item)?;
         if !self.method.can_rate(&wanted.history) {
             return None;
@@ -60,10 +64,7 @@ impl Server {
         if self.method.rates_all() {
             return Some(at);
         }
-        self.method.rate(&wanted.history, sums);
-        let borrowed = self.borrowed(at, sums);
-        sums.clear();
-        borrowed.map(|_| at)
+        self.borrowed(at, sums).map(|_| at)
     }
 
     /// The reasons of the kin, each by its part.

@@ -188,7 +188,7 @@ async fn what_cannot_be_judged_is_refused_with_its_field() -> Result<()> {
             (reason, field),
             "{id}: {found:?}"
         );
-        assert!(found.2.contains("found"), "{id}: {found:?}");
+        assert!(!found.2.is_empty(), "{id}: {found:?}");
     }
     Ok(())
 }

@@ -106,9 +106,11 @@ impl Contributions {
 pub(crate) fn column_of<'a>(rows: impl Iterator<Item = &'a [Reason]> + Clone) -> Result<ArrayRef> {
     let all = || rows.clone().flatten();
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(
-            all().map(|reason| reason.feature.as_str()),
-        )),
+        Arc::new(
+            all()
+                .map(|reason| Some(reason.feature.as_str()))
+                .collect::<StringArray>(),
+        ),
         Arc::new(
             all()
                 .map(|reason| reason.value.as_deref())

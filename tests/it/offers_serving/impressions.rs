@@ -98,9 +98,9 @@ fn share(counts: &BTreeMap<&str, (f64, f64)>) -> (f64, f64) {
 
 /// A time as people write it.
 fn at(seconds: i64) -> Result<String> {
-    let time = TimestampSecondArray::from(vec![seconds]).with_timezone("UTC");
+    let time = TimestampSecondArray::from(vec![seconds]);
     let text = arrow_cast::cast(&time, &DataType::Utf8)?;
-    Ok(text.as_string::<i32>().value(0).to_owned())
+    Ok(format!("{}Z", text.as_string::<i32>().value(0)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -271,21 +271,18 @@ impl Making<'_> {
         };
         let offers = || each().map(|(.., offer)| offer);
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(
-                each().map(|(id, ..)| id.as_str()),
-            )),
+            texts(each().map(|(id, ..)| id.as_str())),
             Arc::new(Int64Array::from_iter_values(each().map(|row| row.3))),
-            Arc::new(StringArray::from_iter_values(
-                offers().map(|offer| offer.item.as_str()),
-            )),
+            texts(offers().map(|offer| offer.item.as_str())),
             Arc::new(Float64Array::from_iter_values(
                 offers().map(|offer| offer.score),
             )),
-            Arc::new(each().map(|row| Some(row.2)).collect::<BooleanArray>()),
+            Arc::new(BooleanArray::from(
+                each().map(|row| row.2).collect::<Vec<bool>>(),
+            )),
         ];
         if self.offers.catalogue.control_share > 0.0 {
-            let arms = each().map(|(_, arm, ..)| arm.as_str());
-            columns.push(Arc::new(StringArray::from_iter_values(arms)));
+            columns.push(texts(each().map(|(_, arm, ..)| arm.as_str())));
         }
         if self.manner.explain {
             let bases = offers().map(|offer| offer.base);
@@ -300,6 +297,11 @@ impl Making<'_> {
         }
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
+}
+
+/// Texts of an iterator that does not know how many it has, which Arrow asks for.
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from(texts.collect::<Vec<&str>>()))
 }
 
 /// The customers of a table, each once, in the order of their ids.

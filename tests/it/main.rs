@@ -19,6 +19,7 @@ mod jobs;
 mod judge;
 mod kit;
 mod learners;
+mod offers;
 mod offers_cold;
 mod offers_serving;
 mod plugin_new;

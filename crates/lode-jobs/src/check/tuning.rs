@@ -68,7 +68,8 @@ impl Checker<'_> {
             ));
         }
         let measure = judge::measure_of(outcome, &tuning.measure)?;
-        let mut candidates = vec![candidate(own, &spec.params)?];
+        let unused = unused(&own.spec, inputs);
+        let mut candidates = vec![candidate(own, &spec.params, unused)?];
         if tuning.algorithms.len() > MAX_ALGORITHMS {
             return Err(Error::invalid(
                 "OUT_OF_RANGE",
@@ -95,7 +96,7 @@ impl Checker<'_> {
                 ));
             }
             alike(own, &other, spec, inputs)?;
-            candidates.push(candidate(&other, &spec.params)?);
+            candidates.push(candidate(&other, &spec.params, unused)?);
         }
         if candidates.len() == 1 && candidates[0].space.is_empty() {
             return Err(Error::invalid(
@@ -128,7 +129,21 @@ impl Checker<'_> {
     }
 }
 
-fn candidate(algorithm: &Arc<Loaded>, given: &BTreeMap<String, Value>) -> Result<Candidate> {
+/// Parameters of recommenders that go by the time of events, where these have none.
+fn unused(own: &AlgorithmSpec, inputs: &[BoundInput]) -> &'static [&'static str] {
+    let mut columns = inputs.iter().flat_map(|input| &input.columns);
+    let has_times = columns.any(|column| column.role == Some(Role::EventTime));
+    match own.task {
+        Task::Recommendation if !has_times => &["half_life", "window"],
+        _ => &[],
+    }
+}
+
+fn candidate(
+    algorithm: &Arc<Loaded>,
+    given: &BTreeMap<String, Value>,
+    unused: &[&str],
+) -> Result<Candidate> {
     let spec = &algorithm.spec;
     let names = params::names(&spec.params_schema)?;
     let mut own = given.clone();
@@ -136,7 +151,7 @@ fn candidate(algorithm: &Arc<Loaded>, given: &BTreeMap<String, Value>) -> Result
     own.retain(|name, _| names.contains(name));
     params::resolve(&spec.id, &spec.params_schema, &own)?;
     Ok(Candidate {
-        space: Space::of(spec, &own)?,
+        space: Space::of(spec, &own)?.without(unused),
         algorithm: Arc::clone(algorithm),
         given: own,
     })

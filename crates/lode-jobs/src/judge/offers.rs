@@ -167,9 +167,11 @@ fn read(
     let holdout = holdout
         .map(|bound| given(bench.open_input(bound, bounds)?.files, bound))
         .transpose()?;
+    let params: serde_json::Value = serde_json::from_str(&checked.params_json)?;
+    let said = job.spec.evaluation.offers.liked_rating;
     let taste = Taste {
-        kinds: kinds(&checked.params_json),
-        liked_rating: job.spec.evaluation.offers.liked_rating,
+        kinds: kinds(&params),
+        liked_rating: said.or_else(|| params.get("middle")?.as_f64()),
     };
     Events::read(
         opened.files,
@@ -181,11 +183,8 @@ fn read(
 }
 
 /// The weights of kinds of events that the algorithm's parameters say.
-fn kinds(params_json: &str) -> Vec<(String, f64)> {
-    let params: Option<serde_json::Value> = serde_json::from_str(params_json).ok();
-    let weights = params
-        .as_ref()
-        .and_then(|params| params.get("kind_weights"));
+fn kinds(params: &serde_json::Value) -> Vec<(String, f64)> {
+    let weights = params.get("kind_weights");
     let weights = weights.and_then(serde_json::Value::as_object);
     weights
         .into_iter()

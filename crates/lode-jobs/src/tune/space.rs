@@ -81,6 +81,13 @@ impl Space {
         Ok(Self { dimensions })
     }
 
+    /// The same, some parameters not searched.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.dimensions
+            .retain(|dimension| !names.contains(&dimension.name.as_str()));
+        self
+    }
+
     /// Whether there is nothing to search.
     pub(crate) fn is_empty(&self) -> bool {
         self.dimensions.is_empty()

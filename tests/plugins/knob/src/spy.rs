@@ -28,21 +28,21 @@ use serde::Deserialize;
 /// Parameters of [`Spy`].
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Params {
+pub(crate) struct Params {
     /// Lists the first item twice.
     twice: bool,
 }
 
 /// Everything that it saw, and how it misbehaves.
 #[derive(Debug)]
-pub struct Memory {
+pub(crate) struct Memory {
     pairs: BTreeSet<(String, String)>,
     twice: bool,
 }
 
 /// The algorithm.
 #[derive(Debug)]
-pub struct Spy;
+pub(crate) struct Spy;
 
 impl Algorithm for Spy {
     const ID: &'static str = "recommend.spy";

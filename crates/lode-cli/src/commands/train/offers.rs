@@ -13,6 +13,7 @@ use lode_sdk::JobHandle;
 use lode_sdk::JobLimits;
 use lode_sdk::JobSpec;
 use lode_sdk::Tuning;
+use lode_sdk::new_job_id;
 use serde_json::Value as Json;
 
 use super::Args;
@@ -113,6 +114,8 @@ pub(super) async fn start(
     };
     let handle = match &args.id {
         Some(id) => cx.lode.submit_as(id, spec).await?,
+        // What wins is not known yet, so that its name cannot be the job's.
+        None if args.what == WORD => cx.lode.submit_as(&new_job_id(WORD), spec).await?,
         None => cx.lode.submit(spec).await?,
     };
     Ok(handle)

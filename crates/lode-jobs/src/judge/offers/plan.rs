@@ -164,9 +164,14 @@ impl Planner<'_> {
             return nothing("spec.evaluation.protocol", "no event has a time");
         };
         let length = self.asking.window;
-        // Events that span a window and less leave nothing to learn from.
+        // Windows of whole days are whole days (UTC).
+        let end = match length % DAY {
+            0 => (last.div_euclid(DAY) + 1) * DAY,
+            _ => last + 1,
+        };
         let span = last - first;
-        let fits = usize::try_from(span / length).unwrap_or(0);
+        // Before the start of each there is something to learn from.
+        let fits = usize::try_from((end - first - 1) / length).unwrap_or(0);
         // Unasked, no window is judged behind less than two others of history.
         let most = match self.asking.protocol {
             Some(_) => fits,
@@ -203,7 +208,7 @@ impl Planner<'_> {
         }
         let mut splits = Vec::new();
         for window in (0..wanted).rev() {
-            let end = last + 1 - window as i64 * length;
+            let end = end - window as i64 * length;
             let start = end - length;
             let is_known = |row: usize| timed(&row) && events.time[row] < start;
             let train: Vec<bool> = (0..events.n_rows()).map(is_known).collect();

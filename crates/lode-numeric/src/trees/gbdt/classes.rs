@@ -61,6 +61,19 @@ impl Classes {
         self.forests.iter().map(Forest::n_trees).sum()
     }
 
+    /// Margin of one class before any column is known, which its contributions come on top of.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for no class of the model.
+    pub fn base(&self, class: usize) -> Result<f64> {
+        self.forest(class).map(Forest::base)
+    }
+
+    /// Whether a table with these numbers of levels (none: of numbers) is of its columns.
+    pub fn fits(&self, levels: &[Option<u32>]) -> bool {
+        self.forests[0].kinds == levels
+    }
+
     /// Margins of shape `(n_rows, n_classes)`, row by row.
     ///
     /// # Errors
@@ -99,14 +112,15 @@ impl Classes {
         table: &Table<'_>,
         threads: usize,
     ) -> Result<Contributions> {
-        let Some(forest) = self.forests.get(class) else {
-            return Err(Error::OutOfRange {
-                what: "class",
-                expected: "below the number of classes",
-                found: class as f64,
-            });
-        };
-        forest.contributions(table, threads)
+        self.forest(class)?.contributions(table, threads)
+    }
+
+    fn forest(&self, class: usize) -> Result<&Forest> {
+        self.forests.get(class).ok_or(Error::OutOfRange {
+            what: "class",
+            expected: "below the number of classes",
+            found: class as f64,
+        })
     }
 }
 

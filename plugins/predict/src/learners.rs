@@ -5,6 +5,7 @@
 
 mod amounts;
 mod boosting;
+mod classes;
 mod constraints;
 mod cox;
 mod forest;
@@ -19,6 +20,8 @@ mod tree;
 mod two_stage;
 
 pub use boosting::BoostParams;
+pub use classes::ClassModel;
+pub use classes::GbdtClasses;
 pub use constraints::Direction;
 pub use cox::Cox;
 pub use cox::CoxModel;

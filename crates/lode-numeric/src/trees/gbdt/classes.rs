@@ -96,10 +96,8 @@ impl Classes {
     /// # Errors
     /// As [`Forest::margins`].
     pub fn probabilities(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
-        let mut all = self.margins(table, threads)?;
-        all.chunks_mut(self.n_classes())
-            .for_each(softmax::probabilities);
-        Ok(all)
+        let all = self.margins(table, threads)?;
+        Ok(shares(&all, self.n_classes()))
     }
 
     /// What each column adds to the margin of one class.
@@ -122,6 +120,14 @@ impl Classes {
             found: class as f64,
         })
     }
+}
+
+/// The probabilities that belong to margins of shape `(n_rows, n_classes)`, row by row.
+pub fn shares(margins: &[f64], n_classes: usize) -> Vec<f64> {
+    let mut all = margins.to_vec();
+    let rows = all.chunks_mut(n_classes.max(1));
+    rows.for_each(softmax::probabilities);
+    all
 }
 
 /// What [`fit`] gives.

@@ -25,6 +25,8 @@ use super::boosting::BoostParams;
 use super::forest;
 use super::forest::Grain;
 use super::gbdt::Gbdt;
+use super::pairs;
+use super::pairs::PairParams;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::learner::Learned;
@@ -33,6 +35,7 @@ use crate::learner::Rating;
 use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
+use crate::params::Both;
 
 /// Classes above which the trees have one shape and take larger steps where nothing else is asked
 /// for: a round grows a tree for each class.
@@ -53,7 +56,7 @@ const MANY_CLASSES: usize = 8;
 /// as of [`super::Gbdt`], of all values together.
 ///
 /// # Parameters
-/// [`BoostParams`] without `monotone` and `common_rows`, [`crate::Common`].
+/// [`BoostParams`] without `monotone` and `common_rows`, [`PairParams`], [`crate::Common`].
 ///
 /// # Method
 /// `lode_numeric::trees::gbdt::classes`: each round grows a tree for each value on the log loss of
@@ -112,7 +115,7 @@ impl Learner for GbdtClasses {
     const TITLE: &'static str = Gbdt::TITLE;
     const ABOUT: &'static str = Gbdt::ABOUT;
     const MEMORY: (u64, u64) = (256 << 20, 16 << 10);
-    type Params = BoostParams;
+    type Params = Both<BoostParams, PairParams>;
     type Model = ClassModel;
 
     fn outputs() -> Vec<Output> {
@@ -120,10 +123,11 @@ impl Learner for GbdtClasses {
     }
 
     fn learn(
-        params: &BoostParams,
+        params: &Self::Params,
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<ClassModel>> {
+        let (params, told) = (&params.one, params.other);
         if let Some(column) = params.monotone.keys().next() {
             return Err(Error::invalid(
                 format!("params.monotone.{column}"),
@@ -165,8 +169,14 @@ impl Learner for GbdtClasses {
             metrics.push(("max_depth", shape.max_depth as f64));
             metrics.push(("share_of_depth", shape.share));
         }
+        let together = pairs::table(told, rows, |table| {
+            fit.model.interactions(table, cx.threads())
+        })?;
         Ok(Learned {
-            tables: vec![("importance", forest::importance(rows.plan, &fit.gains)?)],
+            tables: vec![
+                ("importance", forest::importance(rows.plan, &fit.gains)?),
+                ("interactions", together),
+            ],
             metrics,
             model: ClassModel {
                 names,
@@ -186,7 +196,7 @@ impl Learner for GbdtClasses {
         Ok([&grain[..], &length.to_le_bytes(), &names, &forests].concat())
     }
 
-    fn read(_: &BoostParams, bytes: &[u8], plan: &Plan) -> Result<ClassModel> {
+    fn read(_: &Self::Params, bytes: &[u8], plan: &Plan) -> Result<ClassModel> {
         let bad = |what: String| Error::model(format!("expected classes, found {what}"));
         let short = || bad("fewer bytes".to_owned());
         let (grain, rest) = bytes.split_first_chunk::<8>().ok_or_else(short)?;

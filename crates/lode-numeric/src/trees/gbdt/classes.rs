@@ -25,12 +25,15 @@ use crate::Result;
 use crate::parallel;
 use crate::trees::Contributions;
 use crate::trees::Forest;
+use crate::trees::Interactions;
 use crate::trees::Objective;
+use crate::trees::Pair;
 use crate::trees::Table;
 use crate::trees::bins::Levels;
 use crate::trees::bins::Numbers;
 use crate::trees::objective::Targets;
 use crate::trees::objective::softmax;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most classes.
@@ -111,6 +114,35 @@ impl Classes {
         threads: usize,
     ) -> Result<Contributions> {
         self.forest(class)?.contributions(table, threads)
+    }
+
+    /// How strongly columns act alone and in pairs on the margins of all classes: the sums of
+    /// those of each.
+    ///
+    /// # Errors
+    /// As [`Forest::interactions`].
+    pub fn interactions(&self, table: &Table<'_>, threads: usize) -> Result<Interactions> {
+        let mut own = vec![0.0; self.n_cols()];
+        let mut pairs: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        for forest in &self.forests {
+            let found = forest.interactions(table, threads)?;
+            for (sum, more) in own.iter_mut().zip(&found.own) {
+                *sum += more;
+            }
+            for pair in &found.pairs {
+                *pairs.entry((pair.first, pair.second)).or_default() += pair.strength;
+            }
+        }
+        let mut pairs: Vec<Pair> = pairs
+            .into_iter()
+            .map(|((first, second), strength)| Pair {
+                first,
+                second,
+                strength,
+            })
+            .collect();
+        pairs.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        Ok(Interactions { own, pairs })
     }
 
     fn forest(&self, class: usize) -> Result<&Forest> {

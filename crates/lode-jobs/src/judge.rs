@@ -16,8 +16,10 @@ mod predict;
 mod calibrate;
 mod calibration;
 
+mod classes;
 mod groups;
 mod measures;
+mod quantile;
 mod survival;
 mod tables;
 
@@ -47,6 +49,7 @@ pub use compare::Compared;
 pub use compare::Comparison;
 pub(crate) use compare::compare;
 pub(crate) use plan::test_dates;
+pub(crate) use quantile::alpha_of;
 
 pub(crate) use trial::Grounds;
 pub(crate) use trial::measure_of;
@@ -118,7 +121,7 @@ pub(crate) fn judge(
     let mut held = predict::hold_out(bench, job, checked, bounds, &sample, &plan)?;
     let calibration = match outcome {
         Outcome::Binary => calibrate::calibrate(&mut held, &sample, &plan, &job.spec)?,
-        Outcome::Amount | Outcome::Survival => None,
+        Outcome::Amount | Outcome::Class | Outcome::Survival => None,
     };
 
     let settings =
@@ -131,7 +134,7 @@ pub(crate) fn judge(
         judged_groups.push((group, measured));
     }
     let metrics = headline(&held, &plan, &judged_groups, &settings);
-    for message in suspect::results(&sample, &held, &metrics) {
+    for message in suspect::results(&sample, &held, &metrics, settings.alpha) {
         warn(message);
     }
     suspect::beyond(&sample, settings.horizon)

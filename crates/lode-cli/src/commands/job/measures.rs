@@ -10,12 +10,15 @@ use crate::output::List;
 use crate::output::number;
 
 /// What measures a prediction first; all others come after, by name.
-const FIRST: [&str; 18] = [
+const FIRST: [&str; 21] = [
     "auc",
     "concordance",
+    "pinball",
     "rmse",
     "average_precision",
     "log_loss",
+    "accuracy",
+    "macro_f1",
     "brier",
     "brier_at_horizon",
     "calibration_error",

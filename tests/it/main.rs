@@ -20,6 +20,7 @@ mod jobs;
 mod judge;
 mod kit;
 mod learners;
+mod offers_serving;
 mod plugin_new;
 mod plugins;
 mod put_rows;

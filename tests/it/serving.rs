@@ -245,3 +245,96 @@ async fn a_customer_is_offered_what_is_missing() -> Result<()> {
     );
     Ok(())
 }
+
+/// As many rows of calls as are named.
+fn calls(counts: &[f64]) -> Result<v1::Chunk> {
+    let counts: Float64Array = counts.iter().copied().map(Some).collect();
+    let batch = RecordBatch::try_from_iter([("calls", Arc::new(counts) as _)])?;
+    wire::arrow_chunk(&batch)
+}
+
+#[tokio::test]
+async fn an_arrow_table_is_scored_as_its_rows_are() -> Result<()> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    load_customers(&client).await?;
+    let spec = work::spec("churn.logistic", "customers", "people");
+    let job = work::run(&client, "churn", spec).await?;
+    let asked = |table: Option<v1::Chunk>, rows: Vec<v1::Row>| v1::ScoreRequest {
+        model: job.models[0].clone(),
+        table,
+        rows,
+        explain: true,
+        ..v1::ScoreRequest::default()
+    };
+    let counts: Vec<f64> = (0..200).map(|n| f64::from(n % 11) / 2.0).collect();
+    let rows = counts.iter().map(|count| v1::Row {
+        values: [(
+            "calls".to_owned(),
+            v1::Value {
+                kind: Some(Kind::DoubleValue(*count)),
+            },
+        )]
+        .into(),
+    });
+    let by_rows = client.score(asked(None, rows.collect())).await?;
+    let by_table = client
+        .score(asked(Some(calls(&counts)?), Vec::new()))
+        .await?;
+    assert_eq!(by_rows.results.len(), counts.len());
+    assert_eq!(by_rows, by_table);
+
+    let refused = async |table: v1::Chunk| {
+        let error = client.score(asked(Some(table), Vec::new())).await;
+        error.expect_err("a table that does not fit")
+    };
+    let words: StringArray = ["many"].into_iter().map(Some).collect();
+    let wrong = RecordBatch::try_from_iter([("calls", Arc::new(words) as _)])?;
+    let error = refused(wire::arrow_chunk(&wrong)?).await;
+    assert!(error.has_reason("WRONG_TYPE"), "{error}");
+    let other =
+        RecordBatch::try_from_iter([("visits", Arc::new(Float64Array::from(vec![1.0])) as _)])?;
+    let error = refused(wire::arrow_chunk(&other)?).await;
+    assert!(error.has_reason("UNKNOWN_COLUMN"), "{error}");
+    assert!(error.to_string().contains("visits"), "{error}");
+    let mut damaged = calls(&counts)?;
+    damaged.crc32c = Some(1);
+    let error = refused(damaged).await;
+    assert!(error.has_reason("CHECKSUM_MISMATCH"), "{error}");
+    let error = refused(wire::csv_chunk("1\n")).await;
+    assert!(error.to_string().contains("FORMAT_ARROW_STREAM"), "{error}");
+    let error = refused(calls(&vec![1.0; 20_000])?).await;
+    assert!(error.to_string().contains("found 20000"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_that_wait_together_are_answered_as_alone() -> Result<()> {
+    let engine = Engine::start()?;
+    let client = engine.client()?;
+    load_customers(&client).await?;
+    let spec = work::spec("churn.logistic", "customers", "people");
+    let job = work::run(&client, "churn", spec).await?;
+    let asked = |n: usize| v1::ScoreRequest {
+        model: job.models[0].clone(),
+        customers: (n..n + n % 4).map(|n| format!("p{n}")).collect(),
+        // Calls with and without reasons have tables of two kinds.
+        explain: n % 3 == 0,
+        ..v1::ScoreRequest::default()
+    };
+    let numbers = || (1..300).filter(|n| n % 4 > 0);
+    let mut alone = Vec::new();
+    for n in numbers() {
+        alone.push(client.score(asked(n)).await?);
+    }
+    let mut running = tokio::task::JoinSet::new();
+    for (at, n) in numbers().enumerate() {
+        let (client, request) = (client.clone(), asked(n));
+        running.spawn(async move { (at, client.score(request).await) });
+    }
+    while let Some(done) = running.join_next().await {
+        let (at, answer) = done?;
+        assert_eq!(answer?, alone[at]);
+    }
+    Ok(())
+}

@@ -13,6 +13,7 @@ pub mod furnish;
 pub mod load;
 pub mod reasons;
 pub mod settings;
+pub mod shop;
 pub mod wire;
 pub mod work;
 

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use anyhow::Result;
 use anyhow::bail;
 use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::Float64Array;
 use arrow_array::RecordBatch;
 use arrow_array::StringArray;
@@ -310,23 +311,21 @@ pub struct Pace {
     pub seconds: u32,
 }
 
-/// Asks for recommendations at a fixed rate.
+/// Asks for recommendations at a fixed rate: `asked` of one customer after the other.
 ///
 /// # Errors
 /// The first error of the engine.
 pub async fn recommend(
     client: &Client,
-    model: &str,
+    asked: &v1::RecommendRequest,
     customers: &[String],
     pace: Pace,
 ) -> Result<Answered> {
     at_rate(pace, |number| {
         let client = client.clone();
         let request = v1::RecommendRequest {
-            model: model.to_owned(),
             customer: customers[number % customers.len()].clone(),
-            limit: 10,
-            ..v1::RecommendRequest::default()
+            ..asked.clone()
         };
         async move {
             let answer = client.recommend(request).await?;
@@ -346,6 +345,19 @@ pub enum Scored {
     Customers(Vec<String>),
     /// Rows that come with the request.
     Rows(Vec<v1::Row>),
+    /// The same, as one table a request.
+    Table(RecordBatch),
+}
+
+/// How rows are asked for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Asking {
+    /// Their numbers come with the request, one by one.
+    Rows,
+    /// They come as an Arrow table.
+    Table,
+    /// Their names come.
+    Names,
 }
 
 impl Scored {
@@ -353,26 +365,29 @@ impl Scored {
     ///
     /// # Errors
     /// When there are none in it.
-    pub fn read(file: &Path, by_name: bool) -> Result<Self> {
+    pub fn read(file: &Path, asking: Asking) -> Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let mut lines = text.lines();
         let names = lines.next().unwrap_or_default();
         let names = names.split(',').collect::<Vec<_>>();
-        let scored = if by_name {
-            let first = lines.filter_map(|line| line.split(',').next());
-            Self::Customers(first.map(str::to_owned).collect())
-        } else {
-            Self::Rows(lines.map(|line| row(&names, line)).collect::<Result<_>>()?)
+        let scored = match asking {
+            Asking::Names => {
+                let first = lines.filter_map(|line| line.split(',').next());
+                Self::Customers(first.map(str::to_owned).collect())
+            }
+            Asking::Rows => Self::Rows(lines.map(|line| row(&names, line)).collect::<Result<_>>()?),
+            Asking::Table => Self::Table(table(&names, lines)?),
         };
         match &scored {
             Self::Customers(all) if !all.is_empty() => Ok(scored),
             Self::Rows(all) if !all.is_empty() => Ok(scored),
+            Self::Table(all) if all.num_rows() > 0 => Ok(scored),
             _ => bail!("{}: expected rows, found none", file.display()),
         }
     }
 
     /// A request for `size` of them: the next ones after those of the requests before.
-    fn request(&self, model: &str, number: usize, size: usize) -> v1::ScoreRequest {
+    fn request(&self, model: &str, number: usize, size: usize) -> Result<v1::ScoreRequest> {
         let turn = number * size..(number + 1) * size;
         let mut request = v1::ScoreRequest {
             model: model.to_owned(),
@@ -385,8 +400,12 @@ impl Scored {
             Self::Rows(all) => {
                 request.rows = turn.map(|at| all[at % all.len()].clone()).collect();
             }
+            Self::Table(all) => {
+                let start = turn.start % (all.num_rows() - size.min(all.num_rows()) + 1);
+                request.table = Some(wire::arrow_chunk(&all.slice(start, size))?);
+            }
         }
-        request
+        Ok(request)
     }
 }
 
@@ -407,6 +426,25 @@ fn row(names: &[&str], line: &str) -> Result<v1::Row> {
     })
 }
 
+/// The same of all lines, as a table.
+fn table<'a>(names: &[&str], lines: impl Iterator<Item = &'a str>) -> Result<RecordBatch> {
+    let numbers = 1..names.len().saturating_sub(1);
+    let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::new(); numbers.len()];
+    for line in lines {
+        for (column, text) in columns.iter_mut().zip(line.split(',').skip(1)) {
+            column.push(match text {
+                "" => None,
+                text => Some(text.parse().with_context(|| text.to_owned())?),
+            });
+        }
+    }
+    let columns = names[numbers].iter().zip(columns).map(|(name, column)| {
+        let column: ArrayRef = Arc::new(Float64Array::from(column));
+        (*name, column, true)
+    });
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
 /// Asks for scores at a fixed rate, `size` at a time.
 ///
 /// # Errors
@@ -422,7 +460,7 @@ pub async fn score_at(
         let client = client.clone();
         let request = scored.request(model, number, size);
         async move {
-            let answer = client.score(request).await?;
+            let answer = client.score(request?).await?;
             let failed = answer
                 .results
                 .iter()

@@ -12,6 +12,7 @@ mod peers;
 mod plugin;
 mod predict;
 mod programs;
+mod recommend;
 mod store;
 
 use anyhow::Result;
@@ -38,6 +39,9 @@ enum Benchmark {
     /// Who leaves, who buys: Lode beside LightGBM, XGBoost, CatBoost and scikit-learn on the same
     /// folds of public data, and its reasons against the causes planted in the sample.
     Predict(predict::Args),
+    /// Recommendation: fit, the ten best items for everybody, memory and quality beside implicit
+    /// on the same made pairs; offers over gRPC at a fixed rate.
+    Recommend(recommend::Args),
     /// The customer store: ingest, disk, aggregates and point reads beside DuckDB and polars.
     Store(store::Args),
 }
@@ -49,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Benchmark::Gbdt(args) => gbdt::run(args),
         Benchmark::Plugin(args) => plugin::run(args),
         Benchmark::Predict(args) => predict::run(args),
+        Benchmark::Recommend(args) => recommend::run(args),
         Benchmark::Store(args) => store::run(args),
     }
 }

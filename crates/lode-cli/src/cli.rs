@@ -162,6 +162,12 @@ pub(crate) enum Command {
     Drift(commands::drift::Args),
     /// The best items for a customer
     Recommend(commands::recommend::Args),
+    /// The items most like one
+    Similar(commands::similar::Args),
+    /// What to offer everybody, as a table
+    RecommendAll(commands::recommend_all::Args),
+    /// How many of the offers were followed, against a control arm
+    Lift(commands::lift::Args),
     /// Declare feature views, list them, and compute them as of any time
     Feature(commands::feature::Args),
     /// Show a customer with features and what jobs wrote, or what they did

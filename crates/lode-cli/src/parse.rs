@@ -51,6 +51,21 @@ pub(crate) fn length(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same as a duration.
+pub(crate) fn window(text: &str) -> Result<std::time::Duration, String> {
+    let text = length(text)?;
+    let (number, unit) = text.split_at(text.len() - 1);
+    let hours = match unit {
+        "w" => 7 * 24,
+        "d" => 24,
+        _ => 1,
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a whole number".to_owned())?;
+    Ok(std::time::Duration::from_secs(number * hours * 3600))
+}
+
 /// The distance between dates: a length, or 1 to 12 months.
 pub(crate) fn step(text: &str) -> Result<String, String> {
     let months = text.strip_suffix("mo").map(str::parse::<u32>);

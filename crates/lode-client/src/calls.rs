@@ -171,6 +171,10 @@ unary! { ServingServiceClient:
     score "Score" (ScoreRequest) -> ScoreResponse;
     /// The best items for a customer.
     recommend "Recommend" (RecommendRequest) -> RecommendResponse;
+    /// The items most like one.
+    similar_items "SimilarItems" (SimilarItemsRequest) -> SimilarItemsResponse;
+    /// What came of recorded impressions.
+    measure_lift "MeasureLift" (MeasureLiftRequest) -> MeasureLiftResponse;
 }
 
 unary! { CustomerServiceClient:

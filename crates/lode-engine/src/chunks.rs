@@ -46,6 +46,24 @@ pub(crate) fn chunks(batch: &RecordBatch) -> Result<Vec<v1::Chunk>, Fault> {
     Ok(chunks)
 }
 
+/// The checksum of a chunk's bytes, refused where the chunk, which the request has at `field`, says
+/// another.
+///
+/// # Errors
+/// `CHECKSUM_MISMATCH`.
+pub(crate) fn check_sum(chunk: &v1::Chunk, field: &str) -> Result<u32, Fault> {
+    let found = crc32c::crc32c(&chunk.data);
+    match chunk.crc32c.filter(|&expected| expected != found) {
+        Some(expected) => Err(Fault::new(
+            Class::Corrupt,
+            "CHECKSUM_MISMATCH",
+            format!("expected CRC-32C {expected:08x}, found {found:08x}"),
+        )
+        .at(format!("{field}.crc32c"))),
+        None => Ok(found),
+    }
+}
+
 fn chunk(batch: &RecordBatch) -> Result<v1::Chunk, Fault> {
     let schema = batch.schema();
     let mut writer = StreamWriter::try_new(Vec::new(), &schema).map_err(|e| failed(&e))?;

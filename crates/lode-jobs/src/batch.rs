@@ -8,6 +8,7 @@
 
 mod actions;
 mod contacts;
+pub(crate) mod offers;
 mod score;
 mod subjects;
 mod tables;

@@ -9,6 +9,7 @@ mod bind;
 mod columns;
 mod evaluation;
 mod library;
+mod offers;
 mod pins;
 mod tuning;
 
@@ -32,6 +33,7 @@ use lode_types::JobId;
 use lode_types::ModelId;
 use lode_types::Role;
 use lode_types::SystemClock;
+use lode_types::Task;
 use lode_types::Timestamp;
 
 use crate::Error;
@@ -48,12 +50,15 @@ use crate::Result;
 use crate::alias::resolve_model;
 pub(crate) use crate::check::batch::Blocked;
 pub(crate) use crate::check::batch::CheckedBatch;
+pub(crate) use crate::check::batch::CheckedForAll;
 pub(crate) use crate::check::batch::ScoredColumn;
 use crate::check::bind::bind;
 use crate::check::columns::arrow_columns;
+pub(crate) use crate::check::offers::CheckedOffers;
 use crate::check::pins::Pins;
 use crate::features;
 use crate::job::base_model_of;
+use crate::offering::Catalogue;
 use crate::params;
 use crate::records;
 use crate::tables::not_after;
@@ -83,8 +88,12 @@ pub(crate) struct Checked {
     pub(crate) base_model_sha256: Option<String>,
     /// Scores everybody instead of fitting.
     pub(crate) batch: Option<CheckedBatch>,
+    /// Makes offers for everybody instead of fitting.
+    pub(crate) for_all: Option<CheckedForAll>,
     /// What is searched before the fit.
     pub(crate) tuning: Option<Arc<tune::Plan>>,
+    /// What a recommender is judged by beside its inputs.
+    pub(crate) offers: Arc<CheckedOffers>,
 }
 
 /// An input with its rows' source held and its columns chosen.
@@ -194,6 +203,21 @@ impl Checker<'_> {
             ));
         }
         limits(spec)?;
+        if spec.offering.is_some() {
+            if algorithm.spec.task != Task::Recommendation {
+                return Err(Error::invalid(
+                    "NOT_A_RECOMMENDER",
+                    "spec.offering",
+                    format!(
+                        "expected an algorithm that recommends, found {}",
+                        spec.algorithm
+                    ),
+                ));
+            }
+            if again.is_none() {
+                Catalogue::read(self.store, spec)?;
+            }
+        }
         let before = again.and_then(|provenance| provenance.base_model_sha256.as_deref());
         let base_model = match again {
             Some(provenance) => base_model_of(spec, provenance).cloned(),
@@ -203,7 +227,7 @@ impl Checker<'_> {
             .as_ref()
             .map(|id| base_model::check(self.store, &algorithm.spec, id, before))
             .transpose()?;
-        let inputs = self.inputs(&algorithm.spec, spec, pinned)?;
+        let (inputs, offers) = self.inputs(&algorithm.spec, spec, pinned)?;
         if again.is_none() {
             evaluation::check_dates(spec, &inputs)?;
         }
@@ -227,10 +251,12 @@ impl Checker<'_> {
             params_json,
             inputs: Arc::new(inputs),
             tuning: tuning.map(Arc::new),
+            offers: Arc::new(offers),
             folds: if spec.folds == 0 { 5 } else { spec.folds },
             base_model,
             base_model_sha256,
             batch: None,
+            for_all: None,
         })
     }
 
@@ -246,7 +272,7 @@ impl Checker<'_> {
         algorithm: &AlgorithmSpec,
         spec: &JobSpec,
         pinned: Option<&[PinnedInput]>,
-    ) -> Result<Vec<BoundInput>> {
+    ) -> Result<(Vec<BoundInput>, CheckedOffers)> {
         for name in spec.inputs.keys() {
             if !algorithm.inputs.iter().any(|input| input.name == *name) {
                 let known: Vec<&str> = algorithm.inputs.iter().map(|i| i.name.as_str()).collect();
@@ -313,7 +339,8 @@ impl Checker<'_> {
                 kept,
             });
         }
-        Ok(inputs)
+        let offers = self.offers(algorithm, spec, &inputs, &mut pins)?;
+        Ok((inputs, offers))
     }
 
     fn source(
@@ -524,6 +551,12 @@ pub fn resolve_dataset(store: &Store, name: &str) -> Result<DatasetId> {
 }
 
 impl Checked {
+    /// The model that is asked about everybody, of a job that fits none.
+    pub(crate) fn asks(&self) -> Option<&ModelId> {
+        let batch = self.batch.as_ref().map(|batch| &batch.model.id);
+        batch.or(self.for_all.as_ref().map(|all| &all.model.id))
+    }
+
     /// The same job with another algorithm of the same inputs, and its parameters.
     pub(crate) fn with(&self, algorithm: Arc<Loaded>, params_json: String) -> Self {
         Self {
@@ -534,14 +567,24 @@ impl Checked {
             base_model: self.base_model.clone(),
             base_model_sha256: self.base_model_sha256.clone(),
             batch: None,
+            for_all: None,
             tuning: self.tuning.clone(),
+            offers: Arc::clone(&self.offers),
         }
+    }
+
+    /// Whether the algorithm knows an input of that name: one that was found by a search may know
+    /// less than the one that was asked for.
+    pub(crate) fn takes(&self, input: &str) -> bool {
+        let mut known = self.algorithm.spec.inputs.iter();
+        known.any(|known| known.name == input)
     }
 
     /// Versions read, in the order of the inputs.
     pub(crate) fn pinned(&self) -> Result<Vec<PinnedInput>> {
         let mut pinned = Vec::new();
-        for input in self.inputs.iter() {
+        let judging = self.offers.order.iter().chain(&self.offers.holdout);
+        for input in self.inputs.iter().chain(judging) {
             let mut features = None;
             let mut training = None;
             let snapshots: Vec<Arc<Snapshot>> = match &input.source {

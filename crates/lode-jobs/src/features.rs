@@ -15,6 +15,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
 use arrow_array::RecordBatch;
+use arrow_array::UInt64Array;
 use arrow_schema::SchemaRef;
 use lode_features::FeatureInfo;
 use lode_features::Input;
@@ -406,6 +407,14 @@ fn all_rows(files: Vec<TableFile>) -> Result<Vec<Rows>> {
     .collect()
 }
 
+/// The newest rows of some customers, of those that are there.
+pub(crate) fn rows_now(snapshot: &Snapshot, ids: &[CustomerId]) -> Result<RecordBatch> {
+    let (rows, places) = snapshot.customers(ids)?;
+    let places = places.into_iter().flatten().map(|place| place as u64);
+    let places = UInt64Array::from_iter_values(places);
+    Ok(arrow_select::take::take_record_batch(&rows, &places)?)
+}
+
 /// The customers' rows that were valid at a time.
 fn attributes(
     snapshot: &Snapshot,
@@ -421,10 +430,7 @@ fn attributes(
         && !dated(Role::ArrivalTime)
     {
         // Nothing came after that time, so what is valid then is the newest.
-        let rows = ids
-            .iter()
-            .map(|id| snapshot.customer(id).map_err(Error::from));
-        return rows.filter_map(Result::transpose).collect();
+        return Ok(vec![rows_now(snapshot, ids)?]);
     }
     let files = snapshot.files_as_of(time)?;
     let table = Table::open(files.into_iter().map(|file| file.file).collect())?;

@@ -25,6 +25,8 @@ use crate::Expected;
 use crate::Job;
 use crate::JobSpec;
 use crate::JobState;
+use crate::Lift;
+use crate::LiftCall;
 use crate::Model;
 use crate::Offers;
 use crate::Output;
@@ -35,11 +37,13 @@ use crate::RecommendCall;
 use crate::Result;
 use crate::ScoreCall;
 use crate::Scored;
+use crate::SimilarCall;
 use crate::alias;
 use crate::alias::resolve_model;
 use crate::card;
 use crate::check::Checker;
 use crate::judge;
+use crate::offering::lift;
 use crate::profile::Drift;
 use crate::records;
 use crate::scheduler::Scheduler;
@@ -137,7 +141,7 @@ impl Jobs {
         };
         let checked = checker.check(&spec, None)?;
         let algorithm = Arc::clone(&checked.algorithm);
-        let makes_models = checked.batch.is_none();
+        let makes_models = checked.asks().is_none();
         if makes_models {
             model_ids(id, &algorithm.spec)?;
         }
@@ -165,7 +169,7 @@ impl Jobs {
                 attempts: 0,
                 base_model: checked.base_model.clone(),
                 base_model_sha256: checked.base_model_sha256.clone(),
-                model: checked.batch.as_ref().map(|batch| batch.model.id.clone()),
+                model: checked.asks().cloned(),
             },
             written_back: 0,
             create_time: self.options.clock.now(),
@@ -413,6 +417,36 @@ impl Jobs {
     /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that does not recommend; what the plugin says.
     pub fn recommend(&self, call: &RecommendCall) -> Result<(ModelId, Offers)> {
         self.answer(&call.model, |id| self.serving.recommend(id, call))
+    }
+
+    /// The items most like one; says which model answered.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `WRONG_TASK` for a model that does not recommend; `NO_SIMILAR_ITEMS`; what the
+    /// plugin says.
+    pub fn similar(&self, call: &SimilarCall) -> Result<(ModelId, Offers)> {
+        self.answer(&call.model, |id| self.serving.similar(id, call))
+    }
+
+    /// What came of the impressions of a model.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`; `NO_IMPRESSIONS`; `NO_EVENTS` when no events are named and the model was not
+    /// made from a dataset; `MISSING_ROLE` when they do not say who, what and when.
+    pub fn lift(&self, call: &LiftCall) -> Result<Lift> {
+        let model = self.model(&call.model)?;
+        let events = call.events.as_ref().or(model.dataset.as_ref());
+        let events = events.ok_or_else(|| {
+            Error::invalid(
+                "NO_EVENTS",
+                "events",
+                format!(
+                    "expected a dataset of events, since model {:?} was not made from one",
+                    model.id.as_str()
+                ),
+            )
+        })?;
+        lift::measure(&self.store, call, events, self.options.clock.now())
     }
 
     /// Asks the model that is meant. An alias is followed when the call comes, and once more when

@@ -1,4 +1,4 @@
-//! Judges a supervised job on rows that its plugin did not see.
+//! Judges a job on rows that its plugin did not see: supervised ones here, recommenders in `offers`.
 //!
 //! `plan` says which rows are held out of which fit: seeded folds of a plain table, or for rows of
 //! several dates the last dates, each behind fits on what was known by then. `predict` has a
@@ -28,6 +28,8 @@ mod suspect;
 
 mod compare;
 mod trial;
+
+pub(crate) mod offers;
 
 use std::collections::BTreeMap;
 

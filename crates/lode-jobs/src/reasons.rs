@@ -15,6 +15,7 @@ use arrow_array::StringArray;
 use arrow_array::StructArray;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use arrow_schema::Field;
 use arrow_schema::Fields;
@@ -22,6 +23,7 @@ use lode_features::Phrase;
 use lode_types::Class;
 
 use crate::Error;
+use crate::Reason;
 use crate::Result;
 use crate::profile::Profile;
 
@@ -98,6 +100,28 @@ impl Contributions {
         let lists = ListArray::try_new(item_field(), offsets, Arc::new(structs), nulls)?;
         Ok(Arc::new(lists))
     }
+}
+
+/// The reasons of some rows as the same column.
+pub(crate) fn column_of<'a>(rows: impl Iterator<Item = &'a [Reason]> + Clone) -> Result<ArrayRef> {
+    let all = || rows.clone().flatten();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(
+            all().map(|reason| reason.feature.as_str()),
+        )),
+        Arc::new(
+            all()
+                .map(|reason| reason.value.as_deref())
+                .collect::<StringArray>(),
+        ),
+        Arc::new(Float64Array::from_iter_values(
+            all().map(|reason| reason.contribution),
+        )),
+    ];
+    let structs = StructArray::try_new(part_fields(), columns, None)?;
+    let offsets = OffsetBuffer::from_lengths(rows.map(<[Reason]>::len));
+    let lists = ListArray::try_new(item_field(), offsets, Arc::new(structs), None)?;
+    Ok(Arc::new(lists))
 }
 
 /// The column of contributions of a table of scores.

@@ -22,6 +22,7 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::Clock;
 use lode_types::ModelId;
+use lode_types::Task;
 
 use crate::Error;
 use crate::EventKind;
@@ -99,6 +100,9 @@ impl Bench<'_> {
         if let Some(batch) = &checked.batch {
             return batch::carry_out(self, job, checked, batch);
         }
+        if let Some(offers) = &checked.for_all {
+            return batch::offers::carry_out(self, job, checked, offers);
+        }
         let bounds = self.bounds(job);
         let Some(plan) = &checked.tuning else {
             return self.judge_and_fit(job, checked, bounds, None);
@@ -137,9 +141,15 @@ impl Bench<'_> {
 
         let mut fit_start = 0.0;
         let mut judged = None;
-        if spec.task.is_supervised() && checked.folds > 1 {
-            fit_start = EVALUATION_SHARE;
-            judged = Some(judge::judge(self, job, checked, bounds)?);
+        if checked.folds > 1 {
+            judged = match spec.task {
+                Task::Recommendation => judge::offers::judge(self, job, checked, bounds)?,
+                task if task.is_supervised() => Some(judge::judge(self, job, checked, bounds)?),
+                _ => None,
+            };
+            if judged.is_some() {
+                fit_start = EVALUATION_SHARE;
+            }
         }
         let calibration = judged
             .as_ref()
@@ -163,7 +173,8 @@ impl Bench<'_> {
             model_files.push((id, name.to_owned(), file_name, file));
         }
         let mut inputs = Vec::new();
-        for bound in checked.inputs.iter() {
+        let taken = |bound: &&BoundInput| checked.takes(&bound.name);
+        for bound in checked.inputs.iter().filter(taken) {
             inputs.push(self.open_input(bound, bounds)?);
         }
         let rows = match inputs.first() {

@@ -150,7 +150,7 @@ impl Scheduler {
     /// What a job that has not ended makes models with.
     pub(crate) fn live_algorithm(&self, id: &JobId) -> Option<Arc<Loaded>> {
         let live = lock(&self.shared.queue).live.get(id).cloned();
-        let live = live.filter(|live| live.checked.batch.is_none());
+        let live = live.filter(|live| live.checked.asks().is_none());
         live.map(|live| Arc::clone(&live.checked.algorithm))
     }
 

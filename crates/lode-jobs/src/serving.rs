@@ -14,7 +14,6 @@ use std::time::Instant;
 use arrow_array::Array;
 use arrow_array::Float64Array;
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use lode_host::FailKind;
 use lode_host::Host;
 use lode_query::Sql;
@@ -34,6 +33,8 @@ use crate::Options;
 use crate::Result;
 use crate::card;
 use crate::features;
+use crate::offering::impressions::Impressions;
+use crate::offering::table::Tables;
 use crate::profile::Drift;
 use crate::profile::unseen;
 use crate::reasons::Contributions;
@@ -44,13 +45,21 @@ mod drift;
 mod library;
 mod models;
 mod pool;
+mod recommend;
 pub(crate) mod rows;
 mod sweeper;
+mod together;
 
 use drift::Watch;
 pub(crate) use library::library_of;
 use models::OpenModel;
 use models::OpenModels;
+use pool::Asked;
+use pool::Entered;
+pub use recommend::Offer;
+pub use recommend::Offers;
+pub use recommend::RecommendCall;
+pub use recommend::SimilarCall;
 use sweeper::Sweeper;
 
 /// Longest that one call may take.
@@ -75,6 +84,8 @@ pub enum ScoreSubject {
     Customers(Vec<CustomerId>),
     /// Rows by column name.
     Rows(Vec<BTreeMap<String, Value>>),
+    /// An Arrow IPC stream of rows, and how many there may be.
+    Table(Vec<u8>, usize),
 }
 
 /// One score, or why there is none.
@@ -117,45 +128,16 @@ pub struct Reason {
     pub text: String,
 }
 
-/// A request for items.
-#[derive(Clone, Debug)]
-pub struct RecommendCall {
-    /// The model.
-    pub model: ModelRef,
-    /// Whom for.
-    pub customer: Option<CustomerId>,
-    /// Items touched since the model was made.
-    pub session_items: Vec<String>,
-    /// Items to leave out.
-    pub exclude_items: Vec<String>,
-    /// How many, 1 to 1,000.
-    pub limit: u32,
-}
-
-/// Items for a customer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Offers {
-    /// Best first.
-    pub offers: Vec<Offer>,
-    /// Whether they rest on the customer's own history.
-    pub personal: bool,
-}
-
-/// One item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
-    /// The item.
-    pub item: String,
-    /// Its score.
-    pub score: f64,
-}
-
 pub(crate) struct Serving {
     store: Store,
     sql: Arc<Sql>,
     models: Arc<OpenModels>,
     /// What was asked since the start.
     drift: Watch,
+    /// Items that may be offered, as they are now.
+    tables: Tables,
+    /// Keeps what was offered.
+    impressions: Impressions,
     /// Closes idle workers; ends when this is dropped.
     _sweeper: Sweeper,
 }
@@ -172,10 +154,12 @@ impl Serving {
         host.set_switching(switching);
         let _sweeper = Sweeper::start(&models)?;
         Ok(Self {
+            impressions: Impressions::new(&store, options),
             store,
             sql,
             models,
             drift: Watch::default(),
+            tables: Tables::default(),
             _sweeper,
         })
     }
@@ -197,6 +181,7 @@ impl Serving {
 
     /// Closes all models.
     pub(crate) fn clear(&self) {
+        self.impressions.stop();
         self.models.clear();
     }
 
@@ -208,6 +193,9 @@ impl Serving {
         let (present, mut results, batch) = match &call.subject {
             ScoreSubject::Customers(ids) => self.customers(&open.model, ids)?,
             ScoreSubject::Rows(rows) => rows::from_values(&open.model.signature, rows)?,
+            ScoreSubject::Table(stream, most_rows) => {
+                rows::from_table(&open.model.signature, stream, *most_rows)?
+            }
         };
         if present.is_empty() {
             return Ok(results);
@@ -258,40 +246,13 @@ impl Serving {
         Ok(self.drift.of(id, profile))
     }
 
-    pub(crate) fn recommend(&self, model: &ModelId, call: &RecommendCall) -> Result<Offers> {
-        let open = self.models.get(model)?;
-        if open.pool.loaded.spec.task != Task::Recommendation {
-            return Err(wrong_task(&open.model, "recommendations", "Score"));
-        }
-        let scored = self.call(&open, "requests", rows::request(call)?)?;
-        let items = answer::text(&scored, "item")?
-            .ok_or_else(|| answer::failed("expected a column \"item\", found none"))?;
-        let scores = answer::number(&scored, "score")?
-            .ok_or_else(|| answer::failed("expected a column \"score\", found none"))?;
-        let personal = scored
-            .column_by_name("personal")
-            .and_then(|column| column.as_boolean_opt())
-            .is_some_and(|personal| !personal.is_empty() && personal.value(0));
-        let offers = (0..scored.num_rows()).map(|row| Offer {
-            item: items.value(row).to_owned(),
-            score: scores.value(row),
-        });
-        Ok(Offers {
-            offers: offers.collect(),
-            personal,
-        })
-    }
-
     /// The rows of customers, where they are, and results that say where one is missing.
     fn customers(&self, model: &Model, ids: &[CustomerId]) -> Result<rows::Subjects> {
         if let Some(dataset) = &model.dataset {
             let snapshot = self.store.pin(dataset, None)?;
-            let mut found = Vec::new();
-            for id in ids {
-                found.push(snapshot.customer(id)?);
-            }
+            let found = snapshot.customers(ids)?;
             let of = format!("dataset {dataset}");
-            return rows::from_customers(&model.signature, &of, ids, found);
+            return rows::from_customers(&model.signature, &of, ids, &found);
         }
         if training::resolved(&model.provenance)?.is_some() {
             return self.population(model, ids);
@@ -309,7 +270,7 @@ impl Serving {
             .at("customers"));
         };
         let found = features::of_customers(&self.store, &self.sql, declaration, ids)?;
-        rows::from_customers(&model.signature, "the model's feature view", ids, found)
+        rows::from_customers(&model.signature, "the model's feature view", ids, &found)
     }
 
     /// The rows of customers as a model's training set gives them now.
@@ -331,6 +292,7 @@ impl Serving {
         rows::from_population(ids, &found)
     }
 
+    /// Asks a worker, together with what waits for the same model.
     fn call(&self, open: &OpenModel, input: &str, batch: RecordBatch) -> Result<RecordBatch> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let told = |error: Error| match error.class() {
@@ -338,17 +300,43 @@ impl Serving {
             _ => error,
         };
         let pool = &open.pool;
-        let turn = pool
-            .take(deadline, || self.models.scorer(&open.model, &pool.loaded))
-            .map_err(told)?;
-        let Some(mut turn) = turn else {
-            return Err(late(&open.model));
-        };
-        let Some(scorer) = turn.scorer() else {
-            return Err(Error::bug("a worker that was taken is not there"));
-        };
-        let answer = scorer.score(vec![(input.to_owned(), batch.into())], deadline);
-        answer.map_err(|error| {
+        let mut asked = Asked::new(input, batch, false);
+        loop {
+            let (mut turn, along) = match pool.enter(&asked, deadline) {
+                Entered::Turn(turn, along) => (turn, along),
+                Entered::Answered(answer) => return Ok(answer),
+                Entered::Again => {
+                    asked = Asked::new(input, asked.rows.clone(), true);
+                    continue;
+                }
+                Entered::Late => return Err(late(&open.model)),
+            };
+            let scorer = turn
+                .scorer(|| self.models.scorer(&open.model, &pool.loaded))
+                .map_err(told)?;
+            let mut tables = vec![&asked.rows];
+            tables.extend(along.calls().iter().map(|other| &other.rows));
+            let n_rows: Vec<usize> = tables.iter().map(|table| table.num_rows()).collect();
+            let joined = together::join(&tables)?;
+            let answer = scorer.score(vec![(input.to_owned(), joined.into())], deadline);
+            let error = match answer {
+                Ok(answer) => {
+                    drop(turn);
+                    if along.calls().is_empty() {
+                        return Ok(answer);
+                    }
+                    if let Some(mut parts) = together::deal(&answer, &n_rows)? {
+                        let others = parts.split_off(1);
+                        along.answer(others);
+                        return parts
+                            .pop()
+                            .ok_or_else(|| Error::bug("no part of an answer"));
+                    }
+                    asked = Asked::new(input, asked.rows.clone(), true);
+                    continue;
+                }
+                Err(error) => error,
+            };
             // A refused row leaves the worker well; anything else may not.
             let well = matches!(
                 &error,
@@ -360,8 +348,12 @@ impl Serving {
             if !well {
                 turn.end();
             }
-            told(error.into())
-        })
+            if along.calls().is_empty() {
+                return Err(told(error.into()));
+            }
+            // Whose row it was is not known: each asks by itself.
+            asked = Asked::new(input, asked.rows.clone(), true);
+        }
     }
 }
 

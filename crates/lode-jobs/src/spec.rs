@@ -1,6 +1,8 @@
 //! What a client asks: the spec of a job, as it is stored.
 
 mod batch;
+mod offering;
+mod offers;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,10 @@ use crate::TrainingSpec;
 pub use batch::BatchScore;
 pub use batch::ContactList;
 pub use batch::DoNotContact;
+pub use offering::OfferList;
+pub use offering::Offering;
+pub use offers::OfferEvaluation;
+pub use offers::OfferProtocol;
 
 /// What to run. Two specs are the same job when they are equal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,9 +39,10 @@ pub struct JobSpec {
     pub seed: u64,
     /// Bounds on the run.
     pub limits: Limits,
-    /// Folds of the cross-validation of a supervised job: 0 for the default of 5, 1 for none.
+    /// Folds of the cross-validation of a supervised job: 0 for the default of 5; 1: no job is
+    /// judged, nor is a recommender.
     pub folds: u32,
-    /// How a supervised job is judged beyond that.
+    /// How it is judged beyond that.
     #[serde(default)]
     pub evaluation: Evaluation,
     /// Whether to write outputs back onto customers.
@@ -55,6 +62,9 @@ pub struct JobSpec {
     /// Search for parameters before the fit, if it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Tuning>,
+    /// Of a recommender: what always holds when its model offers something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offering: Option<Offering>,
 }
 
 /// A search for parameters before the fit.
@@ -71,8 +81,8 @@ pub struct Tuning {
     pub measure: String,
 }
 
-/// How a supervised job is judged; what is not said has a default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// How a job is judged; what is not said has a default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evaluation {
     /// How scores are made probabilities.
@@ -86,8 +96,12 @@ pub struct Evaluation {
     pub cost_per_contact: f64,
     /// What a yes is worth.
     pub value_per_positive: f64,
-    /// How many of the last dates of a training set judge; 0 for a third of them.
+    /// How many of the last dates of a training set judge; 0 for a third of them. Of a
+    /// recommender, how many windows; 0 for up to three.
     pub test_dates: u32,
+    /// How a recommender is judged.
+    #[serde(skip_serializing_if = "OfferEvaluation::is_default")]
+    pub offers: OfferEvaluation,
 }
 
 /// How scores are made probabilities.

@@ -11,6 +11,7 @@ mod library;
 mod manners;
 mod merging;
 mod models;
+mod offers;
 mod params;
 mod repeat;
 mod scores;
@@ -104,6 +105,8 @@ pub(crate) const ALL: &[Check] = &[
     scores::ROWS_ALONE,
     scores::CONTRIBUTIONS,
     scores::HOSTILE_ROWS,
+    offers::OFFERS,
+    offers::SIMILAR,
     merging::IDENTITY,
     merging::ORDER,
     merging::WHOLE,

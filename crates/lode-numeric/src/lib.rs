@@ -4,6 +4,7 @@
 //! Invariant: the same numbers and the same seed give the same bits, whatever the number of
 //! threads; every reduction runs in the fixed order of [`parallel`].
 
+mod ahead;
 pub mod parallel;
 pub mod rng;
 
@@ -11,9 +12,13 @@ mod cholesky;
 mod error;
 #[cfg(test)]
 mod golden;
+mod lanes;
 mod rows;
+mod wide;
 
 pub mod calibration;
+pub mod ease;
+pub mod factors;
 pub mod folds;
 pub mod glm;
 pub mod kmeans;
@@ -22,6 +27,7 @@ pub mod metrics;
 pub mod neighbors;
 pub mod normal;
 pub mod scorecard;
+pub mod sessions;
 pub mod standardize;
 pub mod sum;
 pub mod survival;

@@ -32,7 +32,6 @@ mod table;
 mod test_data;
 pub mod tree;
 mod walk;
-mod wide;
 
 pub use constraints::Constraints;
 pub use constraints::Trend;

@@ -86,6 +86,8 @@ pairs!(
     (Role::ArrivalTime, v1::Role::ArrivalTime),
     (Role::Weight, v1::Role::Weight),
     (Role::Duration, v1::Role::Duration),
+    (Role::EventKind, v1::Role::EventKind),
+    (Role::Rating, v1::Role::Rating),
 );
 
 pairs!(
@@ -256,17 +258,7 @@ pub fn value_to_wire(value: &Value) -> v1::Value {
 
 /// The value that a message holds.
 pub fn value_from_wire(value: &v1::Value) -> Value {
-    use v1::value::Kind;
-    match &value.kind {
-        None => Value::Null,
-        Some(Kind::BoolValue(v)) => Value::Bool(*v),
-        Some(Kind::IntValue(v)) => Value::Int(*v),
-        Some(Kind::DoubleValue(v)) => Value::Float(*v),
-        Some(Kind::StringValue(v)) => Value::Text(v.clone()),
-        Some(Kind::TimestampValue(v)) => Value::Time(time_from_wire(v)),
-        Some(Kind::ListValue(v)) => Value::List(v.values.iter().map(value_from_wire).collect()),
-        Some(Kind::MapValue(v)) => Value::Map(values_from_wire(&v.fields)),
-    }
+    value_into(value.clone())
 }
 
 /// Named values on the wire.
@@ -279,9 +271,29 @@ pub fn values_to_wire(values: &BTreeMap<String, Value>) -> BTreeMap<String, v1::
 
 /// The named values that a message holds.
 pub fn values_from_wire(values: &BTreeMap<String, v1::Value>) -> BTreeMap<String, Value> {
+    values_into(values.clone())
+}
+
+/// A value that a message held.
+fn value_into(value: v1::Value) -> Value {
+    use v1::value::Kind;
+    match value.kind {
+        None => Value::Null,
+        Some(Kind::BoolValue(v)) => Value::Bool(v),
+        Some(Kind::IntValue(v)) => Value::Int(v),
+        Some(Kind::DoubleValue(v)) => Value::Float(v),
+        Some(Kind::StringValue(v)) => Value::Text(v),
+        Some(Kind::TimestampValue(v)) => Value::Time(time_from_wire(&v)),
+        Some(Kind::ListValue(v)) => Value::List(v.values.into_iter().map(value_into).collect()),
+        Some(Kind::MapValue(v)) => Value::Map(values_into(v.fields)),
+    }
+}
+
+/// The named values that a message held, not copied.
+pub fn values_into(values: BTreeMap<String, v1::Value>) -> BTreeMap<String, Value> {
     values
-        .iter()
-        .map(|(k, v)| (k.clone(), value_from_wire(v)))
+        .into_iter()
+        .map(|(k, v)| (k, value_into(v)))
         .collect()
 }
 

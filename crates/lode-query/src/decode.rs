@@ -60,6 +60,8 @@ pub struct Decoded {
     pub rejected: Vec<RejectedRow>,
     /// Of the good rows, how many equal an earlier one in every column.
     pub repeated_rows: u64,
+    /// Columns of the dataset that the source lacks; they are null in every row.
+    pub lacking: Vec<String>,
 }
 
 /// Reads the chunks of one load; may be used by many threads at once.
@@ -227,6 +229,13 @@ impl Decoder {
             });
         }
         Ok(())
+    }
+
+    /// Names of the columns that were not in the source.
+    fn lacking(&self, columns: &[Option<ArrayRef>]) -> Vec<String> {
+        let all = self.targets.iter().zip(columns);
+        let lacking = all.filter(|(_, column)| column.is_none());
+        lacking.map(|(target, _)| target.name.clone()).collect()
     }
 
     /// A batch from the columns that were in the source; the others are null.

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
+use arrow_array::BooleanArray;
+use arrow_array::Float64Array;
 use arrow_array::Int64Array;
 use arrow_array::RecordBatch;
 use arrow_array::StringArray;
@@ -51,14 +53,14 @@ pub fn inputs(spec: &AlgorithmSpec, rows: usize, seed: u64) -> Vec<(String, Reco
 
 /// What an open model of the algorithm is asked: the name of the input and its rows.
 ///
-/// A recommender gets one request for a customer of [`inputs`], the others the first input as
-/// `made`, without its label.
+/// A recommender gets some requests, of customers of [`inputs`] and of others, the others the
+/// first input as `made`, without its label.
 pub fn question(spec: &AlgorithmSpec, made: &[(String, RecordBatch)]) -> (String, RecordBatch) {
     if spec.task == Task::Recommendation {
-        return ("requests".to_owned(), request());
+        return ("requests".to_owned(), requests());
     }
     let Some((_, batch)) = made.first() else {
-        return ("customers".to_owned(), request());
+        return ("customers".to_owned(), requests());
     };
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
@@ -94,26 +96,72 @@ fn table(input: &InputSpec, rows: usize, seed: u64) -> RecordBatch {
     batch_of(columns)
 }
 
-/// As the engine asks a recommender for the offers of one customer.
-fn request() -> RecordBatch {
-    let list = |items: &[&str]| -> ArrayRef {
-        let mut list = ListBuilder::new(StringBuilder::new());
-        list.append_value(items.iter().map(|item| Some(*item)));
-        Arc::new(list.finish())
-    };
-    let customer: ArrayRef = Arc::new(StringArray::from(vec!["c1"]));
+/// As the engine asks a recommender: for a customer; for one with a session, with reasons; for
+/// nobody known, with variety; for everything, owned items too.
+fn requests() -> RecordBatch {
+    let customers: ArrayRef = Arc::new(StringArray::from(vec![
+        Some("c1"),
+        Some("c2"),
+        None,
+        Some("stranger"),
+    ]));
+    let sessions: [&[&str]; 4] = [
+        &["item-1"],
+        &["item-3", "item-4", "item-3"],
+        &["item-5"],
+        &[],
+    ];
+    let excluded: [&[&str]; 4] = [&["item-2"], &[], &["item-1", "nothing"], &["item-0"]];
     let role = (ROLE_KEY.to_owned(), Role::CustomerId.as_str().to_owned());
-    let named = |name: &str, column: ArrayRef| -> Named {
-        let field = Field::new(name, column.data_type().clone(), false);
-        (Arc::new(field), column)
-    };
     let who = Field::new("customer_id", DataType::Utf8, true);
+    let variety = Float64Array::from(vec![None, None, Some(0.3), None]);
     batch_of(vec![
-        (Arc::new(who.with_metadata(HashMap::from([role]))), customer),
-        named("session_items", list(&["item-1"])),
-        named("exclude_items", list(&["item-2"])),
-        named("limit", Arc::new(Int64Array::from(vec![5]))),
+        (
+            Arc::new(who.with_metadata(HashMap::from([role]))),
+            customers,
+        ),
+        named("session_items", lists(&sessions), false),
+        named("exclude_items", lists(&excluded), false),
+        named(
+            "limit",
+            Arc::new(Int64Array::from(vec![5, 3, 4, 1000])),
+            false,
+        ),
+        named(
+            "explain",
+            Arc::new(BooleanArray::from(vec![false, true, true, true])),
+            false,
+        ),
+        named(
+            "allow_owned",
+            Arc::new(BooleanArray::from(vec![false, false, false, true])),
+            false,
+        ),
+        named("diversity", Arc::new(variety), true),
     ])
+}
+
+/// As the engine asks a recommender for items like some.
+pub fn similar() -> RecordBatch {
+    let items: ArrayRef = Arc::new(StringArray::from(vec!["item-1", "item-2", "nothing"]));
+    batch_of(vec![
+        named("item", items, false),
+        named("exclude_items", lists(&[&["item-2"], &[], &[]]), false),
+        named("limit", Arc::new(Int64Array::from(vec![5, 1000, 3])), false),
+    ])
+}
+
+fn named(name: &str, column: ArrayRef, nullable: bool) -> Named {
+    let field = Field::new(name, column.data_type().clone(), nullable);
+    (Arc::new(field), column)
+}
+
+fn lists(lists: &[&[&str]]) -> ArrayRef {
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for items in lists {
+        builder.append_value(items.iter().map(|item| Some(*item)));
+    }
+    Arc::new(builder.finish())
 }
 
 fn batch_of(columns: Vec<Named>) -> RecordBatch {

@@ -42,6 +42,14 @@ pub struct PutReport {
     pub rejected: Vec<RejectedRow>,
 }
 
+/// A batch as one Arrow IPC stream.
+pub(crate) fn stream_of(rows: &RecordBatch) -> Result<Vec<u8>> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
+    writer.write(rows)?;
+    writer.finish()?;
+    Ok(writer.into_inner()?)
+}
+
 impl Lode {
     /// Writes the rows of a batch, at most 10,000 and 1 MiB; `request` names them for good, and
     /// a call that failed is repeated with the same.
@@ -55,15 +63,11 @@ impl Lode {
         rows: &RecordBatch,
         bad_rows: BadRows,
     ) -> Result<PutReport> {
-        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema())?;
-        writer.write(rows)?;
-        writer.finish()?;
-        let data = writer.into_inner()?;
         self.put(
             dataset,
             request,
             v1::Format::ArrowStream,
-            data,
+            stream_of(rows)?,
             None,
             bad_rows,
         )

@@ -1,7 +1,8 @@
-//! Online answers: scores with reasons, offers, and one customer as the engine knows them.
+//! Online answers: scores with reasons, and one customer as the engine knows them.
 
 use std::collections::BTreeMap;
 
+use arrow_array::RecordBatch;
 use lode_client::v1;
 use lode_proto::convert;
 use lode_proto::names;
@@ -18,6 +19,7 @@ use crate::Result;
 use crate::features::view_name;
 use crate::lode::id_of;
 use crate::models::model_name;
+use crate::put::stream_of;
 use crate::serial;
 
 /// The score of one customer or row.
@@ -69,41 +71,6 @@ pub struct Reason {
     pub contribution: f64,
     /// The value in words.
     pub text: String,
-}
-
-/// A question for offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recommend {
-    /// The model: `ID` or `@ALIAS`.
-    pub model: String,
-    /// The customer; one that the model does not know gets the most popular items.
-    pub customer: String,
-    /// Items that the customer touched since the model was made.
-    pub session_items: Vec<String>,
-    /// Items to leave out besides the customer's own.
-    pub exclude_items: Vec<String>,
-    /// 1 to 1,000; 0 means 10.
-    pub limit: u32,
-}
-
-/// Offers for a customer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Offers {
-    /// Best first.
-    pub items: Vec<ScoredItem>,
-    /// Whether they rest on the customer's own history.
-    pub personal: bool,
-    /// The model that answered: of an alias, what it points at.
-    pub model: String,
-}
-
-/// One item.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ScoredItem {
-    /// Its id.
-    pub item: String,
-    /// The higher the better.
-    pub score: f64,
 }
 
 /// A customer as the engine knows them.
@@ -165,6 +132,7 @@ impl Lode {
             customers: customers.to_vec(),
             rows: Vec::new(),
             explain,
+            table: None,
         })
         .await
     }
@@ -189,6 +157,32 @@ impl Lode {
                 })
                 .collect(),
             explain,
+            table: None,
+        })
+        .await
+    }
+
+    /// Scores the rows of a batch, whose columns are found by name: for many rows the cheapest way.
+    ///
+    /// # Errors
+    /// `MODEL_NOT_FOUND`, `UNKNOWN_COLUMN`, `WRONG_TYPE`, or what the call met.
+    pub async fn score_batch(
+        &self,
+        model: &str,
+        rows: &RecordBatch,
+        explain: bool,
+    ) -> Result<Vec<Score>> {
+        self.score_any(v1::ScoreRequest {
+            model: model_name(model)?,
+            customers: Vec::new(),
+            rows: Vec::new(),
+            explain,
+            table: Some(v1::Chunk {
+                format: v1::Format::ArrowStream.into(),
+                data: stream_of(rows)?.into(),
+                row_count: 0,
+                crc32c: None,
+            }),
         })
         .await
     }
@@ -198,33 +192,6 @@ impl Lode {
         let model = id_of(&answer.model);
         let scores = answer.results.into_iter();
         Ok(scores.map(|result| Score::of(result, &model)).collect())
-    }
-
-    /// The best items for a customer.
-    ///
-    /// # Errors
-    /// `MODEL_NOT_FOUND`, or what the call met.
-    pub async fn recommend(&self, question: Recommend) -> Result<Offers> {
-        let request = v1::RecommendRequest {
-            model: model_name(&question.model)?,
-            customer: question.customer,
-            session_items: question.session_items,
-            limit: question.limit,
-            exclude_items: question.exclude_items,
-        };
-        let answer = self.client().recommend(request).await?;
-        Ok(Offers {
-            items: answer
-                .items
-                .into_iter()
-                .map(|item| ScoredItem {
-                    item: item.item,
-                    score: item.score,
-                })
-                .collect(),
-            personal: answer.personal,
-            model: id_of(&answer.model),
-        })
     }
 
     /// A customer, with what jobs wrote onto them and the features of the online views as of
@@ -284,21 +251,23 @@ impl Score {
             details: convert::values_from_wire(&result.details),
             missing_columns: result.missing_columns,
             unseen_columns: result.unseen_columns,
-            reasons: result
-                .reasons
-                .into_iter()
-                .map(|reason| Reason {
-                    feature: reason.feature,
-                    value: reason
-                        .value
-                        .as_ref()
-                        .map(convert::value_from_wire)
-                        .unwrap_or_default(),
-                    contribution: reason.contribution,
-                    text: reason.text,
-                })
-                .collect(),
+            reasons: result.reasons.into_iter().map(Reason::from).collect(),
             error: result.error.as_ref().map(convert::fault_from_wire),
+        }
+    }
+}
+
+impl From<v1::Reason> for Reason {
+    fn from(reason: v1::Reason) -> Self {
+        Self {
+            feature: reason.feature,
+            value: reason
+                .value
+                .as_ref()
+                .map(convert::value_from_wire)
+                .unwrap_or_default(),
+            contribution: reason.contribution,
+            text: reason.text,
         }
     }
 }

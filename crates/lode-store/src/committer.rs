@@ -87,6 +87,11 @@ impl Core {
         })
     }
 
+    /// Groups of writes that readers can see.
+    pub(crate) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
     /// The error of every write after the first that failed.
     pub(crate) fn check(&self) -> Result<()> {
         match self.poison.get() {

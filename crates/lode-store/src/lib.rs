@@ -17,6 +17,7 @@ mod ingest; // how rows come in,
 mod marker;
 mod merge;
 mod recent;
+mod since;
 mod snapshot; // how they are read,
 mod stage;
 mod sweep;

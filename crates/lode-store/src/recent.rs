@@ -478,7 +478,21 @@ pub(crate) fn pending_rows(
     schema: &SchemaRef,
     version: u64,
 ) -> Result<Option<RecordBatch>> {
+    pending_after(read, number, schema, 0, version)
+}
+
+/// The rows that wait, of the versions behind `after` and up to `version`.
+pub(crate) fn pending_after(
+    read: &dyn Read,
+    number: u32,
+    schema: &SchemaRef,
+    after: u64,
+    version: u64,
+) -> Result<Option<RecordBatch>> {
     let mut from = first(read, number)?;
+    if from > 0 {
+        from = from.max(after + 1);
+    }
     let mut decoder = Decoder::new(Arc::clone(schema))?;
     while from > 0 && from <= version {
         let page = blocks(read, number, from, version)?;

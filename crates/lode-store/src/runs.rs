@@ -119,10 +119,20 @@ pub(crate) fn all(read: &dyn Read, dataset: u32) -> Result<BTreeMap<u32, Run>> {
 
 /// How the versions 1 to `version` are laid out for a reader of `version`.
 pub(crate) fn tiles(read: &dyn Read, dataset: u32, version: u64) -> Result<Vec<Tile>> {
+    tiles_from(read, dataset, 1, version)
+}
+
+/// How the versions `from` to `version` are laid out; a run that begins before `from` is not used.
+pub(crate) fn tiles_from(
+    read: &dyn Read,
+    dataset: u32,
+    from: u64,
+    version: u64,
+) -> Result<Vec<Tile>> {
     let runs = all(read, dataset)?;
     let mut tiles = Vec::new();
     let mut loads = Vec::new();
-    let mut at = 1;
+    let mut at = from;
     while at <= version {
         let widest = runs
             .iter()

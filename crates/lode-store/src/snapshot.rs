@@ -4,6 +4,7 @@
 //! commit, so a job that is run again can pin its versions first.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -171,25 +172,46 @@ impl Snapshot {
     /// # Errors
     /// `STORE_DAMAGED` when the customer's block is.
     pub fn customer(&self, id: &CustomerId) -> Result<Option<RecordBatch>> {
+        let (rows, places) = self.customers(std::slice::from_ref(id))?;
+        let place = places.first().copied().flatten();
+        Ok(place.map(|place| rows.slice(place, 1)))
+    }
+
+    /// A batch with the rows of some customers of a customers dataset, among others, and in
+    /// which row of it each is; none for one who is not there. Blocks that several share are
+    /// read once.
+    ///
+    /// # Errors
+    /// `STORE_DAMAGED` when the block of one of them is.
+    pub fn customers(&self, ids: &[CustomerId]) -> Result<(RecordBatch, Vec<Option<usize>>)> {
         let pin = &*self.pin;
+        let schema = self.schema();
         if pin.dataset.kind != DatasetKind::Customers || pin.dataset.row_count == 0 {
-            return Ok(None);
+            return Ok((RecordBatch::new_empty(schema), vec![None; ids.len()]));
         }
-        let bucket = bucket_of(hash(id.as_str()), pin.layout.bits);
+        let buckets = ids
+            .iter()
+            .map(|id| bucket_of(hash(id.as_str()), pin.layout.bits));
+        let buckets: BTreeSet<u32> = buckets.collect();
         let trees = &pin.inner.core().trees;
-        let Some(stored) = block(trees, pin.number, pin.layout, self.version(), bucket)? else {
-            return Ok(None);
-        };
-        let mut decoder = Decoder::new(self.schema())?;
-        decoder.push(&stored.bytes())?;
+        let mut decoder = Decoder::new(schema)?;
+        for bucket in buckets {
+            if let Some(stored) = block(trees, pin.number, pin.layout, self.version(), bucket)? {
+                decoder.push(&stored.bytes())?;
+            }
+        }
         let rows = decoder.finish()?;
-        let mut found = None;
+        let mut asked: HashMap<&str, Option<usize>> =
+            ids.iter().map(|id| (id.as_str(), None)).collect();
         Ids::new(&rows, key_column(&pin.definition)?).each(|row, text| {
-            if text == id.as_str() {
-                found = Some(row);
+            if let Some(place) = asked.get_mut(text) {
+                *place = Some(row);
             }
         })?;
-        Ok(found.map(|row| rows.slice(row, 1)))
+        let places = ids
+            .iter()
+            .map(|id| asked.get(id.as_str()).copied().flatten());
+        Ok((rows, places.collect()))
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {

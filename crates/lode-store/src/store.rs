@@ -567,6 +567,21 @@ impl Store {
         snapshot::pin(&self.inner, id, version)
     }
 
+    /// A number that grows with everything that is written, of any kind: while it stays, nothing
+    /// that was read has changed. Costs nothing.
+    pub fn changes(&self) -> u64 {
+        self.inner.core().applied()
+    }
+
+    /// The newest version of a dataset; cheaper than the dataset.
+    ///
+    /// # Errors
+    /// `DATASET_NOT_FOUND`.
+    pub fn version(&self, id: &DatasetId) -> Result<u64> {
+        let trees = &self.inner.core().trees;
+        Ok(catalog::head(trees, catalog::number(trees, id)?)?.version)
+    }
+
     /// The time by the store's clock.
     pub fn now(&self) -> Timestamp {
         self.inner.now()

@@ -87,6 +87,10 @@ words!(
         Weight = "weight",
         /// How long the subject of the row was watched.
         Duration = "duration",
+        /// What kind of event the row is: a view, a purchase, a complaint.
+        EventKind = "event_kind",
+        /// What the customer said the item is worth to him: stars, points.
+        Rating = "rating",
     }
 );
 
@@ -278,16 +282,19 @@ impl Role {
                 &[ColumnType::String, ColumnType::Int64]
             }
             Self::EventTime | Self::ArrivalTime => &[ColumnType::Timestamp, ColumnType::Date],
-            Self::Amount | Self::Quantity | Self::UnitPrice | Self::Weight | Self::Duration => {
-                &[ColumnType::Float64, ColumnType::Int64]
-            }
+            Self::Amount
+            | Self::Quantity
+            | Self::UnitPrice
+            | Self::Weight
+            | Self::Duration
+            | Self::Rating => &[ColumnType::Float64, ColumnType::Int64],
             Self::Label | Self::Treatment => &[
                 ColumnType::Bool,
                 ColumnType::Int64,
                 ColumnType::String,
                 ColumnType::Float64,
             ],
-            Self::Text | Self::Channel => &[ColumnType::String],
+            Self::Text | Self::Channel | Self::EventKind => &[ColumnType::String],
         }
     }
 }

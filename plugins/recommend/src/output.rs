@@ -1,76 +1,54 @@
-//! Tables that a fit gives: offers for every customer, items, similar items.
+//! Tables that a fit gives: offers for every customer, similar items.
 //!
 //! Offers are made batch by batch while they are written, so that they never sit in memory at
 //! once.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_array::Float64Array;
-use arrow_array::Int64Array;
-use arrow_array::RecordBatch;
-use arrow_array::RecordBatchReader;
-use arrow_array::StringArray;
-use arrow_array::builder::Float64Builder;
-use arrow_array::builder::Int64Builder;
-use arrow_array::builder::StringBuilder;
-use arrow_schema::ArrowError;
-use arrow_schema::DataType;
-use arrow_schema::Field;
-use arrow_schema::Schema;
-use arrow_schema::SchemaRef;
-use lode_numeric::neighbors::Neighbor;
 use lode_numeric::parallel;
-use lode_plugin::Context;
-use lode_plugin::Fitted;
 use lode_plugin::Output;
-use lode_plugin::Result;
 use lode_plugin::Role;
+use lode_plugin::arrow_array::ArrayRef;
+use lode_plugin::arrow_array::Float64Array;
+use lode_plugin::arrow_array::Int64Array;
+use lode_plugin::arrow_array::RecordBatch;
+use lode_plugin::arrow_array::RecordBatchReader;
+use lode_plugin::arrow_array::StringArray;
+use lode_plugin::arrow_array::builder::Float64Builder;
+use lode_plugin::arrow_array::builder::Int64Builder;
+use lode_plugin::arrow_array::builder::StringBuilder;
+use lode_plugin::arrow_schema::ArrowError;
+use lode_plugin::arrow_schema::DataType;
+use lode_plugin::arrow_schema::Field;
+use lode_plugin::arrow_schema::Schema;
+use lode_plugin::arrow_schema::SchemaRef;
 use lode_plugin::role_field;
 
-use crate::events::Counts;
-use crate::offers::OfferModel;
-use crate::offers::serve::Offer;
-use crate::offers::serve::Scratch;
-use crate::offers::serve::Server;
+use crate::method::Offer;
+use crate::serve::Server;
 
 /// Customers of one batch of offers.
 const BATCH_CUSTOMERS: usize = 4096;
-/// Customers that one thread takes at a time.
+/// Customers or items that one thread takes at a time.
 const SHARE: usize = 256;
-/// Similar items listed of each item.
-const N_SIMILAR: usize = 20;
 
-/// The output that both algorithms make.
+/// The output that all algorithms make.
 pub(crate) fn recommendations_spec() -> Output {
     Output::new("recommendations", "Offers for each customer, best first")
 }
 
-/// Adds what both algorithms give: offers, model, metrics.
-pub(crate) fn finish(
-    fitted: Fitted,
-    model: OfferModel,
-    counts: &Counts,
-    n: usize,
-    cx: &Context<'_>,
-) -> Result<Fitted> {
-    cx.check_cancelled()?;
-    cx.progress(0.85, "making offers");
-    let mut fitted = fitted
-        .model(model.to_bytes())
-        .metric("customers", model.customers().len() as f64)
-        .metric("items", model.items().len() as f64)
-        .metric("pairs", model.n_pairs() as f64);
-    for (name, count) in counts.named() {
-        fitted = fitted.metric(name, count as f64);
-    }
-    let offers = OfferStream::new(Server::new(model, n), n, cx.threads());
-    Ok(fitted.stream("recommendations", Box::new(offers)))
+/// The output of those that know which items are alike.
+pub(crate) fn similar_items_spec() -> Output {
+    Output::new(
+        "similar_items",
+        "The nearest items of each item: who has this also has that",
+    )
 }
 
 /// The output `recommendations`, made on demand, customers by id.
-struct OfferStream {
-    server: Server,
+pub(crate) struct OfferStream {
+    server: Arc<Server>,
     n: usize,
     threads: usize,
     next_customer: usize,
@@ -78,7 +56,7 @@ struct OfferStream {
 }
 
 impl OfferStream {
-    fn new(server: Server, n: usize, threads: usize) -> Self {
+    pub(crate) fn new(server: Arc<Server>, n: usize, threads: usize) -> Self {
         let schema = Schema::new(vec![
             role_field("customer_id", DataType::Utf8, false, Role::CustomerId),
             Field::new("rank", DataType::Int64, false),
@@ -94,28 +72,39 @@ impl OfferStream {
         }
     }
 
-    fn batch(&self, customers: std::ops::Range<usize>) -> Result<RecordBatch, ArrowError> {
-        let first = customers.start;
-        let lists = parallel::map_chunks(customers.len(), SHARE, self.threads, |share| {
-            let mut scratch = Scratch::new(self.server.model().items().len());
-            share
-                .map(|offset| {
-                    let history = self.server.model().history(first + offset);
-                    self.server.offer(history, &[], self.n, &mut scratch);
-                    scratch.offers().to_vec()
-                })
-                .collect::<Vec<Vec<Offer>>>()
+    fn offers(&self, customers: Range<usize>) -> Vec<Vec<Offer>> {
+        let (first, n) = (customers.start, customers.len());
+        let at_once = self.server.offer_many(customers, self.n, self.threads);
+        let parts = parallel::map_chunks(n, SHARE, self.threads, |share| {
+            let mut room = self.server.room();
+            let each = share.map(|offset| {
+                let customer = first + offset;
+                if let Some(lists) = &at_once
+                    && self.server.is_whole(customer, &lists[offset], self.n)
+                {
+                    return lists[offset].clone();
+                }
+                let wanted = self.server.customer(customer, self.n);
+                self.server.offer(&wanted, &mut room);
+                room.offers().to_vec()
+            });
+            each.collect::<Vec<Vec<Offer>>>()
         });
-        let model = self.server.model();
+        parts.into_iter().flatten().collect()
+    }
+
+    fn batch(&self, customers: Range<usize>) -> Result<RecordBatch, ArrowError> {
+        let lists = self.offers(customers.clone());
+        let known = self.server.known();
         let mut ids = StringBuilder::new();
         let mut ranks = Int64Builder::new();
         let mut items = StringBuilder::new();
         let mut scores = Float64Builder::new();
-        for (customer, offers) in customers.zip(lists.into_iter().flatten()) {
+        for (customer, offers) in customers.zip(lists) {
             for (rank, offer) in (1..).zip(offers) {
-                ids.append_value(model.customers().get(customer));
+                ids.append_value(known.customers.get(customer));
                 ranks.append_value(rank);
-                items.append_value(model.items().get(offer.item as usize));
+                items.append_value(known.items.get(offer.item as usize));
                 scores.append_value(offer.score);
             }
         }
@@ -134,7 +123,7 @@ impl Iterator for OfferStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.next_customer;
-        let end = (start + BATCH_CUSTOMERS).min(self.server.model().customers().len());
+        let end = (start + BATCH_CUSTOMERS).min(self.server.known().customers.len());
         self.next_customer = end;
         (start < end).then(|| self.batch(start..end))
     }
@@ -146,54 +135,58 @@ impl RecordBatchReader for OfferStream {
     }
 }
 
-/// The output `items`, most popular first.
-pub(crate) fn items(model: &OfferModel) -> Result<RecordBatch, ArrowError> {
+/// The output `similar_items`, by item, nearest first.
+pub(crate) fn similar_items(
+    server: &Server,
+    limit: usize,
+    threads: usize,
+) -> Result<RecordBatch, ArrowError> {
+    let n_items = server.known().items.len();
+    let parts = parallel::map_chunks(n_items, SHARE, threads, |items| {
+        let mut room = server.room();
+        let each = items.map(|item| server.similar(item as u32, &[], limit, &mut room));
+        each.collect::<Vec<Vec<Offer>>>()
+    });
+    let names = &server.known().items;
+    let mut items = StringBuilder::new();
+    let mut similar = StringBuilder::new();
+    let mut scores = Float64Builder::new();
+    for (item, offers) in parts.into_iter().flatten().enumerate() {
+        for offer in offers {
+            items.append_value(names.get(item));
+            similar.append_value(names.get(offer.item as usize));
+            scores.append_value(offer.score);
+        }
+    }
+    let schema = Schema::new(vec![
+        Field::new("item", DataType::Utf8, false),
+        Field::new("similar_item", DataType::Utf8, false),
+        Field::new("score", DataType::Float64, false),
+    ]);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(items.finish()),
+        Arc::new(similar.finish()),
+        Arc::new(scores.finish()),
+    ];
+    RecordBatch::try_new(Arc::new(schema), columns)
+}
+
+/// The output `items` of `recommend.popular`, most popular first.
+pub(crate) fn items(server: &Server) -> Result<RecordBatch, ArrowError> {
     let schema = Schema::new(vec![
         Field::new("item", DataType::Utf8, false),
         Field::new("customers", DataType::Int64, false),
         Field::new("share", DataType::Float64, false),
     ]);
-    let order = model.by_popularity();
-    let codes = || order.iter().map(|item| *item as usize);
-    let names = codes().map(|item| model.items().get(item));
-    let holders = codes().map(|item| i64::from(model.n_holders(item)));
-    let shares = codes().map(|item| model.share(item));
+    let known = server.known();
+    let order = || known.popularity.order().iter().copied();
+    let names = order().map(|item| known.items.get(item as usize));
+    let holders = order().map(|item| i64::from(known.popularity.n_holders(item)));
+    let shares = order().map(|item| known.popularity.share(item));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(names)),
         Arc::new(holders.collect::<Int64Array>()),
         Arc::new(shares.collect::<Float64Array>()),
-    ];
-    RecordBatch::try_new(Arc::new(schema), columns)
-}
-
-/// The output `similar_items`, by item, nearest first.
-pub(crate) fn similar_items(
-    model: &OfferModel,
-    found: &[Vec<Neighbor>],
-) -> Result<RecordBatch, ArrowError> {
-    let schema = Schema::new(vec![
-        Field::new("item", DataType::Utf8, false),
-        Field::new("similar_item", DataType::Utf8, false),
-        Field::new("score", DataType::Float64, false),
-        Field::new("both_customers", DataType::Int64, false),
-    ]);
-    let mut items = StringBuilder::new();
-    let mut similar = StringBuilder::new();
-    let mut scores = Float64Builder::new();
-    let mut both = Int64Builder::new();
-    for (item, neighbors) in found.iter().enumerate() {
-        for neighbor in neighbors.iter().take(N_SIMILAR) {
-            items.append_value(model.items().get(item));
-            similar.append_value(model.items().get(neighbor.item as usize));
-            scores.append_value(neighbor.similarity);
-            both.append_value(i64::from(neighbor.n_both));
-        }
-    }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(items.finish()),
-        Arc::new(similar.finish()),
-        Arc::new(scores.finish()),
-        Arc::new(both.finish()),
     ];
     RecordBatch::try_new(Arc::new(schema), columns)
 }

@@ -9,9 +9,11 @@ use clap::Parser;
 use clap::Subcommand;
 use lode_client::Client;
 use lode_client::Options;
+use lode_proto::v1::RecommendRequest;
 use lode_tests::costs;
 use lode_tests::load;
 use lode_tests::reasons;
+use lode_tests::shop;
 use serde_json::Value;
 use serde_json::json;
 
@@ -95,9 +97,9 @@ enum Command {
         /// Text with a heading: a name, numbers, a label.
         #[arg(long)]
         file: PathBuf,
-        /// Ask by name; without it the numbers come with the request.
-        #[arg(long)]
-        by_name: bool,
+        /// How they are asked for.
+        #[arg(long, value_enum, default_value = "rows")]
+        asking: load::Asking,
         /// Rows of a request.
         #[arg(long)]
         rows: usize,
@@ -155,6 +157,31 @@ enum Command {
         /// Length of the run.
         #[arg(long)]
         seconds: u32,
+        /// A condition on the items.
+        #[arg(long, default_value = "")]
+        filter: String,
+        /// Ask for reasons.
+        #[arg(long)]
+        explain: bool,
+        /// Record what is offered.
+        #[arg(long)]
+        record: bool,
+    },
+    /// Load the purchases and the items of a made shop.
+    Shop {
+        /// A new dataset of purchases.
+        events: String,
+        /// A new dataset of items.
+        goods: String,
+        /// Customers, c0 and so on.
+        #[arg(long)]
+        customers: u64,
+        /// Items, i0 and so on.
+        #[arg(long)]
+        items: u64,
+        /// Purchases of each customer.
+        #[arg(long)]
+        each: u64,
     },
 }
 
@@ -226,13 +253,13 @@ async fn main() -> Result<()> {
         Command::ScoreAt {
             model,
             file,
-            by_name,
+            asking,
             rows,
             rate,
             seconds,
         } => {
             let pace = load::Pace { rate, seconds };
-            let scored = load::Scored::read(&file, by_name)?;
+            let scored = load::Scored::read(&file, asking)?;
             let done = load::score_at(&client, &model, &scored, rows, pace).await?;
             json!({
                 "requests": done.requests, "seconds": done.seconds,
@@ -277,15 +304,40 @@ async fn main() -> Result<()> {
             customers,
             rate,
             seconds,
+            filter,
+            explain,
+            record,
         } => {
             let text = std::fs::read_to_string(customers)?;
             let customers = text.lines().map(str::to_owned).collect::<Vec<_>>();
-            let done =
-                load::recommend(&client, &model, &customers, load::Pace { rate, seconds }).await?;
+            let asked = RecommendRequest {
+                model,
+                limit: 10,
+                filter,
+                explain,
+                record,
+                ..RecommendRequest::default()
+            };
+            let pace = load::Pace { rate, seconds };
+            let done = load::recommend(&client, &asked, &customers, pace).await?;
             json!({
                 "requests": done.requests, "seconds": done.seconds,
                 "p50_micros": done.p50_micros, "p99_micros": done.p99_micros,
             })
+        }
+        Command::Shop {
+            events,
+            goods,
+            customers,
+            items,
+            each,
+        } => {
+            let size = shop::Size {
+                customers,
+                items,
+                each,
+            };
+            json!({ "seconds": shop::fill(&client, &events, &goods, size).await? })
         }
     };
     println!("{measured}");

@@ -17,6 +17,7 @@ pub(crate) mod ingest;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod leaderboard;
+pub(crate) mod lift;
 pub(crate) mod model;
 pub(crate) mod models;
 pub(crate) mod output;
@@ -25,12 +26,14 @@ pub(crate) mod plugins;
 pub(crate) mod put;
 pub(crate) mod query;
 pub(crate) mod recommend;
+pub(crate) mod recommend_all;
 pub(crate) mod rejected;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod score;
 pub(crate) mod score_all;
 pub(crate) mod serve;
+pub(crate) mod similar;
 pub(crate) mod train;
 
 use std::process::ExitCode;
@@ -107,6 +110,9 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Contacts(args) => contacts::run(&cx, args).await,
         Command::Drift(args) => drift::run(&cx, args).await,
         Command::Recommend(args) => recommend::run(&cx, args).await,
+        Command::Similar(args) => similar::run(&cx, args).await,
+        Command::RecommendAll(args) => recommend_all::run(&cx, args).await,
+        Command::Lift(args) => lift::run(&cx, args).await,
         Command::Feature(args) => feature::run(&cx, args).await,
         Command::Customer(args) => customer::run(&cx, args).await,
         Command::Admin(args) => admin::run(args).await,

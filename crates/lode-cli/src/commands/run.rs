@@ -1,6 +1,7 @@
 //! `lode run`: runs an algorithm, watches it, prints and saves what it found.
 
 pub(crate) mod evaluation;
+pub(crate) mod offering;
 mod spec;
 pub(crate) mod tuning;
 
@@ -65,13 +66,18 @@ pub(crate) struct Args {
     /// Memory of the job, in MiB
     #[arg(long, value_name = "MIB")]
     memory_mib: Option<u64>,
-    /// Folds of the cross-validation of a supervised job; 1 turns it off [default: 5]
+    /// Folds of the cross-validation of a supervised job; 1 turns judging off, also of a
+    /// recommender [default: 5]
     #[arg(long, value_name = "N")]
     folds: Option<u32>,
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
     #[command(flatten)]
+    offers: evaluation::OfferArgs,
+    #[command(flatten)]
     tuning: tuning::TuningArgs,
+    #[command(flatten)]
+    offering: offering::OfferingArgs,
     /// Write scores, labels and segments onto customers
     #[arg(long)]
     write_back: bool,

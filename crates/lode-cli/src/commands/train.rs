@@ -2,12 +2,14 @@
 //!
 //! Makes the dataset's standard feature view where none is named, asks for a training set with
 //! rolling dates, runs the task's algorithm, says what was learned from and how well, and points
-//! an alias at the model when it answers the question that the alias stands for. `lode run` does
-//! the same from a file, piece by piece. Invariant: a command that is refused says its reason
+//! an alias at the model when it answers the question that the alias stands for. What to offer
+//! next is asked of events as they are, see `offers`. `lode run` does the same from a file, piece
+//! by piece. Invariant: a command that is refused says its reason
 //! alone, and leaves nothing behind.
 
 mod asked;
 mod named;
+mod offers;
 mod question;
 mod told;
 
@@ -36,21 +38,24 @@ use crate::parse;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What is to be told: churn (who leaves), response (who buys), demand (who buys what) or value
-    /// (how much); or an algorithm, e.g. churn.logistic
+    /// (how much); recommend (what to offer next); or an algorithm, e.g. churn.logistic
     #[arg(value_name = "TASK|ALGORITHM")]
     what: String,
     /// The dataset of events, e.g. lines of sales
     #[arg(long, value_name = "DATASET")]
     events: String,
+    /// A dataset of items, for recommend
+    #[arg(long, value_name = "DATASET")]
+    items: Option<String>,
     /// A dataset of customers, whose columns become features
     #[arg(long, value_name = "DATASET", conflicts_with = "features")]
     customers: Option<String>,
     /// The feature view [default: DATASET_standard, with --customers DATASET_CUSTOMERS_standard, made when it is not there]
     #[arg(long, value_name = "VIEW")]
     features: Option<String>,
-    /// How far ahead is told, e.g. 90d, 4w or 12h
+    /// How far ahead is told, e.g. 90d, 4w or 12h; not for recommend
     #[arg(long, value_parser = parse::length, allow_hyphen_values = true, value_name = "LENGTH")]
-    horizon: String,
+    horizon: Option<String>,
     /// What is learned: no-event, event, sum, sum=COLUMN or column=COLUMN [default: by the task]
     #[arg(long, value_parser = asked::label, value_name = "LABEL")]
     label: Option<asked::LabelArg>,
@@ -107,6 +112,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     evaluation: evaluation::EvaluationArgs,
     #[command(flatten)]
+    offers: evaluation::OfferArgs,
+    #[command(flatten)]
     tuning: TuningArgs,
     /// The alias that is pointed at the model, where it does not point at one that answers another
     /// question (another label, horizon, population or items) [default: the task]
@@ -129,8 +136,30 @@ pub(crate) struct Args {
     id: Option<String>,
 }
 
+impl Args {
+    /// How far ahead is told; it was checked that it is there.
+    fn horizon(&self) -> &str {
+        self.horizon.as_deref().unwrap_or_default()
+    }
+}
+
 pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     let algorithms = cx.lode.algorithms().await?;
+    if offers::is_meant(&args.what) {
+        return recommender(cx, &args, &algorithms).await;
+    }
+    if args.horizon.is_none() {
+        return Err(Failed::usage(format!(
+            "expected --horizon LENGTH, how far ahead {} is told, found none",
+            args.what
+        )));
+    }
+    if args.items.is_some() {
+        return Err(Failed::usage(format!(
+            "expected --items with recommend, found it with {}",
+            args.what
+        )));
+    }
     let ids: Vec<&str> = algorithms
         .iter()
         .map(|known| known.algorithm.as_str())
@@ -163,6 +192,24 @@ pub(crate) async fn run(cx: &Context, args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Trains a recommender.
+async fn recommender(cx: &Context, args: &Args, algorithms: &[AlgorithmInfo]) -> Result<ExitCode> {
+    let (task, others) = offers::task(args, algorithms)?;
+    let named = named::Named::find(cx, args, &task).await?;
+    let handle = offers::start(cx, args, &task, others).await?;
+    let Some(done) = wait(cx.format, handle).await? else {
+        return Ok(ExitCode::from(130));
+    };
+    if cx.format == Format::Table {
+        offers::tell(cx, &done, algorithms).await?;
+    }
+    job::print_job(cx.format, &done)?;
+    if let Some(named) = named {
+        named.settle(cx, &done).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Starts the job, and says what was decided where the arguments left it open.
 async fn start(
     cx: &Context,
@@ -185,6 +232,8 @@ async fn start(
     spec.as_of = args.as_of;
     spec.seed = args.seed;
     spec.evaluation = args.evaluation.evaluation();
+    // The engine says that they are of recommenders.
+    spec.evaluation.offers = args.offers.offers();
     spec.tuning = args.tuning.tuning();
     spec.limits = JobLimits {
         timeout: args.timeout.map(std::time::Duration::from_secs),

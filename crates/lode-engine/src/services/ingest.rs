@@ -38,6 +38,7 @@ use tonic::Streaming;
 use super::INGEST_WINDOW;
 use super::MAX_CHUNK_BYTES;
 use super::Shared;
+use crate::chunks;
 use crate::layer;
 use crate::paging;
 use crate::status::blocking;
@@ -313,15 +314,7 @@ fn prepare(load: &Load, seq: u64, chunk: &v1::Chunk) -> Result<Prepared, Fault> 
         )
         .at("chunk.data"));
     }
-    let found = crc32c::crc32c(&chunk.data);
-    if let Some(expected) = chunk.crc32c.filter(|&expected| expected != found) {
-        return Err(Fault::new(
-            Class::Corrupt,
-            "CHECKSUM_MISMATCH",
-            format!("chunk {seq}: expected CRC-32C {expected:08x}, found {found:08x}"),
-        )
-        .at("chunk.crc32c"));
-    }
+    let found = chunks::check_sum(chunk, "chunk")?;
     let decoded = load.decoder.decode(format_of(chunk)?, &chunk.data)?;
     if load.bad_rows == BadRows::Fail
         && let Some(first) = decoded.rejected.first()

@@ -2,9 +2,12 @@
 
 mod batch;
 mod evaluation;
+mod offering;
 mod spec;
 mod training;
 mod tuning;
+
+pub(super) use spec::millis;
 
 use std::sync::Arc;
 

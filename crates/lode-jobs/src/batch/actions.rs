@@ -5,8 +5,6 @@
 //! customers of whom no reason has one. Invariant: a table that was read has no rule that cannot
 //! be understood.
 
-mod condition;
-
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
@@ -21,8 +19,8 @@ use lode_types::ColumnType;
 use crate::Error;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::condition::Condition;
 use crate::reasons::Part;
-use condition::Condition;
 
 /// Most rules of one table.
 const MOST_RULES: u64 = 10_000;

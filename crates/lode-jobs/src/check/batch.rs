@@ -6,6 +6,7 @@
 //! weight, is there with a type that it takes.
 
 mod bounds;
+mod offers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use lode_types::ColumnType;
 use lode_types::Outcome;
 use lode_types::Role;
 use lode_types::SystemClock;
+use lode_types::Task;
 
 use super::BoundColumn;
 use super::BoundInput;
@@ -45,6 +47,7 @@ use crate::records;
 use crate::serving::library_of;
 use crate::training;
 use crate::training::Subjects;
+pub(crate) use offers::CheckedForAll;
 
 const MODEL: &str = "spec.batch_score.model";
 const CUSTOMERS: &str = "spec.inputs.customers";
@@ -95,6 +98,20 @@ impl Checker<'_> {
             self.host
                 .check_quarantine(&loaded)
                 .map_err(|error| Error::of(&error).at(MODEL))?;
+        }
+        if loaded.spec.task == Task::Recommendation {
+            return self.offers_for_all(spec, batch, model, loaded, again);
+        }
+        if batch.offers.is_some() {
+            return Err(Error::invalid(
+                "WRONG_TASK",
+                "spec.batch_score.offers",
+                format!(
+                    "expected a model that recommends, found {:?} of {}",
+                    model.id.as_str(),
+                    model.algorithm
+                ),
+            ));
         }
         let Some(outcome) = loaded.spec.outcome() else {
             return Err(Error::invalid(
@@ -169,6 +186,8 @@ impl Checker<'_> {
             base_model: None,
             base_model_sha256: Some(model.sha256.clone()),
             tuning: None,
+            for_all: None,
+            offers: Arc::default(),
             batch: Some(CheckedBatch {
                 model,
                 outcome,

@@ -10,6 +10,8 @@ use std::time::Duration;
 use lode_host::Loaded;
 use lode_host::split_algorithm;
 use lode_types::AlgorithmSpec;
+use lode_types::Role;
+use lode_types::Task;
 use lode_types::Value;
 
 use super::BoundInput;
@@ -46,7 +48,8 @@ impl Checker<'_> {
         tuning: &Tuning,
         inputs: &[BoundInput],
     ) -> Result<Plan> {
-        let Some(outcome) = own.spec.outcome() else {
+        let outcome = own.spec.outcome();
+        if outcome.is_none() && own.spec.task != Task::Recommendation {
             return Err(Error::invalid(
                 "NOT_TUNABLE",
                 "spec.tuning",
@@ -55,7 +58,7 @@ impl Checker<'_> {
                     own.spec.id
                 ),
             ));
-        };
+        }
         if spec.base_model.is_some() {
             return Err(Error::invalid(
                 "NOT_TUNABLE",
@@ -163,6 +166,9 @@ fn alike(own: &Loaded, other: &Loaded, spec: &JobSpec, inputs: &[BoundInput]) ->
     if models(own) != models(other) || other.model_format.is_none() {
         return refused("which gives other models".to_owned());
     }
+    if own.task == Task::Recommendation {
+        return recommender(other, inputs).or_else(refused);
+    }
     if let Some(more) = spec.inputs.keys().find(|name| {
         let mut wanted = other.inputs.iter();
         !wanted.any(|input| input.name == **name)
@@ -181,7 +187,7 @@ fn alike(own: &Loaded, other: &Loaded, spec: &JobSpec, inputs: &[BoundInput]) ->
         // The roles as the job bound them are what the other one is offered.
         let again = bind(&other.id, wanted, given, bound.columns.clone());
         let again = again.map_err(|error| error.at(ALGORITHMS))?;
-        let roles = |columns: &[super::BoundColumn]| -> Vec<(String, Option<lode_types::Role>)> {
+        let roles = |columns: &[super::BoundColumn]| -> Vec<(String, Option<Role>)> {
             let columns = columns.iter();
             columns
                 .map(|column| (column.name.clone(), column.role))
@@ -191,6 +197,26 @@ fn alike(own: &Loaded, other: &Loaded, spec: &JobSpec, inputs: &[BoundInput]) ->
             return refused(format!(
                 "which takes other roles of the columns of {:?}",
                 wanted.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a recommender lacks; it need not take all inputs that another one takes, nor read all
+/// their roles.
+fn recommender(other: &AlgorithmSpec, inputs: &[BoundInput]) -> std::result::Result<(), String> {
+    for wanted in other.inputs.iter().filter(|wanted| !wanted.optional) {
+        let bound = inputs.iter().find(|bound| bound.name == wanted.name);
+        let Some(bound) = bound else {
+            return Err(format!("which needs an input {:?}", wanted.name));
+        };
+        let has = |role: Role| bound.columns.iter().any(|column| column.role == Some(role));
+        let mut needed = wanted.columns.iter().filter(|column| !column.optional);
+        if let Some(lacking) = needed.find(|column| !has(column.role)) {
+            return Err(format!(
+                "which needs a column with role {} in {:?}",
+                lacking.role, wanted.name
             ));
         }
     }

@@ -13,6 +13,7 @@ use arrow_array::UInt32Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
+use arrow_schema::Schema;
 use arrow_select::take::take_record_batch;
 use lode_parts::Bound;
 use lode_parts::Table;
@@ -41,27 +42,34 @@ pub fn customer_events(snapshot: &Snapshot, id: &CustomerId) -> Result<Vec<Recor
     rows_of(snapshot, std::slice::from_ref(id), None)
 }
 
-/// The features of some customers now, by a view's declaration; none where one gets no row.
+/// The features of some customers now, by a view's declaration: a table, and in which row of it
+/// each is; none where one gets no row.
 pub(crate) fn of_customers(
     store: &Store,
     sql: &Sql,
     declaration: &str,
     ids: &[CustomerId],
-) -> Result<Vec<Option<RecordBatch>>> {
+) -> Result<(RecordBatch, Vec<Option<usize>>)> {
     let json = serde_json::from_str(declaration)?;
     let view = PinnedView::pin(store, sql, &json, &mut |id| {
         Ok(Arc::new(store.pin(id, None)?))
     })?;
     let input = view.input(sql, &[store.now()], Some(ids), 1)?;
-    let mut found = BTreeMap::new();
+    let mut places = BTreeMap::new();
+    let mut batches = Vec::new();
     view.compute(&input, &AtomicBool::new(false), &mut |batch| {
         for row in 0..batch.num_rows() {
-            found.insert(id_at(batch.column(0), row), batch.slice(row, 1));
+            places.insert(id_at(batch.column(0), row), places.len());
         }
+        batches.push(batch);
         Ok(())
     })?;
-    let rows = ids.iter().map(|id| found.get(id.as_str()).cloned());
-    Ok(rows.collect())
+    let rows = match batches.first() {
+        Some(first) => arrow_select::concat::concat_batches(&first.schema(), &batches)?,
+        None => RecordBatch::new_empty(Arc::new(Schema::empty())),
+    };
+    let found = ids.iter().map(|id| places.get(id.as_str()).copied());
+    Ok((rows, found.collect()))
 }
 
 fn id_at(ids: &ArrayRef, row: usize) -> String {

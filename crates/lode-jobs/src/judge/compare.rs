@@ -3,6 +3,8 @@
 //! Reads what their jobs kept (`evaluation_scores`) and fits nothing. Invariant: a row counts only
 //! when both were judged on it with the same label; a model does not differ from itself.
 
+mod offers;
+
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
@@ -75,7 +77,7 @@ pub struct Comparison {
     pub high: f64,
     /// Two-sided.
     pub p_value: f64,
-    /// `delong`, `bootstrap`, or `bootstrap by customer`.
+    /// `delong`, `bootstrap`, or `bootstrap by customer`, which of recommenders it always is.
     pub method: &'static str,
 }
 
@@ -99,6 +101,9 @@ pub(crate) fn compare(
             challenger.id.as_str(),
             other.word()
         )));
+    }
+    if kind == Kind::Offers {
+        return offers::compare(store, champion, challenger, threads);
     }
     let a = Judged::load(store, champion)?;
     let b = Judged::load(store, challenger)?;
@@ -181,6 +186,7 @@ enum Kind {
     Amount,
     Class,
     Survival,
+    Offers,
 }
 
 impl Kind {
@@ -197,6 +203,7 @@ impl Kind {
                 "model {:?} was not judged",
                 model.id.as_str()
             ))),
+            () if has("evaluated_customers") => Ok(Self::Offers),
             () if has("concordance") => Ok(Self::Survival),
             () if has("rmse") => Ok(Self::Amount),
             () if has("macro_f1") => Ok(Self::Class),
@@ -210,6 +217,7 @@ impl Kind {
             Self::Amount => "an amount",
             Self::Class => "one of several",
             Self::Survival => "a time",
+            Self::Offers => "offers",
         }
     }
 
@@ -220,6 +228,7 @@ impl Kind {
             Self::Amount => &measures::AMOUNT,
             Self::Class => &classes::NAMES,
             Self::Survival => &survival::NAMES,
+            Self::Offers => &[],
         }
     }
 
@@ -236,6 +245,7 @@ impl Kind {
             Self::Amount => &["rmse", "mae", "spearman"],
             Self::Class => &classes::NAMES,
             Self::Survival => &["concordance"],
+            Self::Offers => &super::offers::COMPARED,
         }
     }
 }
@@ -433,6 +443,7 @@ impl Common {
                     Some(kept) => Ok(Part::Class(kept.part(&rows))),
                     None => Err(Error::bug("classes that were not kept are compared")),
                 },
+                Kind::Offers => Err(Error::bug("lists of offers have no parts")),
                 Kind::Survival => Ok(Part::Survival(survival::Part {
                     times: of(judged.duration.as_deref().unwrap_or_default()),
                     events: yes(),

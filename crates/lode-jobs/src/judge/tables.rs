@@ -336,7 +336,7 @@ impl Columns {
         self.arrays.push(array);
     }
 
-    fn nullable(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
+    pub(super) fn nullable(&mut self, name: &str, data_type: DataType, array: ArrayRef) {
         self.fields.push(Field::new(name, data_type, true));
         self.arrays.push(array);
     }
@@ -358,7 +358,7 @@ impl Columns {
     }
 
     /// Gives the last column a role.
-    fn role(&mut self, role: Role) {
+    pub(super) fn role(&mut self, role: Role) {
         if let Some(field) = self.fields.pop() {
             self.fields.push(
                 field.with_metadata([(ROLE_KEY.to_owned(), role.as_str().to_owned())].into()),
@@ -366,7 +366,7 @@ impl Columns {
         }
     }
 
-    fn finish(self) -> Result<RecordBatch> {
+    pub(super) fn finish(self) -> Result<RecordBatch> {
         Ok(RecordBatch::try_new(
             Arc::new(Schema::new(self.fields)),
             self.arrays,

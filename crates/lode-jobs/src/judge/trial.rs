@@ -11,6 +11,8 @@ use lode_numeric::metrics::Binary;
 use lode_types::Outcome;
 
 use super::classes;
+use super::offers;
+use super::offers::OfferGrounds;
 use super::plan;
 use super::plan::Split;
 use super::predict;
@@ -38,17 +40,22 @@ const CLASS: [&str; 3] = ["log_loss", "accuracy", "macro_f1"];
 const SURVIVAL: [&str; 1] = ["concordance"];
 
 /// The measure that is meant; empty means the default of the outcome, and of a quantile, whose
-/// `alpha` is given.
+/// `alpha` is given, or of a recommender, which has no outcome.
 ///
 /// # Errors
 /// `OUT_OF_RANGE`, with the measures that there are.
-pub(crate) fn measure_of(outcome: Outcome, alpha: Option<f64>, name: &str) -> Result<&'static str> {
+pub(crate) fn measure_of(
+    outcome: Option<Outcome>,
+    alpha: Option<f64>,
+    name: &str,
+) -> Result<&'static str> {
     let known: &[&'static str] = match outcome {
-        Outcome::Binary => &BINARY,
-        Outcome::Amount if alpha.is_some() => &QUANTILE,
-        Outcome::Amount => &AMOUNT,
-        Outcome::Class => &CLASS,
-        Outcome::Survival => &SURVIVAL,
+        Some(Outcome::Binary) => &BINARY,
+        Some(Outcome::Amount) if alpha.is_some() => &QUANTILE,
+        Some(Outcome::Amount) => &AMOUNT,
+        Some(Outcome::Class) => &CLASS,
+        Some(Outcome::Survival) => &SURVIVAL,
+        None => &offers::MEASURES,
     };
     let found = known.iter().find(|known| **known == name);
     match (name, found) {
@@ -63,7 +70,13 @@ pub(crate) fn measure_of(outcome: Outcome, alpha: Option<f64>, name: &str) -> Re
 }
 
 /// The rows of a search and their splits.
-pub(crate) struct Grounds {
+pub(crate) enum Grounds {
+    Rows(RowGrounds),
+    Offers(Box<OfferGrounds>),
+}
+
+/// Those of a supervised job.
+pub(crate) struct RowGrounds {
     sample: Sample,
     splits: Vec<Split>,
     /// Of a quantile, as the job asks for it.
@@ -81,8 +94,10 @@ impl Grounds {
         checked: &Checked,
         bounds: Bounds,
     ) -> Result<Self> {
-        let outcome = checked.algorithm.spec.outcome();
-        let outcome = outcome.ok_or_else(|| Error::bug("a job without a label is tuned"))?;
+        let Some(outcome) = checked.algorithm.spec.outcome() else {
+            let grounds = OfferGrounds::open(bench, job, checked, bounds)?;
+            return Ok(Self::Offers(Box::new(grounds)));
+        };
         let bound = checked
             .inputs
             .first()
@@ -101,26 +116,49 @@ impl Grounds {
                 message: format!("search: {note}"),
             });
         }
-        Ok(Self {
+        Ok(Self::Rows(RowGrounds {
             sample,
             splits: inner.splits,
             alpha: quantile::alpha_of(&serde_json::from_str(&checked.params_json)?),
-        })
+        }))
     }
 
     pub(crate) fn n_splits(&self) -> usize {
-        self.splits.len()
+        match self {
+            Self::Rows(rows) => rows.splits.len(),
+            Self::Offers(offers) => offers.n_splits(),
+        }
     }
 
     pub(crate) fn split_name(&self, split: usize) -> &str {
-        &self.splits[split].name
+        match self {
+            Self::Rows(rows) => &rows.splits[split].name,
+            Self::Offers(offers) => offers.split_name(split),
+        }
     }
 
-    /// A measure of the rows that one split holds out, scored by a fit on the others of it.
+    /// A measure of what one split holds out, scored by a fit on the rest of it.
     ///
     /// # Errors
     /// What the plugin met.
     pub(crate) fn value(
+        &self,
+        bench: &Bench<'_>,
+        job: &Job,
+        checked: &Checked,
+        bounds: Bounds,
+        asked: (usize, &str),
+        stage: (String, Range<f64>),
+    ) -> Result<f64> {
+        match self {
+            Self::Rows(rows) => rows.value(bench, job, checked, bounds, asked, stage),
+            Self::Offers(offers) => offers.value(bench, job, checked, bounds, asked, stage),
+        }
+    }
+}
+
+impl RowGrounds {
+    fn value(
         &self,
         bench: &Bench<'_>,
         job: &Job,

@@ -22,6 +22,7 @@ use lode_store::Area;
 use lode_store::Store;
 use lode_types::Class;
 use lode_types::ModelId;
+use lode_types::Task;
 use lode_types::chain;
 
 use super::library::library_of;
@@ -32,6 +33,7 @@ use crate::Options;
 use crate::Result;
 use crate::card;
 use crate::card::Card;
+use crate::offering::Catalogue;
 use crate::reasons::Glossary;
 use crate::records;
 
@@ -43,6 +45,8 @@ struct Entry {
     model: Arc<Model>,
     card: Arc<Card>,
     glossary: Arc<Glossary>,
+    /// Of a recommender.
+    catalogue: Option<Arc<Catalogue>>,
     /// By checksum of the library; more than one around a switch.
     pools: BTreeMap<String, Arc<Pool>>,
     last_used: Instant,
@@ -53,7 +57,16 @@ pub(super) struct OpenModel {
     pub(super) model: Arc<Model>,
     pub(super) card: Arc<Card>,
     pub(super) glossary: Arc<Glossary>,
+    catalogue: Option<Arc<Catalogue>>,
     pub(super) pool: Arc<Pool>,
+}
+
+impl OpenModel {
+    /// What the offers of a recommender rest on.
+    pub(super) fn catalogue(&self) -> Result<&Catalogue> {
+        let catalogue = self.catalogue.as_deref();
+        catalogue.ok_or_else(|| Error::bug("a recommender without what its offers rest on"))
+    }
 }
 
 /// All models in use.
@@ -103,8 +116,16 @@ impl OpenModels {
                 let oldest = oldest.map(|(id, _)| id.clone());
                 closed = oldest.and_then(|oldest| entries.remove(&oldest));
             }
+            // The task of the library that answers now decides below.
+            let offers = library_of(&self.host.picture(), &model)
+                .is_ok_and(|loaded| loaded.spec.task == Task::Recommendation);
+            let catalogue = match offers {
+                true => Some(Arc::new(Catalogue::of(&self.store, &model)?)),
+                false => None,
+            };
             let entry = Entry {
                 model,
+                catalogue,
                 glossary: Arc::new(Glossary::of(card.profile.as_ref())),
                 card,
                 pools: BTreeMap::new(),
@@ -127,6 +148,7 @@ impl OpenModels {
             model: Arc::clone(&entry.model),
             card: Arc::clone(&entry.card),
             glossary: Arc::clone(&entry.glossary),
+            catalogue: entry.catalogue.clone(),
             pool: Arc::clone(pool),
         };
         drop(entries);

@@ -5,6 +5,8 @@ use lode_types::ModelRef;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::OfferList;
+
 /// Scores of everybody by a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchScore {
@@ -22,6 +24,9 @@ pub struct BatchScore {
     /// Make a list of whom to contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contacts: Option<ContactList>,
+    /// Of a recommender: what to offer each customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offers: Option<OfferList>,
 }
 
 /// Whom to contact: the highest expected gain first, within bounds; 0 is no bound.

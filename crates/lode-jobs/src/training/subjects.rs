@@ -38,6 +38,7 @@ use crate::Model;
 use crate::PinnedView;
 use crate::Result;
 use crate::SignatureColumn;
+use crate::features;
 
 /// Rows of customers for a model.
 pub(crate) struct SubjectsCall<'a> {
@@ -223,12 +224,7 @@ fn dataset_rows(
     sink: &mut dyn FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
     if let Some(ids) = call.customers {
-        for id in ids {
-            if let Some(row) = snapshot.customer(id)? {
-                sink(row)?;
-            }
-        }
-        return Ok(());
+        return sink(features::rows_now(snapshot, ids)?);
     }
     // What is stored is what is known now; an earlier time needs the dataset to say when.
     let files = match call.at >= snapshot.dataset().update_time {

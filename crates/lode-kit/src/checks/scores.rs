@@ -80,7 +80,7 @@ fn rows_alone(case: &Case<'_>) -> Checked {
     let subject = case.subject;
     models_or_skip(subject)?;
     if subject.spec.task == Task::Recommendation {
-        return Err(skipped("it answers requests, one at a time"));
+        return Err(skipped("it answers requests: see offers"));
     }
     let (how, opened, (name, question)) = open(case)?;
     let whole = opened.scored(&how, &name, question.clone())?;
@@ -101,7 +101,7 @@ fn rows_alone(case: &Case<'_>) -> Checked {
 
 pub(super) const CONTRIBUTIONS: Check = Check {
     name: "contributions",
-    about: "base plus contributions is the margin",
+    about: "base plus contributions is the margin, or a recommender's score",
     run: Run::One(contributions),
 };
 
@@ -115,9 +115,16 @@ fn contributions(case: &Case<'_>) -> Checked {
     let lists = lists
         .as_list_opt::<i32>()
         .ok_or_else(|| failed("column \"contributions\": expected lists of structs"))?;
-    let (margins, bases) = (number(&answer, "margin")?, number(&answer, "base")?);
+    // A recommender's reasons are those of its score.
+    let recommends = case.subject.spec.task == Task::Recommendation;
+    let of = if recommends { "score" } else { "margin" };
+    let (margins, bases) = (number(&answer, of)?, number(&answer, "base")?);
     let mut worst: f64 = 0.0;
     for row in 0..answer.num_rows() {
+        // A request that did not ask for reasons has none.
+        if recommends && lists.is_null(row) {
+            continue;
+        }
         let list = lists.value(row);
         let parts = list
             .as_struct_opt()
@@ -130,7 +137,7 @@ fn contributions(case: &Case<'_>) -> Checked {
         worst = worst.max(off);
         if off.is_nan() || off > SUM_TOLERANCE {
             return Err(failed(format!(
-                "row {row}: base {} plus contributions {sum} is not the margin {margin}",
+                "row {row}: base {} plus contributions {sum} is not the {of} {margin}",
                 bases.value(row)
             )));
         }
@@ -194,7 +201,7 @@ fn hostile_rows(case: &Case<'_>) -> Checked {
 }
 
 /// An open model of an ordinary fit, and what it is asked.
-fn open<'a>(case: &Case<'a>) -> Result<(How, Opened<'a>, (String, RecordBatch)), Stop> {
+pub(super) fn open<'a>(case: &Case<'a>) -> Result<(How, Opened<'a>, (String, RecordBatch)), Stop> {
     let subject = case.subject;
     models_or_skip(subject)?;
     let how = subject.how();
@@ -211,7 +218,7 @@ fn with_explain(batch: &RecordBatch) -> Result<RecordBatch, Stop> {
     batch.map_err(|error| failed(error.to_string()))
 }
 
-fn number(batch: &RecordBatch, name: &str) -> Result<arrow_array::Float64Array, Stop> {
+pub(super) fn number(batch: &RecordBatch, name: &str) -> Result<arrow_array::Float64Array, Stop> {
     let column = batch.column_by_name(name).ok_or_else(|| {
         failed(format!(
             "expected a column {name:?} in the answer, found none"

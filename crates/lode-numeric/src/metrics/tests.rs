@@ -2,14 +2,12 @@
 //! brier_score_loss, ndcg_score) and numpy 2.4.6 (the gains curve by `interp` over the ends
 //! of tied groups) on the formula data of [`data`]. Tolerance 1e-12 for all.
 
-use super::RankingSums;
 use super::auc;
 use super::average_precision;
 use super::brier;
 use super::cumulative_gains;
 use super::deciles;
 use super::log_loss;
-use super::ranks_of;
 use super::top_lift;
 use crate::Error;
 
@@ -167,38 +165,6 @@ fn bad_arguments_are_refused() {
     assert!(log_loss(&[], &[]).is_err());
     assert!(top_lift(&[0.1, 0.2], &[true, false], f64::NAN).is_err());
     assert!(cumulative_gains(&[0.1, 0.2], &[true, false], 0).is_err());
-}
-
-#[test]
-fn ranking_matches_scikit_learn() {
-    // Relevant items at ranks 2 and 5 of 6; ndcg_score gives the two figures.
-    let ranks = ranks_of(&["f", "b", "c", "d", "a", "e"], &["a", "b"]);
-    assert_eq!(ranks, [2, 5]);
-    let report = |k| {
-        let mut sums = RankingSums::new(k);
-        sums.add(&ranks, 2);
-        sums.report()
-    };
-    close(report(4).ndcg, 0.386_852_807_234_541_5);
-    close(report(6).ndcg, 0.624_050_520_003_837_8);
-    close(report(4).recall, 0.5);
-    close(report(4).hit_rate, 1.0);
-    close(report(1).hit_rate, 0.0);
-    close(report(1).mrr, 0.5);
-}
-
-#[test]
-fn ranking_means_count_every_query() {
-    let mut sums = RankingSums::new(3);
-    sums.add(&[1], 1);
-    sums.add(&[], 1);
-    sums.add(&[4], 2);
-    sums.add(&[7], 0);
-    let report = sums.report();
-    assert_eq!(report.n_queries, 3);
-    close(report.hit_rate, 1.0 / 3.0);
-    close(report.mrr, (1.0 + 0.25) / 3.0);
-    close(RankingSums::new(3).report().mrr, 0.0);
 }
 
 #[test]

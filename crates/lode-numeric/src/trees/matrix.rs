@@ -8,7 +8,7 @@
 mod sparse;
 
 use crate::parallel;
-use crate::trees::wide::wide;
+use crate::wide::wide;
 
 pub(super) use sparse::Sparse;
 

@@ -4,9 +4,9 @@
 //! whole numbers add up to the same in any order: sums do not depend on threads. Does not add.
 //! Invariant: the packed word of a row depends on that row, the seed and the bounds alone.
 
-use super::wide::wide;
 use crate::parallel::Crew;
 use crate::rng::SplitMix64;
+use crate::wide::wide;
 
 /// Adding it to a number below 2^51 in magnitude leaves the nearest whole number in the low
 /// bits.

@@ -5,7 +5,7 @@
 use super::histogram::Layout;
 use super::quantize::Scale;
 use super::quantize::Sum;
-use super::wide::wide;
+use crate::wide::wide;
 
 /// Penalties and limits that a split must keep.
 #[derive(Clone, Copy, Debug)]

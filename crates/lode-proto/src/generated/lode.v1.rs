@@ -121,6 +121,10 @@ pub enum Role {
     /// How long the subject of the row was watched, 0 or more, in any one unit: for models of the
     /// time until something happens, whose label says whether it did.
     Duration = 16,
+    /// What kind of event the row is, such as "view" or "purchase": text.
+    EventKind = 17,
+    /// How the customer rated the item, in any one scale; more is better.
+    Rating = 18,
 }
 impl Role {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -146,6 +150,8 @@ impl Role {
             Self::ArrivalTime => "ROLE_ARRIVAL_TIME",
             Self::Weight => "ROLE_WEIGHT",
             Self::Duration => "ROLE_DURATION",
+            Self::EventKind => "ROLE_EVENT_KIND",
+            Self::Rating => "ROLE_RATING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -168,6 +174,8 @@ impl Role {
             "ROLE_ARRIVAL_TIME" => Some(Self::ArrivalTime),
             "ROLE_WEIGHT" => Some(Self::Weight),
             "ROLE_DURATION" => Some(Self::Duration),
+            "ROLE_EVENT_KIND" => Some(Self::EventKind),
+            "ROLE_RATING" => Some(Self::Rating),
             _ => None,
         }
     }
@@ -1347,6 +1355,31 @@ pub struct BatchScore {
     /// Make a list of whom to contact.
     #[prost(message, optional, tag = "5")]
     pub contacts: ::core::option::Option<ContactList>,
+    /// Of a recommender: what to offer each customer. Its output is "offers": customer_id, rank, item,
+    /// score, personal, arm where the model has a control share, and with reasons base, reason_1 and
+    /// so on in words, and contributions.
+    /// Asked for are the customers of the input "customers"; without it those of the model's
+    /// customers dataset, else all who are in its events.
+    #[prost(message, optional, tag = "6")]
+    pub offers: ::core::option::Option<OfferList>,
+}
+/// OfferList is what to offer each customer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OfferList {
+    /// Offers a customer, 1 to 1,000; 0 means 10.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+    /// As RecommendRequest.filter; the rules of the model hold besides.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub allow_owned: bool,
+    /// 0 to 1.
+    #[prost(double, tag = "4")]
+    pub diversity: f64,
+    /// Give the reasons of each offer.
+    #[prost(bool, tag = "5")]
+    pub explain: bool,
 }
 /// ContactList is whom to contact, the highest expected gain first, within bounds.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5407,6 +5440,10 @@ impl LabelKind {
 /// Where the rows have dates, the search sees those that were known at the first date that judges.
 /// Elsewhere a fifth of the rows, the first of five folds dealt from the seed, is kept from it, and
 /// the evaluation is of these rows alone.
+///
+/// Of a recommender the search sees the events that the first fit of the final judging sees, and is
+/// asked in the same way on them: earlier windows, other strangers, the last visit but one. The
+/// other algorithms may take fewer inputs than JobSpec.algorithm, which are then not given to them.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tuning {
     /// No trial begins after it, and one that has begun ends at twice it. Unset means a minute, or
@@ -5421,7 +5458,8 @@ pub struct Tuning {
     #[prost(string, repeated, tag = "3")]
     pub algorithms: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The measure to make best: log_loss (default), auc, average_precision or brier of a yes or no;
-    /// rmse (default), mae or spearman of an amount; concordance of a time.
+    /// rmse (default), mae or spearman of an amount; concordance of a time; ndcg_10 (default),
+    /// hit_rate_10, recall_10, map or mrr of a recommender.
     #[prost(string, tag = "4")]
     pub measure: ::prost::alloc::string::String,
 }
@@ -5487,6 +5525,33 @@ pub struct JobSpec {
     /// Search for parameters before the fit.
     #[prost(message, optional, tag = "12")]
     pub tuning: ::core::option::Option<Tuning>,
+    /// Of a recommender: what always holds when its model offers something.
+    #[prost(message, optional, tag = "13")]
+    pub offering: ::core::option::Option<Offering>,
+}
+/// Offering is what always holds when a recommender's model offers something, online and in
+/// batches. It is kept with the model. INVALID_ARGUMENT / INVALID_FILTER, COLUMN_NOT_FOUND, NO_ITEMS,
+/// NO_CUSTOMERS, OUT_OF_RANGE, NOT_A_RECOMMENDER name the field.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Offering {
+    /// Conditions in words, as RecommendRequest.filter: an item is offered only if all of them hold,
+    /// e.g. "stock > 0", "customer.age >= 18 or not adult". A rule about the customer alone, e.g.
+    /// "not customer.do_not_contact", lets nothing be offered where it does not hold. A missing value
+    /// lets nothing pass, unless the rule says so ("stock > 0 or stock missing").
+    #[prost(string, repeated, tag = "1")]
+    pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// tenants/{tenant}/datasets/{dataset} of what is known of items, of which the latest row counts;
+    /// empty for the dataset of the input "items". Rules and filters read its newest version.
+    #[prost(string, tag = "2")]
+    pub items: ::prost::alloc::string::String,
+    /// tenants/{tenant}/datasets/{dataset} of kind customers; empty for the dataset of the input
+    /// "customers".
+    #[prost(string, tag = "3")]
+    pub customers: ::prost::alloc::string::String,
+    /// Share of customers, 0 to 0.9, who get the most popular items instead, chosen by a hash of
+    /// their id and the name by which the model is called, so that an arm stays what it is.
+    #[prost(double, tag = "4")]
+    pub control_share: f64,
 }
 /// JobLimits bound one job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5503,12 +5568,12 @@ pub struct JobLimits {
     #[prost(uint32, tag = "3")]
     pub threads: u32,
 }
-/// Evaluation is how the engine judges a supervised job on rows that the plugin did not
-/// see. Of no effect on other tasks.
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+/// Evaluation is how the engine judges a supervised job, or a recommender, on rows that the plugin
+/// did not see. Of no effect on other tasks.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Evaluation {
     /// Folds of the stratified cross-validation, 2 to 20; 0 means 5; 1 turns it off, also for a
-    /// training set.
+    /// training set and for a recommender.
     #[prost(uint32, tag = "1")]
     pub folds: u32,
     /// How scores are made probabilities.
@@ -5527,9 +5592,36 @@ pub struct Evaluation {
     pub value_per_positive: f64,
     /// Of a training set, how many of its last dates judge; the earlier ones only teach. 0 means a
     /// third of them, at least 1. Each test date is judged by a fit on the dates whose label window
-    /// was over at it.
+    /// was over at it. Of a recommender the number of windows; 0 means up to three.
     #[prost(uint32, tag = "7")]
     pub test_dates: u32,
+    /// What follows is of recommenders alone; elsewhere: INVALID_ARGUMENT / NOT_A_RECOMMENDER.
+    #[prost(enumeration = "OfferProtocol", tag = "8")]
+    pub protocol: i32,
+    /// Length of a window of OFFER_PROTOCOL_WINDOWS; unset means 7 days.
+    #[prost(message, optional, tag = "9")]
+    pub window: ::core::option::Option<::prost_types::Duration>,
+    /// Items that a customer has may be offered, and count when they are taken again. Otherwise they
+    /// are left out on both sides.
+    #[prost(bool, tag = "10")]
+    pub repeats: bool,
+    /// An order of items that a recommender should beat, best first by row: one column of role item.
+    #[prost(message, optional, tag = "11")]
+    pub order: ::core::option::Option<InputRef>,
+    /// What is to be found, for OFFER_PROTOCOL_GIVEN: columns of roles customer_id, item and label. 1
+    /// is to be found; 0 is known history of a customer that the fit does not see, oldest first.
+    #[prost(message, optional, tag = "12")]
+    pub holdout: ::core::option::Option<InputRef>,
+    /// Most customers that are asked about, drawn by the seed, in all windows together; 0 means 20,000.
+    #[prost(uint32, tag = "13")]
+    pub max_customers: u32,
+    /// Places that are ranked, 20 to 10,000; 0 means 100. Map and mrr are cut there.
+    #[prost(uint32, tag = "14")]
+    pub depth: u32,
+    /// Where events have a column of role rating: a rating at or above it is something to be found;
+    /// unset means the mean of all ratings.
+    #[prost(double, optional, tag = "15")]
+    pub liked_rating: ::core::option::Option<f64>,
 }
 /// InputRef is a job's input.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5900,6 +5992,52 @@ impl JobState {
             "JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
             "JOB_STATE_FAILED" => Some(Self::Failed),
             "JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// OfferProtocol is what is held out of the fits that judge a recommender. Every protocol ranks all
+/// items of the catalogue, none are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OfferProtocol {
+    /// Windows where the times of the events span at least three of them; GIVEN with a holdout; else
+    /// strangers. Where there is nothing to judge by, the job's log says so and the job goes on.
+    Unspecified = 0,
+    /// The last Evaluation.test_dates windows: a fit on what was before its start, asked about each
+    /// customer with events in it; the items of these are to be found.
+    Windows = 1,
+    /// The last visit of each customer with two or more: the last order where a column has the role
+    /// order, else the last day, and where no customer has two days the last moment.
+    Last = 2,
+    /// A tenth of the customers with two items or more is kept out of the fit. One item of each is to
+    /// be found, the others come with the question.
+    Strangers = 3,
+    /// What Evaluation.holdout says, after a fit on all events.
+    Given = 4,
+}
+impl OfferProtocol {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OFFER_PROTOCOL_UNSPECIFIED",
+            Self::Windows => "OFFER_PROTOCOL_WINDOWS",
+            Self::Last => "OFFER_PROTOCOL_LAST",
+            Self::Strangers => "OFFER_PROTOCOL_STRANGERS",
+            Self::Given => "OFFER_PROTOCOL_GIVEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OFFER_PROTOCOL_UNSPECIFIED" => Some(Self::Unspecified),
+            "OFFER_PROTOCOL_WINDOWS" => Some(Self::Windows),
+            "OFFER_PROTOCOL_LAST" => Some(Self::Last),
+            "OFFER_PROTOCOL_STRANGERS" => Some(Self::Strangers),
+            "OFFER_PROTOCOL_GIVEN" => Some(Self::Given),
             _ => None,
         }
     }
@@ -8460,7 +8598,7 @@ pub mod server_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// ScoreRequest belongs to Score. Give customers or rows, not both.
+/// ScoreRequest belongs to Score. Give one of customers, rows and table.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
     /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
@@ -8476,6 +8614,11 @@ pub struct ScoreRequest {
     /// Give the reasons of each score.
     #[prost(bool, tag = "4")]
     pub explain: bool,
+    /// Rows as one Arrow IPC stream, FORMAT_ARROW_STREAM: a tenth of the cost of rows where there are
+    /// many. Columns are matched by name; their types must be those of the model or become them
+    /// without loss, and one bad value refuses the request. Limits.max_score_rows holds too.
+    #[prost(message, optional, tag = "5")]
+    pub table: ::core::option::Option<Chunk>,
 }
 /// ScoreResponse belongs to Score.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8547,7 +8690,7 @@ pub struct Reason {
     pub text: ::prost::alloc::string::String,
 }
 /// RecommendRequest belongs to Recommend.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecommendRequest {
     /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
     #[prost(string, tag = "1")]
@@ -8555,7 +8698,8 @@ pub struct RecommendRequest {
     /// Customer id. One that the model does not know gets the most popular items.
     #[prost(string, tag = "2")]
     pub customer: ::prost::alloc::string::String,
-    /// Items the customer touched since the model was made; they count as history.
+    /// Items that the customer touched, e.g. in this session, oldest first; they count as history.
+    /// What was committed to the events dataset since the model was made need not be given.
     #[prost(string, repeated, tag = "3")]
     pub session_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// 1 to 1,000; 0 means 10.
@@ -8564,11 +8708,32 @@ pub struct RecommendRequest {
     /// Items to leave out besides the customer's own.
     #[prost(string, repeated, tag = "5")]
     pub exclude_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Give base and reasons of each item. FAILED_PRECONDITION / NO_REASONS when the algorithm has
+    /// none.
+    #[prost(bool, tag = "6")]
+    pub explain: bool,
+    /// Only items of which this holds, in words over the columns of the model's items and, with the
+    /// prefix "customer.", of its customers, as they are now: "price < 30 and category in (books,
+    /// games)". docs/offers.md has the language. INVALID_ARGUMENT / INVALID_FILTER with the place,
+    /// COLUMN_NOT_FOUND with the columns there are.
+    #[prost(string, tag = "7")]
+    pub filter: ::prost::alloc::string::String,
+    /// Items that the customer has may be offered too: repeat purchases.
+    #[prost(bool, tag = "8")]
+    pub allow_owned: bool,
+    /// 0 to 1: trades score for variety among the offers; 0 means none.
+    #[prost(double, tag = "9")]
+    pub diversity: f64,
+    /// Keep what is offered as an impression: rows of the dataset "impressions", durable when the
+    /// answer comes.
+    #[prost(bool, tag = "10")]
+    pub record: bool,
 }
 /// RecommendResponse belongs to Recommend.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecommendResponse {
-    /// Best first; ties by item id.
+    /// Best first; ties by item id. Fewer than asked for, or none, when the rules, the filter and
+    /// what the customer has leave no more; notes say so.
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<ScoredItem>,
     /// True when the customer had a history that the scores rest on.
@@ -8577,6 +8742,26 @@ pub struct RecommendResponse {
     /// tenants/{tenant}/models/{model}: the model that answered.
     #[prost(string, tag = "3")]
     pub model: ::prost::alloc::string::String,
+    /// With record, of an answer with items: the id of the impression.
+    #[prost(string, tag = "4")]
+    pub impression_id: ::prost::alloc::string::String,
+    /// What else there is to know of the answer.
+    #[prost(message, repeated, tag = "5")]
+    pub notes: ::prost::alloc::vec::Vec<Note>,
+    /// Of a model with a control share: ARM_MODEL or ARM_CONTROL, which gets the most popular items.
+    #[prost(enumeration = "Arm", tag = "6")]
+    pub arm: i32,
+}
+/// Note is something worth knowing about an answer that is no error.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Note {
+    /// NO_OFFERS_BY_RULE: a rule about the customer lets nothing be offered. NONE_LEFT, FEWER_LEFT:
+    /// rules and filter leave none, or fewer than asked for. UNKNOWN_ITEM: the model does not know
+    /// the item.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
 }
 /// ScoredItem is one item.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8585,6 +8770,140 @@ pub struct ScoredItem {
     pub item: ::prost::alloc::string::String,
     #[prost(double, tag = "2")]
     pub score: f64,
+    /// With explain: what every item starts from; base plus the contributions is the score.
+    #[prost(double, tag = "3")]
+    pub base: f64,
+    /// With explain: the largest contribution first. Feature "bought" has an item of the customer as
+    /// its value.
+    #[prost(message, repeated, tag = "4")]
+    pub reasons: ::prost::alloc::vec::Vec<Reason>,
+}
+/// SimilarItemsRequest belongs to SimilarItems.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SimilarItemsRequest {
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub item: ::prost::alloc::string::String,
+    /// 1 to 1,000; 0 means 10.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// Items to leave out besides the item itself.
+    #[prost(string, repeated, tag = "4")]
+    pub exclude_items: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// As of RecommendRequest; columns of customers are missing here.
+    #[prost(string, tag = "5")]
+    pub filter: ::prost::alloc::string::String,
+}
+/// SimilarItemsResponse belongs to SimilarItems.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SimilarItemsResponse {
+    /// Best first; ties by item id. The rules of the model hold here too, but for those about
+    /// customers alone.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<ScoredItem>,
+    /// tenants/{tenant}/models/{model}: the model that answered.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// What else there is to know of the answer.
+    #[prost(message, repeated, tag = "3")]
+    pub notes: ::prost::alloc::vec::Vec<Note>,
+}
+/// MeasureLiftRequest belongs to MeasureLift.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeasureLiftRequest {
+    /// tenants/{tenant}/models/{model} or tenants/{tenant}/models/@{alias}: impressions of calls by
+    /// this name; an alias counts whatever it pointed at.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// How long after the impression an event counts; unset means 7 days.
+    #[prost(message, optional, tag = "2")]
+    pub window: ::core::option::Option<::prost_types::Duration>,
+    /// tenants/{tenant}/datasets/{dataset} of what followed, with columns of roles customer_id, item
+    /// and event_time; empty for the events that the model was made from.
+    #[prost(string, tag = "3")]
+    pub events: ::prost::alloc::string::String,
+    /// Impressions at or after it; unset: all.
+    #[prost(message, optional, tag = "4")]
+    pub from: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only impressions whose window ended at or before it; unset means now.
+    #[prost(message, optional, tag = "5")]
+    pub until: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// MeasureLiftResponse belongs to MeasureLift.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct MeasureLiftResponse {
+    /// Offers by the model.
+    #[prost(message, optional, tag = "1")]
+    pub model_arm: ::core::option::Option<ArmLift>,
+    /// Popular items; of no impressions when there was no control.
+    #[prost(message, optional, tag = "2")]
+    pub control_arm: ::core::option::Option<ArmLift>,
+    /// Share of the model arm less that of the control; not set without impressions in both.
+    #[prost(double, optional, tag = "3")]
+    pub difference: ::core::option::Option<f64>,
+    /// 95% interval of the difference; not set when an arm has fewer than 2 customers.
+    #[prost(double, optional, tag = "4")]
+    pub low: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "5")]
+    pub high: ::core::option::Option<f64>,
+    /// Impressions left out since their window was not over.
+    #[prost(uint64, tag = "6")]
+    pub open_impressions: u64,
+}
+/// ArmLift is what came of the impressions of one arm.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct ArmLift {
+    #[prost(uint64, tag = "1")]
+    pub impressions: u64,
+    #[prost(uint64, tag = "2")]
+    pub customers: u64,
+    /// Impressions followed by an event of an offered item, by the same customer, later than the
+    /// impression and at most the window after it.
+    #[prost(uint64, tag = "3")]
+    pub followed: u64,
+    /// followed / impressions.
+    #[prost(double, tag = "4")]
+    pub share: f64,
+    /// 95% interval of the share, over customers; equal to it when there are fewer than 2.
+    #[prost(double, tag = "5")]
+    pub low: f64,
+    #[prost(double, tag = "6")]
+    pub high: f64,
+}
+/// Arm is the part of an experiment that an answer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Arm {
+    /// There is no experiment.
+    Unspecified = 0,
+    /// What the model offers.
+    Model = 1,
+    /// The most popular items instead.
+    Control = 2,
+}
+impl Arm {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ARM_UNSPECIFIED",
+            Self::Model => "ARM_MODEL",
+            Self::Control => "ARM_CONTROL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ARM_UNSPECIFIED" => Some(Self::Unspecified),
+            "ARM_MODEL" => Some(Self::Model),
+            "ARM_CONTROL" => Some(Self::Control),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod serving_service_client {
@@ -8689,7 +9008,9 @@ pub mod serving_service_client {
                 .insert(GrpcMethod::new("lode.v1.ServingService", "Score"));
             self.inner.unary(req, path, codec).await
         }
-        /// The best items for a customer, leaving out those that the customer has.
+        /// The best items for a customer, leaving out those that the customer has. What the customer did
+        /// since the model was made counts by itself, as soon as it is committed. With record a repeat of
+        /// the call makes another impression.
         pub async fn recommend(
             &mut self,
             request: impl tonic::IntoRequest<super::RecommendRequest>,
@@ -8714,6 +9035,57 @@ pub mod serving_service_client {
                 .insert(GrpcMethod::new("lode.v1.ServingService", "Recommend"));
             self.inner.unary(req, path, codec).await
         }
+        /// The items most like one. FAILED_PRECONDITION / NO_SIMILAR_ITEMS when the algorithm knows none.
+        pub async fn similar_items(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SimilarItemsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SimilarItemsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.ServingService/SimilarItems",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.ServingService", "SimilarItems"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How many of the recorded impressions were followed by an event of an offered item, against the
+        /// control arm. FAILED_PRECONDITION / NO_IMPRESSIONS when none was ever recorded.
+        pub async fn measure_lift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MeasureLiftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MeasureLiftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/lode.v1.ServingService/MeasureLift",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("lode.v1.ServingService", "MeasureLift"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -8734,12 +9106,31 @@ pub mod serving_service_server {
             &self,
             request: tonic::Request<super::ScoreRequest>,
         ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
-        /// The best items for a customer, leaving out those that the customer has.
+        /// The best items for a customer, leaving out those that the customer has. What the customer did
+        /// since the model was made counts by itself, as soon as it is committed. With record a repeat of
+        /// the call makes another impression.
         async fn recommend(
             &self,
             request: tonic::Request<super::RecommendRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RecommendResponse>,
+            tonic::Status,
+        >;
+        /// The items most like one. FAILED_PRECONDITION / NO_SIMILAR_ITEMS when the algorithm knows none.
+        async fn similar_items(
+            &self,
+            request: tonic::Request<super::SimilarItemsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SimilarItemsResponse>,
+            tonic::Status,
+        >;
+        /// How many of the recorded impressions were followed by an event of an offered item, against the
+        /// control arm. FAILED_PRECONDITION / NO_IMPRESSIONS when none was ever recorded.
+        async fn measure_lift(
+            &self,
+            request: tonic::Request<super::MeasureLiftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MeasureLiftResponse>,
             tonic::Status,
         >;
     }
@@ -8894,6 +9285,96 @@ pub mod serving_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RecommendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.ServingService/SimilarItems" => {
+                    #[allow(non_camel_case_types)]
+                    struct SimilarItemsSvc<T: ServingService>(pub Arc<T>);
+                    impl<
+                        T: ServingService,
+                    > tonic::server::UnaryService<super::SimilarItemsRequest>
+                    for SimilarItemsSvc<T> {
+                        type Response = super::SimilarItemsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SimilarItemsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServingService>::similar_items(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SimilarItemsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/lode.v1.ServingService/MeasureLift" => {
+                    #[allow(non_camel_case_types)]
+                    struct MeasureLiftSvc<T: ServingService>(pub Arc<T>);
+                    impl<
+                        T: ServingService,
+                    > tonic::server::UnaryService<super::MeasureLiftRequest>
+                    for MeasureLiftSvc<T> {
+                        type Response = super::MeasureLiftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MeasureLiftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServingService>::measure_lift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MeasureLiftSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

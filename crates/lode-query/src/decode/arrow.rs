@@ -134,8 +134,10 @@ fn read(decoder: &Decoder, targets: &[usize], data: &[u8]) -> Result<Decoded> {
             }
         });
     }
+    let lacking = decoder.lacking(&columns);
     let batch = decoder.assemble(columns, rows)?;
     Ok(Decoded {
+        lacking,
         repeated_rows: repeat::count(&batch),
         rejected: rejects.into_rows(),
         batch,

@@ -95,8 +95,10 @@ pub(super) fn decode(decoder: &Decoder, plan: &CsvPlan, data: &[u8]) -> Result<D
         })?;
         columns[target] = Some(column);
     }
+    let lacking = decoder.lacking(&columns);
     let batch = decoder.assemble(columns, usize::try_from(rows).unwrap_or(0))?;
     Ok(Decoded {
+        lacking,
         repeated_rows: repeat::count(&batch),
         rejected: rejects.into_rows(),
         batch,

@@ -7,7 +7,7 @@ use lode_types::ColumnType;
 use lode_types::Role;
 
 /// The roles that names can tell, in the order in which they are given.
-pub(super) const ROLES: [Role; 12] = [
+pub(super) const ROLES: [Role; 14] = [
     Role::CustomerId,
     Role::EventTime,
     Role::ArrivalTime,
@@ -18,6 +18,8 @@ pub(super) const ROLES: [Role; 12] = [
     Role::Amount,
     Role::Quantity,
     Role::UnitPrice,
+    Role::EventKind,
+    Role::Rating,
     Role::Treatment,
     Role::Label,
 ];
@@ -153,6 +155,8 @@ fn known(role: Role) -> &'static [&'static str] {
         ],
         Role::Quantity => &["quantity", "qty", "pieces", "units", "numberofcds"],
         Role::UnitPrice => &["unitprice", "price", "priceperunit", "itemprice"],
+        Role::EventKind => &["eventkind", "eventtype", "action"],
+        Role::Rating => &["rating", "stars"],
         Role::Treatment => &["treatment", "arm", "experimentarm"],
         Role::Label => &[
             "label",

@@ -26,6 +26,7 @@ const MISSING: f64 = 0.05;
 const ITEMS: u64 = 20;
 
 const CHANNELS: [&str; 4] = ["email", "phone", "shop", "web"];
+const EVENT_KINDS: [&str; 2] = ["view", "purchase"];
 const TARIFFS: [&str; 3] = ["basic", "comfort", "premium"];
 const REGIONS: [&str; 5] = ["north", "east", "south", "west", "abroad"];
 const TEXTS: [&str; 4] = [
@@ -107,6 +108,8 @@ impl Made {
             Role::Treatment => self.two(kind, ["control", "offer"], |row| row.treated),
             Role::Text => self.word(|row| TEXTS[row.text]),
             Role::Channel => self.word(|row| CHANNELS[row.channel]),
+            Role::EventKind => self.word(|row| EVENT_KINDS[usize::from(row.active)]),
+            Role::Rating => self.number(kind, |row| 1.0 + (row.visits % 5) as f64),
         }
     }
 

@@ -110,5 +110,5 @@ fn a_question_has_no_label() {
     assert_eq!(asked.num_columns(), made[0].1.num_columns() - 1);
     spec.task = Task::Recommendation;
     let (name, asked) = question(&spec, &made);
-    assert_eq!((name.as_str(), asked.num_rows()), ("requests", 1));
+    assert_eq!((name.as_str(), asked.num_rows()), ("requests", 4));
 }

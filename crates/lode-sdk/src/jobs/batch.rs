@@ -4,6 +4,7 @@ use lode_client::v1;
 
 use crate::Input;
 use crate::JobSpec;
+use crate::OfferList;
 use crate::Result;
 use crate::catalog::dataset_name;
 use crate::jobs::common_settings;
@@ -28,6 +29,8 @@ pub struct BatchScore {
     pub actions: String,
     /// Make a list of whom to contact.
     pub contacts: Option<ContactList>,
+    /// Of a recommender: what to offer each customer.
+    pub offers: Option<OfferList>,
 }
 
 /// Whom to contact: the highest expected gain first; what is 0 is no bound.
@@ -123,6 +126,7 @@ impl BatchScore {
                 .as_ref()
                 .map(ContactList::to_wire)
                 .transpose()?,
+            offers: self.offers.as_ref().map(OfferList::to_wire),
         })
     }
 }

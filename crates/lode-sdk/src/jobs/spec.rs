@@ -13,6 +13,7 @@ use lode_types::Timestamp;
 use lode_types::Value;
 
 use crate::BatchScore;
+use crate::Offering;
 use crate::Result;
 use crate::TrainingSet;
 use crate::catalog::dataset_name;
@@ -33,9 +34,10 @@ pub struct JobSpec {
     pub seed: u64,
     /// Time, memory and threads.
     pub limits: JobLimits,
-    /// Folds of the cross-validation of a supervised job: 0 means the engine's 5, 1 none.
+    /// Folds of the cross-validation of a supervised job: 0 means the engine's 5; 1: it is not
+    /// judged, nor is a recommender.
     pub folds: u32,
-    /// How a supervised job is judged beyond that.
+    /// How it is judged beyond that.
     pub evaluation: Evaluation,
     /// Write the result onto customers.
     pub write_back: bool,
@@ -49,6 +51,8 @@ pub struct JobSpec {
     pub tuning: Option<Tuning>,
     /// Score everybody with a model instead of fitting one; then there is no algorithm.
     pub batch_score: Option<BatchScore>,
+    /// Of a recommender: what always holds when its model offers something.
+    pub offering: Option<Offering>,
 }
 
 /// Bounds of one job; what is not set is the engine's default.
@@ -141,6 +145,7 @@ impl JobSpec {
     pub(crate) fn kind(&self) -> &str {
         match &self.batch_score {
             Some(batch) if batch.contacts.is_some() => "contacts",
+            Some(batch) if batch.offers.is_some() => "offers",
             Some(_) => "scores",
             None => &self.algorithm,
         }
@@ -168,7 +173,7 @@ impl JobSpec {
                 memory_bytes: self.limits.memory_bytes,
                 threads: self.limits.threads,
             }),
-            evaluation: Some(self.evaluation.to_wire(self.folds)),
+            evaluation: Some(self.evaluation.to_wire(self.folds)?),
             write_back: self.write_back,
             labels: self.labels.clone(),
             as_of: self.as_of.map(convert::time_to_wire),
@@ -182,6 +187,7 @@ impl JobSpec {
                 .as_ref()
                 .map(BatchScore::to_wire)
                 .transpose()?,
+            offering: self.offering.as_ref().map(Offering::to_wire).transpose()?,
         })
     }
 }
@@ -237,7 +243,7 @@ impl Input {
         self
     }
 
-    fn to_wire(&self) -> Result<v1::InputRef> {
+    pub(super) fn to_wire(&self) -> Result<v1::InputRef> {
         use v1::input_ref::Source;
         let source = match &self.source {
             InputSource::Dataset(dataset) => Source::Dataset(dataset_name(dataset)?),

@@ -16,7 +16,7 @@ pub struct Tuning {
     /// Other algorithms of the same task to try.
     pub algorithms: Vec<String>,
     /// What to make best; empty means the log loss of a yes or no, the rmse of an amount, the
-    /// concordance of a time.
+    /// concordance of a time, the ndcg_10 of a recommender.
     pub measure: String,
 }
 

@@ -1,8 +1,10 @@
-//! Algorithms whose best parameter is known, for the tests of the search.
+//! Algorithms whose best parameter is known, for the tests of the search; and one that tells leaks.
 //!
 //! Never shipped. Each learns nothing: it tells a customer's chance from the column `signal`, the
 //! truer the nearer its knob is turned to the right place. Invariant: what a setting comes to
 //! does not depend on the rows that it learned from.
+
+mod spy;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -241,5 +243,6 @@ lode_plugin::export_plugin!(
     Turned<Better>,
     Turned<Broken>,
     Turned<Wrong>,
-    Turned<Fixed>
+    Turned<Fixed>,
+    spy::Spy
 );

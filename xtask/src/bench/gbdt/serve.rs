@@ -21,6 +21,12 @@ use crate::process::Engine;
 const DATASET: &str = "made";
 /// Rows of a request.
 const SIZES: [u64; 2] = [1, 100];
+/// How rows are asked for: what `lode-load` calls it, and in words.
+const ASKING: [(&str, &str); 3] = [
+    ("rows", "rows"),
+    ("table", "rows of a table"),
+    ("names", "customers"),
+];
 /// What is measured of each size: name, unit.
 const MEASURES: [&str; 4] = ["CPU us a request", "requests/s", "p50 us", "p99 us"];
 
@@ -43,14 +49,14 @@ pub(super) fn run(learners: &Learners, args: &Args) -> Result<()> {
         "\nscores of churn.gbdt over gRPC, {} columns, {} requests/s for {} s; medians of {}",
         args.columns, args.rate, args.seconds, learners.repeat
     );
-    for (size, by_name) in SIZES
+    for (size, (asking, words)) in SIZES
         .into_iter()
-        .flat_map(|size| [(size, false), (size, true)])
+        .flat_map(|size| ASKING.map(|asking| (size, asking)))
     {
         let asked = Asked {
             model: &model,
             size,
-            by_name,
+            asking,
         };
         let mut runs = Vec::new();
         // The first requests open the model; that is not what is measured.
@@ -58,8 +64,7 @@ pub(super) fn run(learners: &Learners, args: &Args) -> Result<()> {
         for _ in 0..learners.repeat {
             runs.push(bench.once(&engine, &asked, args)?);
         }
-        let what = if by_name { "customers" } else { "rows" };
-        let mut line = format!("{size:>4} {what:9} a request:");
+        let mut line = format!("{size:>4} {words:15} a request:");
         for (at, name) in MEASURES.iter().enumerate() {
             let values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
             line.push_str(&format!("  {name} {:.0}", median(&values)));
@@ -75,7 +80,7 @@ struct Asked<'a> {
     /// Rows of a request.
     size: u64,
     /// By the ids of customers whose rows the engine has, or with the rows.
-    by_name: bool,
+    asking: &'a str,
 }
 
 struct Bench {
@@ -145,8 +150,8 @@ impl Bench {
         let file = self.rows.to_string_lossy();
         let what = ["score-at", asked.model, "--file", &file, "--rows", &size];
         let pace = ["--rate", &rate, "--seconds", &seconds];
-        let by: &[&str] = if asked.by_name { &["--by-name"] } else { &[] };
+        let by = ["--asking", asked.asking];
         self.programs
-            .load(engine, &[&what[..], &pace[..], by].concat())
+            .load(engine, &[&what[..], &pace[..], &by[..]].concat())
     }
 }

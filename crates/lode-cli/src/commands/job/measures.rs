@@ -10,7 +10,13 @@ use crate::output::List;
 use crate::output::number;
 
 /// What measures a prediction first; all others come after, by name.
-const FIRST: [&str; 21] = [
+const FIRST: [&str; 27] = [
+    "ndcg_10",
+    "hit_rate_10",
+    "recall_10",
+    "precision_10",
+    "map",
+    "mrr",
     "auc",
     "concordance",
     "pinball",
@@ -46,6 +52,9 @@ pub(super) fn table(metrics: &BTreeMap<String, f64>) -> List {
             .filter(|name| !FIRST.contains(name)),
     );
     names.retain(|name| !is_beside(name, metrics));
+    if let Some(list) = beside_popularity(&names, metrics) {
+        return list;
+    }
     let judged = names.iter().any(|name| {
         ["low", "sd", "raw"]
             .iter()
@@ -75,6 +84,40 @@ pub(super) fn table(metrics: &BTreeMap<String, f64>) -> List {
         ]);
     }
     list
+}
+
+/// The metrics of a recommender, popularity and the order that was given beside its own.
+fn beside_popularity(names: &[&str], metrics: &BTreeMap<String, f64>) -> Option<List> {
+    const TWINS: [&str; 2] = ["popularity", "order"];
+    let twin = |word: &str, name: &str| metrics.get(&format!("{word}_{name}")).copied();
+    let there: Vec<&str> = TWINS
+        .into_iter()
+        .filter(|word| names.iter().any(|name| twin(word, name).is_some()))
+        .collect();
+    if there.is_empty() {
+        return None;
+    }
+    let mut columns = vec!["metric", "value", "95% interval"];
+    columns.extend(&there);
+    let mut list = List::new(&columns);
+    let is_twin = |name: &str| {
+        let of = |word: &&str| name.strip_prefix(word)?.strip_prefix('_');
+        let mut of = TWINS.iter().filter_map(of);
+        of.any(|of| metrics.contains_key(of))
+    };
+    for name in names.iter().filter(|name| !is_twin(name)) {
+        let bound = |word: &str| metrics.get(&format!("{name}_{word}"));
+        let interval = match (bound("low"), bound("high")) {
+            (Some(low), Some(high)) => format!("{} to {}", number(*low), number(*high)),
+            _ => String::new(),
+        };
+        let mut row: Vec<Cell> = vec![(*name).into(), metrics[*name].into(), interval.into()];
+        for word in &there {
+            row.push(twin(word, name).map_or_else(|| "".into(), Cell::from));
+        }
+        list.push(row);
+    }
+    Some(list)
 }
 
 /// "Contact 38% to reach 80%", where a job found that.
@@ -133,6 +176,32 @@ mod tests {
         assert!(loss.contains("0.41") && loss.contains("0.45"), "{shown}");
         let line = contact_line(&metrics).unwrap();
         assert_eq!(line, "contact the best 38.2 % to reach 80 % of them");
+    }
+
+    #[test]
+    fn a_recommender_stands_beside_popularity() {
+        let metrics = [
+            ("map", 0.1),
+            ("ndcg_10", 0.25),
+            ("ndcg_10_high", 0.27),
+            ("ndcg_10_low", 0.23),
+            ("over_popularity_ndcg_10", 0.125),
+            ("popularity_map", 0.0625),
+            ("popularity_ndcg_10", 0.125),
+        ];
+        let metrics = metrics.map(|(name, value)| (name.to_owned(), value)).into();
+        let shown = table(&metrics).to_table();
+        let line = |name: &str| {
+            let mut lines = shown.lines();
+            lines.find(|line| line.trim_start().starts_with(name))
+        };
+        let main = line("ndcg_10").unwrap();
+        assert!(
+            main.contains("0.23 to 0.27") && main.contains("0.125"),
+            "{shown}"
+        );
+        assert!(line("popularity_").is_none(), "{shown}");
+        assert!(line("over_popularity_ndcg_10").is_some(), "{shown}");
     }
 
     #[test]

@@ -64,10 +64,12 @@ pub(super) fn build(args: &Args, algorithm: Option<&AlgorithmInfo>) -> Result<Jo
     };
     spec.folds = args.folds.unwrap_or(0);
     spec.evaluation = args.evaluation.evaluation();
+    spec.evaluation.offers = args.offers.offers();
     spec.write_back = args.write_back;
     spec.as_of = args.as_of;
     spec.base_model.clone_from(&args.base_model);
     spec.tuning = args.tuning.tuning();
+    spec.offering = args.offering.offering();
     Ok(spec)
 }
 

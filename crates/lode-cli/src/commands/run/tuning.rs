@@ -8,7 +8,7 @@ use crate::parse;
 
 /// A search for parameters before the fit.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Search for parameters of a supervised job")]
+#[command(next_help_heading = "Search for parameters")]
 pub(crate) struct TuningArgs {
     /// Search for parameters for so long; parameters that are given are not searched
     #[arg(long, value_name = "SECS", value_parser = parse::at_least_one::<u64>)]
@@ -20,7 +20,8 @@ pub(crate) struct TuningArgs {
     #[arg(long = "with", value_name = "ALGORITHM")]
     algorithms: Vec<String>,
     /// What the search makes best: log_loss, auc, average_precision or brier of a yes or no; rmse,
-    /// mae or spearman of an amount [default: the first]
+    /// mae or spearman of an amount; ndcg_10, hit_rate_10, recall_10, map or mrr of a recommender
+    /// [default: the first]
     #[arg(long = "tune-by", value_name = "MEASURE")]
     measure: Option<String>,
 }

@@ -50,15 +50,12 @@ const TASKS: [(&str, &[&str]); 4] = [
 impl Task {
     /// The task and algorithm that `what` names, of those that the engine has.
     pub(crate) fn find(what: &str, known: &[&str]) -> Result<Self> {
-        if let Some((word, _)) = what.split_once('.') {
-            return Ok(Self {
-                word: word.to_owned(),
-                algorithm: what.to_owned(),
-            });
+        if what.contains('.') {
+            return Ok(Self::named(what));
         }
         let Some((word, wanted)) = TASKS.iter().find(|(word, _)| *word == what) else {
             return Err(Failed::usage(format!(
-                "expected churn, response, demand, value or the id of an algorithm such as churn.logistic, found {what}"
+                "expected churn, response, demand, value, recommend or the id of an algorithm such as churn.logistic, found {what}"
             )));
         };
         let found = wanted.iter().find(|id| known.contains(id)).ok_or_else(|| {
@@ -72,6 +69,17 @@ impl Task {
             word: (*word).to_owned(),
             algorithm: (*found).to_owned(),
         })
+    }
+
+    /// The task of an algorithm by its id.
+    pub(super) fn named(algorithm: &str) -> Self {
+        let word = algorithm
+            .split_once('.')
+            .map_or(algorithm, |(word, _)| word);
+        Self {
+            word: word.to_owned(),
+            algorithm: algorithm.to_owned(),
+        }
     }
 
     fn label(&self) -> Result<LabelArg> {
@@ -196,11 +204,7 @@ pub(crate) async fn training_set(
         negatives: negatives(args, task, label.kind, &mut notes),
         new_within: args.new_within.clone().unwrap_or_default(),
         candidates: offered(args, task)?,
-        ..TrainingSet::new(
-            view.feature_view.as_str(),
-            label.kind,
-            args.horizon.as_str(),
-        )
+        ..TrainingSet::new(view.feature_view.as_str(), label.kind, args.horizon())
     };
     if args.every.is_some() || args.dates.is_some() {
         set.rolling = Some(RollingPlan {
@@ -232,7 +236,7 @@ pub(crate) fn params(
     }
     // Of another label the amounts of the view say nothing.
     let standard = args.label.is_none() && args.filter.is_empty();
-    let spend = standard.then(|| features.view.spend(&args.events, &args.horizon));
+    let spend = standard.then(|| features.view.spend(&args.events, args.horizon()));
     let Some(spend) = spend.flatten() else {
         notes.push(
             "stages: none, since no feature says what a customer spends now; -p current=COLUMN names one"
@@ -246,7 +250,7 @@ pub(crate) fn params(
             ", {} x its {} for the {} of the label",
             number(spend.scale),
             spend.window,
-            args.horizon
+            args.horizon()
         ),
     };
     notes.push(format!(
@@ -329,7 +333,7 @@ fn rows(args: &Args, task: &Task, view: &FeatureView, notes: &mut Vec<String>) -
     if task.word != "churn" || args.everybody {
         return Vec::new();
     }
-    let days = days(&args.horizon);
+    let days = days(args.horizon());
     let Some(days) = days.filter(|_| columns().any(|(name, _)| name == "recency")) else {
         notes.push(
             "population: everybody with an event before the date; --where narrows it".to_owned(),
@@ -338,7 +342,7 @@ fn rows(args: &Args, task: &Task, view: &FeatureView, notes: &mut Vec<String>) -
     };
     notes.push(format!(
         "population: customers with an event in the {} before the date; --where says another, --everybody none",
-        args.horizon
+        args.horizon()
     ));
     vec![Condition {
         column: "recency".to_owned(),

@@ -11,11 +11,24 @@ use serde_json::Value as Json;
 
 /// What an earlier model answers that a new one does not; none when it is the same question.
 pub(super) fn other(before: Option<&Provenance>, now: Option<&Provenance>) -> Option<String> {
-    let now = now.and_then(training_set)?;
+    let Some(now) = now.and_then(training_set) else {
+        return other_events(before?, now?);
+    };
     match before.and_then(training_set) {
         Some(before) => differences(before, now),
         None => Some("it was not made from a training set".to_owned()),
     }
+}
+
+/// Of models without a training set: whether they learned from other datasets.
+fn other_events(before: &Provenance, now: &Provenance) -> Option<String> {
+    let events = |provenance: &Provenance| {
+        let mut inputs = provenance.inputs.iter();
+        let events = inputs.find(|input| input.input == "events");
+        events.map(|input| input.dataset.clone())
+    };
+    let (before, now) = (events(before)?, events(now)?);
+    (before != now).then(|| format!("events {before}, here {now}"))
 }
 
 fn differences(before: &Json, now: &Json) -> Option<String> {

@@ -104,10 +104,10 @@ pub(super) async fn dates(cx: &Context, job: &Job) -> Result<()> {
 }
 
 /// The columns of a batch by name.
-struct Columns<'a>(&'a RecordBatch);
+pub(super) struct Columns<'a>(pub(super) &'a RecordBatch);
 
 impl Columns<'_> {
-    fn cell(&self, name: &str, row: usize) -> Cell {
+    pub(super) fn cell(&self, name: &str, row: usize) -> Cell {
         match self.0.column_by_name(name) {
             Some(column) => cell(column, row).unwrap_or(Cell::Empty),
             None => Cell::Empty,

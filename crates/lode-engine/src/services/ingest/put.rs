@@ -13,6 +13,7 @@ use lode_types::IngestId;
 use super::bad_rows;
 use super::csv_options;
 use super::format_of;
+use crate::chunks;
 use crate::services::Shared;
 
 /// Most bytes of the rows of one call.
@@ -74,11 +75,7 @@ fn decode(decoder: &Decoder, chunk: &v1::Chunk, policy: BadRows) -> Result<Decod
         );
         return Err(Fault::new(Class::Limit, "CHUNK_TOO_LARGE", message).at("rows.data"));
     }
-    let found = crc32c::crc32c(&chunk.data);
-    if let Some(expected) = chunk.crc32c.filter(|&expected| expected != found) {
-        let message = format!("expected CRC-32C {expected:08x}, found {found:08x}");
-        return Err(Fault::new(Class::Corrupt, "CHECKSUM_MISMATCH", message).at("rows.crc32c"));
-    }
+    chunks::check_sum(chunk, "rows")?;
     let decoded = decoder.decode(format_of(chunk)?, &chunk.data)?;
     match (policy, decoded.rejected.first()) {
         (BadRows::Fail, Some(first)) => {

@@ -7,6 +7,8 @@ use lode_proto::names;
 use lode_proto::v1;
 use lode_types::Fault;
 
+use super::offering;
+
 /// Between a dataset and a column of it.
 const COLUMNS: &str = "/columns/";
 
@@ -26,6 +28,7 @@ pub(super) fn from_wire(batch: v1::BatchScore) -> Result<BatchScore, Fault> {
         reasons_either_way: batch.reasons_either_way,
         actions,
         contacts: batch.contacts.map(list_from_wire).transpose()?,
+        offers: batch.offers.map(offering::list_from_wire),
     })
 }
 
@@ -62,6 +65,7 @@ pub(super) fn to_wire(batch: &BatchScore) -> v1::BatchScore {
         reasons_either_way: batch.reasons_either_way,
         actions: dataset.unwrap_or_default(),
         contacts: batch.contacts.as_ref().map(list_to_wire),
+        offers: batch.offers.as_ref().map(offering::list_to_wire),
     }
 }
 

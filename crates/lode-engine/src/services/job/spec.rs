@@ -14,6 +14,7 @@ use lode_types::ModelRef;
 
 use super::batch;
 use super::evaluation;
+use super::offering;
 use super::training;
 use super::tuning;
 use crate::status::invalid;
@@ -59,6 +60,7 @@ pub(super) fn from_wire(spec: v1::JobSpec) -> Result<JobSpec, Fault> {
         base_model: base_model_from_wire(&spec.base_model)?,
         tuning: spec.tuning.map(tuning::from_wire).transpose()?,
         batch_score,
+        offering: spec.offering.map(offering::from_wire).transpose()?,
     })
 }
 
@@ -73,7 +75,10 @@ fn base_model_from_wire(name: &str) -> Result<Option<ModelRef>, Fault> {
 }
 
 /// Milliseconds of a duration; 0 when it is not set.
-pub(super) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Result<u64, Fault> {
+pub(in crate::services) fn millis(
+    duration: Option<prost_types::Duration>,
+    field: &str,
+) -> Result<u64, Fault> {
     let Some(timeout) = duration else {
         return Ok(0);
     };
@@ -87,7 +92,7 @@ pub(super) fn millis(duration: Option<prost_types::Duration>, field: &str) -> Re
     })
 }
 
-fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
+pub(super) fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
     use v1::input_ref::Source;
     let source = match input.source {
         Some(Source::Dataset(name)) => InputSource::Dataset(names::parse_dataset(&name)?),
@@ -120,26 +125,8 @@ fn input_from_wire(input: v1::InputRef) -> Result<InputRef, Fault> {
 }
 
 pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
-    let inputs = spec.inputs.iter().map(|(name, input)| {
-        use v1::input_ref::Source;
-        let source = match &input.source {
-            InputSource::Dataset(id) => Source::Dataset(names::dataset(id)),
-            InputSource::Sql(sql) => Source::Sql(sql.clone()),
-            InputSource::Output { job, output } => Source::Output(names::output(job, output)),
-            InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
-            InputSource::TrainingSet(set) => Source::TrainingSet(training::to_wire(set)),
-        };
-        let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
-            role: convert::role_to_wire(role).into(),
-            column: column.clone(),
-        });
-        let input = v1::InputRef {
-            source: Some(source),
-            roles: roles.collect(),
-            exclude: input.exclude.clone(),
-        };
-        (name.clone(), input)
-    });
+    let inputs = spec.inputs.iter();
+    let inputs = inputs.map(|(name, input)| (name.clone(), input_to_wire(input)));
     let timeout = std::time::Duration::from_millis(spec.limits.timeout_millis);
     v1::JobSpec {
         algorithm: match spec.algorithm.as_str() {
@@ -166,5 +153,26 @@ pub(super) fn to_wire(spec: &JobSpec) -> v1::JobSpec {
             .unwrap_or_default(),
         tuning: spec.tuning.as_ref().map(tuning::to_wire),
         batch_score: spec.batch_score.as_ref().map(batch::to_wire),
+        offering: spec.offering.as_ref().map(offering::to_wire),
+    }
+}
+
+pub(super) fn input_to_wire(input: &InputRef) -> v1::InputRef {
+    use v1::input_ref::Source;
+    let source = match &input.source {
+        InputSource::Dataset(id) => Source::Dataset(names::dataset(id)),
+        InputSource::Sql(sql) => Source::Sql(sql.clone()),
+        InputSource::Output { job, output } => Source::Output(names::output(job, output)),
+        InputSource::Features(view) => Source::FeatureView(names::feature_view(view)),
+        InputSource::TrainingSet(set) => Source::TrainingSet(training::to_wire(set)),
+    };
+    let roles = input.roles.iter().map(|(&role, column)| v1::RoleColumn {
+        role: convert::role_to_wire(role).into(),
+        column: column.clone(),
+    });
+    v1::InputRef {
+        source: Some(source),
+        roles: roles.collect(),
+        exclude: input.exclude.clone(),
     }
 }

@@ -21,12 +21,12 @@ use super::super::histogram::Bins;
 use super::super::objective::Targets;
 use super::super::quantize;
 use super::super::quantize::Scale;
-use super::super::wide::wide;
 use super::Plan;
 use super::rounds::Grows;
 use crate::Rng;
 use crate::parallel::Crew;
 use crate::parallel::with_crew;
+use crate::wide::wide;
 
 /// What all members of a shape share.
 pub(super) struct Settings {

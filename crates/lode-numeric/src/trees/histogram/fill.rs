@@ -19,7 +19,7 @@ use super::add;
 use crate::parallel::Crew;
 use crate::trees::quantize::Fields;
 use crate::trees::quantize::Sum;
-use crate::trees::wide::wide;
+use crate::wide::wide;
 
 /// Rows whose bytes are gathered, and then pass one group of columns after the other.
 const BLOCK: usize = 1024;

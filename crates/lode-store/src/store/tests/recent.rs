@@ -108,6 +108,19 @@ fn every_version_is_as_it_was_before_and_after_a_roll() {
             expected.sort();
             assert_eq!(found, expected, "version {version}");
         }
+        // What came between two versions is what they differ by.
+        for (to, now) in (0..).zip(&versions).step_by(7) {
+            let snapshot = bench.pin(&id, Some(to)).unwrap();
+            for (from, before) in (0..=to).zip(&versions) {
+                let since = snapshot.rows_since(from, &[0, 1, 2], u64::MAX).unwrap();
+                let since = since.expect("nothing was compacted");
+                let mut found: Vec<Row> = since.iter().flat_map(rows_of).collect();
+                let mut expected = now[before.len()..].to_vec();
+                found.sort();
+                expected.sort();
+                assert_eq!(found, expected, "{from} to {to}");
+            }
+        }
     };
     check(&bench);
     bench.roll(1);
@@ -123,6 +136,20 @@ fn every_version_is_as_it_was_before_and_after_a_roll() {
         .scan(Tree::Meta, &waiting)
         .unwrap();
     assert!(left.is_empty(), "{} blocks of rolled rows", left.len());
+
+    // Once the rows are sorted and what they were is freed, the same or no answer.
+    bench.compact(&id).unwrap();
+    let put = bench.put(&id, "after", &[row("c1", 7, "")]).unwrap();
+    let snapshot = bench.pin(&id, None).unwrap();
+    let last = snapshot.rows_since(put.version - 1, &[0, 1], 10).unwrap();
+    assert_eq!(last.expect("it has its own block")[0].num_rows(), 1);
+    assert_eq!(snapshot.rows_since(0, &[0], 10).unwrap(), None, "too many");
+    for (from, before) in (0..put.version).zip(&versions) {
+        if let Some(since) = snapshot.rows_since(from, &[0, 1, 2], u64::MAX).unwrap() {
+            let n: usize = since.iter().map(RecordBatch::num_rows).sum();
+            assert_eq!(n, expected.len() + 1 - before.len(), "since {from}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod aliases;
 mod asof;
 mod budgets;
+mod choice;
 mod compare;
 #[expect(clippy::float_cmp, reason = "equal scores are the same bits")]
 mod contacts;

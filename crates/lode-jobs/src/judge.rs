@@ -16,8 +16,10 @@ mod predict;
 mod calibrate;
 mod calibration;
 
+mod classes;
 mod groups;
 mod measures;
+mod quantile;
 mod survival;
 mod tables;
 
@@ -49,6 +51,7 @@ pub use compare::Compared;
 pub use compare::Comparison;
 pub(crate) use compare::compare;
 pub(crate) use plan::test_dates;
+pub(crate) use quantile::alpha_of;
 
 pub(crate) use trial::Grounds;
 pub(crate) use trial::measure_of;
@@ -120,7 +123,7 @@ pub(crate) fn judge(
     let mut held = predict::hold_out(bench, job, checked, bounds, &sample, &plan)?;
     let calibration = match outcome {
         Outcome::Binary => calibrate::calibrate(&mut held, &sample, &plan, &job.spec)?,
-        Outcome::Amount | Outcome::Survival => None,
+        Outcome::Amount | Outcome::Class | Outcome::Survival => None,
     };
 
     let settings =
@@ -133,7 +136,7 @@ pub(crate) fn judge(
         judged_groups.push((group, measured));
     }
     let metrics = headline(&held, &plan, &judged_groups, &settings);
-    for message in suspect::results(&sample, &held, &metrics) {
+    for message in suspect::results(&sample, &held, &metrics, settings.alpha) {
         warn(message);
     }
     suspect::beyond(&sample, settings.horizon)

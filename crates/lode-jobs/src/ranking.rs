@@ -12,7 +12,7 @@ use crate::Result;
 use crate::records;
 
 /// Measures of which less is better; of all others more is.
-const LESS_IS_BETTER: [&str; 16] = [
+const LESS_IS_BETTER: [&str; 17] = [
     "log_loss",
     "log_loss_raw",
     "brier",
@@ -24,6 +24,7 @@ const LESS_IS_BETTER: [&str; 16] = [
     "calibration_error_max_raw",
     "rmse",
     "mae",
+    "pinball",
     "wape",
     "poisson_deviance",
     "tweedie_deviance",

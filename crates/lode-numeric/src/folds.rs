@@ -45,6 +45,25 @@ pub fn stratified(labels: &[bool], k: usize, seed: u64) -> Result<Vec<u32>> {
     Ok(folds)
 }
 
+/// The fold (`0..k`) of each row: seeded, each with its share of every class, as far as a class
+/// has rows.
+///
+/// Rows are shuffled, put together by class, and dealt to the folds in turn.
+///
+/// # Errors
+/// As [`shuffled`].
+pub fn by_class(classes: &[u32], k: usize, seed: u64) -> Result<Vec<u32>> {
+    shuffled(classes.len(), k, seed)?;
+    let mut rows: Vec<usize> = (0..classes.len()).collect();
+    Rng::new(seed).shuffle(&mut rows);
+    rows.sort_by_key(|row| classes[*row]);
+    let mut folds = vec![0; classes.len()];
+    for (place, row) in rows.into_iter().enumerate() {
+        folds[row] = (place % k) as u32;
+    }
+    Ok(folds)
+}
+
 /// The fold (`0..k`) of each of `n_rows` rows: seeded, shuffled, dealt in turn.
 ///
 /// # Errors

@@ -1,6 +1,10 @@
-//! Which of a label's two values is the outcome: one rule for algorithms and for their judge.
+//! Which of a label's two values is the outcome, and which classes it has where there are more:
+//! one rule for algorithms and for their judge.
 //!
 //! Does not guess: values that are not plainly yes and no are refused with what was found.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use crate::Error;
 use crate::Result;
@@ -63,6 +67,24 @@ pub fn binary<'a>(
     Ok(labels
         .map(|label| label.map(|label| label == outcome))
         .collect())
+}
+
+/// Reads labels as text into classes: the number of each row's class, and the classes by name,
+/// in order.
+///
+/// As [`binary`] blanks around a value do not count, nor does the `.0` of a whole number. Null and
+/// empty text stay null.
+pub fn classes<'a>(
+    labels: impl Iterator<Item = Option<&'a str>> + Clone,
+) -> (Vec<Option<u32>>, Vec<String>) {
+    let labels = labels.map(|label| label.map(plain).filter(|label| !label.is_empty()));
+    let names: BTreeSet<&str> = labels.clone().flatten().collect();
+    let numbers: HashMap<&str, u32> = names.iter().copied().zip(0..).collect();
+    let classes = labels.map(|label| label.map(|label| numbers[label]));
+    (
+        classes.collect(),
+        names.into_iter().map(str::to_owned).collect(),
+    )
 }
 
 fn plain(label: &str) -> &str {

@@ -16,6 +16,9 @@ mod bootstrap;
 
 mod amount;
 mod deviance;
+mod pinball;
+
+mod classes;
 
 mod concordance;
 mod survival;
@@ -40,6 +43,9 @@ pub use choice::Best;
 pub use choice::Budget;
 pub use choice::Chosen;
 pub use choice::Economics;
+pub use classes::Classified;
+pub use classes::OfClass;
+pub use classes::class_losses;
 pub use concordance::concordance;
 pub use delong::AucEstimate;
 pub use delong::AucPair;
@@ -52,6 +58,8 @@ pub use drift::category_shares;
 pub use drift::number_edges;
 pub use drift::number_shares;
 pub use drift::psi;
+pub use pinball::pinball_loss;
+pub use pinball::share_below;
 pub use probability::Bin;
 pub use probability::Binning;
 pub use probability::CalibrationError;

@@ -60,6 +60,7 @@ impl AlgorithmSpec {
         Some(match self.task {
             _ if timed => Outcome::Survival,
             Task::Value => Outcome::Amount,
+            Task::Choice => Outcome::Class,
             _ => Outcome::Binary,
         })
     }
@@ -123,6 +124,8 @@ pub enum Task {
     Value,
     /// Who will not pay: a yes or no.
     Credit,
+    /// Which of several a customer will choose: one of a few values.
+    Choice,
     /// Anything else, also what a newer plugin calls by a word that this build does not know.
     #[serde(other)]
     Other,
@@ -139,6 +142,7 @@ impl Task {
             Self::Demand => "demand",
             Self::Value => "value",
             Self::Credit => "credit",
+            Self::Choice => "choice",
             Self::Other => "other",
         }
     }
@@ -147,7 +151,7 @@ impl Task {
     pub fn is_supervised(self) -> bool {
         matches!(
             self,
-            Self::Churn | Self::Response | Self::Demand | Self::Value | Self::Credit
+            Self::Churn | Self::Response | Self::Demand | Self::Value | Self::Credit | Self::Choice
         )
     }
 }
@@ -159,6 +163,9 @@ pub enum Outcome {
     Binary,
     /// A number; scores are expected amounts.
     Amount,
+    /// One of several values; scores are the probability of the most probable one, which is the
+    /// answer's `label`, and a number column `p_VALUE` has the probability of each value.
+    Class,
     /// Whether and when something happened: a label of two values and a duration.
     Survival,
 }

@@ -108,6 +108,9 @@ impl<F: Family, L: Learner> Algorithm for Predict<F, L> {
         let mut scores = Output::new("scores", F::SCORES);
         if F::ONE_ROW_A_CUSTOMER {
             scores = scores.write_back("score", TagKind::Score);
+            if F::Target::HAS_CLASSES {
+                scores = scores.write_back("label", TagKind::Label);
+            }
             for (column, kind) in L::write_back() {
                 scores = scores.write_back(*column, *kind);
             }
@@ -197,7 +200,9 @@ fn run<F: Family, L: Learner>(
         None => None,
     };
     let is_watched = |row: usize| durations.as_ref().is_none_or(|all| !all[row].is_nan());
+    let classes = labels.classes;
     let (learned, targets): (Vec<usize>, Vec<f64>) = labels
+        .values
         .into_iter()
         .enumerate()
         .filter_map(|(row, label)| label.filter(|_| is_watched(row)).map(|label| (row, label)))
@@ -224,6 +229,7 @@ fn run<F: Family, L: Learner>(
         rows: own.as_ref().unwrap_or(&frame).rows(),
         plan: &plan,
         targets: &targets,
+        classes: &classes,
         weights: weights.as_deref(),
         label,
     };

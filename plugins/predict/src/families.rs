@@ -6,6 +6,7 @@
 use lode_plugin::Task;
 
 use crate::frame::Amount;
+use crate::frame::OneOf;
 use crate::frame::Target;
 use crate::frame::YesNo;
 
@@ -93,6 +94,24 @@ impl Family for Value {
     const LABEL: &'static str = "What the customer spent; empty when not known";
     const SCORES: &'static str = "Expected amount and reasons, one row a customer";
     type Target = Amount;
+}
+
+/// Which of several will it be?
+#[derive(Debug)]
+pub struct Choice;
+
+impl Family for Choice {
+    const NAME: &'static str = "choice";
+    const TASK: Task = Task::Choice;
+    const TITLE: &'static str = "Choice among several";
+    const ABOUT: &'static str = "Learns from customers of whom it is known which of several things \
+        they chose (a product line, a tariff, a reason for a call), gives each customer the most \
+        probable one, its probability and those of all others, and the reasons for it.";
+    const LABEL: &'static str =
+        "What the customer chose, one of 2 to 100 values; empty when not known";
+    const SCORES: &'static str =
+        "The most probable value, its probability, those of all, and reasons, one row a customer";
+    type Target = OneOf;
 }
 
 /// Who will not pay back?

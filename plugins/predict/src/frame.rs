@@ -13,6 +13,8 @@ mod words;
 use std::ops::Range;
 
 pub(crate) use label::Amount;
+pub use label::Labels;
+pub(crate) use label::OneOf;
 pub use label::Target;
 pub(crate) use label::YesNo;
 pub(crate) use label::customer_numbers;

@@ -48,7 +48,7 @@ pub trait Learner: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Columns of [`Scorer::columns`] that can be written back onto a customer beside the score.
+    /// Columns of [`Rating::more`] that can be written back onto a customer beside the score.
     fn write_back() -> &'static [(&'static str, TagKind)] {
         &[]
     }
@@ -107,8 +107,10 @@ pub struct Training<'a> {
     pub rows: Rows<'a>,
     /// How the features are read.
     pub plan: &'a Plan,
-    /// The label of each row: 1 for yes and 0 for no, or the amount.
+    /// The label of each row: 1 for yes and 0 for no, the amount, or the number of the class.
     pub targets: &'a [f64],
+    /// The names of the classes, where there are some.
+    pub classes: &'a [String],
     /// The weight of each row, if the table has weights: finite, 0 or more, not all 0.
     pub weights: Option<&'a [f64]>,
     /// The label in error fields, such as `inputs.customers.left`.
@@ -133,8 +135,33 @@ pub struct Learned<M> {
     pub metrics: Vec<(&'static str, f64)>,
 }
 
+/// What a model says of some rows.
+#[derive(Debug)]
+pub struct Rating {
+    /// One a row.
+    pub scores: Vec<f64>,
+    /// One a row: base and contributions of the row, added up.
+    pub margins: Vec<f64>,
+    /// One a row.
+    pub bases: Vec<f64>,
+    /// One number a row and feature, row after row, features in the order of the plan; none when
+    /// they were not asked for.
+    pub contributions: Option<Vec<f64>>,
+    /// What this model alone says, the same columns for any rows; they come last.
+    pub more: Vec<(Field, ArrayRef)>,
+}
+
 /// A model that scores rows. The rows are read by the plan of its training.
 pub trait Scorer: Debug + Send + Sync + 'static {
+    /// Rates rows; with `explain` contributions too. Margins have the same bits either way.
+    ///
+    /// # Errors
+    /// When the rows do not fit the model.
+    fn rate(&self, rows: &Rows<'_>, explain: bool, threads: usize) -> Result<Rating>;
+}
+
+/// A model of one sum: whatever the row is, its contributions come on top of one base.
+pub trait Additive: Debug + Send + Sync + 'static {
     /// The margin of a row all of whose contributions are 0.
     fn base(&self) -> f64;
 
@@ -167,6 +194,26 @@ pub trait Scorer: Debug + Send + Sync + 'static {
     fn columns(&self, rows: &Rows<'_>, threads: usize) -> Result<Vec<(Field, ArrayRef)>> {
         let (_, _) = (rows, threads);
         Ok(Vec::new())
+    }
+}
+
+impl<M: Additive> Scorer for M {
+    fn rate(&self, rows: &Rows<'_>, explain: bool, threads: usize) -> Result<Rating> {
+        let contributions = match explain {
+            true => Some(self.contributions(rows, threads)?),
+            false => None,
+        };
+        let margins = match &contributions {
+            Some(parts) => margins_of(self.base(), parts, rows),
+            None => self.margins(rows, threads)?,
+        };
+        Ok(Rating {
+            scores: self.scores(rows, &margins)?,
+            bases: vec![self.base(); margins.len()],
+            margins,
+            contributions,
+            more: self.columns(rows, threads)?,
+        })
     }
 }
 

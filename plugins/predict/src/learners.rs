@@ -5,6 +5,7 @@
 
 mod amounts;
 mod boosting;
+mod classes;
 mod constraints;
 mod cox;
 mod forest;
@@ -12,6 +13,7 @@ mod gbdt;
 mod hazard;
 mod linear;
 mod logistic;
+mod pairs;
 mod regression;
 mod scorecard;
 mod survival;
@@ -19,6 +21,8 @@ mod tree;
 mod two_stage;
 
 pub use boosting::BoostParams;
+pub use classes::ClassModel;
+pub use classes::GbdtClasses;
 pub use constraints::Direction;
 pub use cox::Cox;
 pub use cox::CoxModel;
@@ -36,6 +40,7 @@ pub use linear::Linear;
 pub use linear::LinearParams;
 pub use logistic::Logistic;
 pub use logistic::LogisticParams;
+pub use pairs::PairParams;
 pub use regression::Regression;
 pub use scorecard::Scorecard;
 pub use scorecard::ScorecardModel;

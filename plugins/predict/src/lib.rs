@@ -23,6 +23,7 @@ pub use algorithm::Predict;
 pub use algorithm::Ready;
 pub use frame::Frame;
 pub use frame::Kind;
+pub use frame::Labels;
 pub use frame::MISSING;
 pub use frame::OTHER;
 pub use frame::Plan;
@@ -37,6 +38,7 @@ pub use params::NoParams;
 pub use params::Part;
 pub use params::YesNoParams;
 
+use families::Choice;
 use families::Churn;
 use families::Credit;
 use families::Demand;
@@ -45,6 +47,7 @@ use families::Value;
 use learners::Cox;
 use learners::Gbdt;
 use learners::GbdtAmount;
+use learners::GbdtClasses;
 use learners::Hazard;
 use learners::Linear;
 use learners::Logistic;
@@ -63,6 +66,7 @@ lode_plugin::export_plugin!(
     Predict<Response, Gbdt>,
     Predict<Demand, Logistic>,
     Predict<Demand, Gbdt>,
+    Predict<Choice, GbdtClasses>,
     Predict<Value, Linear>,
     Predict<Value, GbdtAmount>,
     Predict<Value, TwoStage>,

@@ -30,8 +30,8 @@ use crate::frame::Frame;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::Words;
+use crate::learner::Rating;
 use crate::learner::Scorer;
-use crate::learner::margins_of;
 
 /// Rows of one batch of scores.
 const BATCH_ROWS: usize = 2048;
@@ -72,7 +72,7 @@ impl<M: Scorer> Scores<M> {
         fields.extend(number_fields());
         fields.push(contributions_field());
         let none = self.frame.slice(0..0);
-        let more = self.model.columns(&none, self.threads)?;
+        let more = self.model.rate(&none, false, self.threads)?.more;
         fields.extend(more.into_iter().map(|(field, _)| field));
         Ok(ScoreStream {
             scores: self,
@@ -94,14 +94,14 @@ impl<M: Scorer> Scores<M> {
             threads: self.threads,
         };
         let rows = self.frame.slice(range.clone());
-        let parts = self.model.contributions(&rows, self.threads)?;
-        let margins = margins_of(self.model.base(), &parts, &rows);
+        let mut rating = self.model.rate(&rows, true, self.threads)?;
+        let parts = rating.contributions.take().unwrap_or_default();
         let mut columns = vec![texts(&self.customers)];
         columns.extend(self.items.as_deref().map(texts));
-        columns.extend(rated.numbers(&rows, margins)?);
+        let (numbers, more) = split(rating);
+        columns.extend(numbers);
         let limit = self.max_reasons.unwrap_or(usize::MAX);
         columns.push(rated.reasons(range.start, &parts, &rows, limit));
-        let more = self.model.columns(&rows, self.threads)?;
         columns.extend(more.into_iter().map(|(_, column)| column));
         Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
     }
@@ -140,18 +140,14 @@ impl<M: Scorer> RecordBatchReader for ScoreStream<M> {
 pub(crate) fn answers<M: Scorer>(rated: &Rated<'_, M>, explain: bool) -> Result<RecordBatch> {
     let rows = rated.frame.rows();
     let mut fields = number_fields();
-    let mut columns;
-    if explain {
-        let parts = rated.model.contributions(&rows, rated.threads)?;
-        let margins = margins_of(rated.model.base(), &parts, &rows);
-        columns = rated.numbers(&rows, margins)?;
+    let mut rating = rated.model.rate(&rows, explain, rated.threads)?;
+    let parts = rating.contributions.take();
+    let (mut columns, more) = split(rating);
+    if let Some(parts) = parts {
         fields.push(contributions_field());
         columns.push(rated.reasons(0, &parts, &rows, usize::MAX));
-    } else {
-        let margins = rated.model.margins(&rows, rated.threads)?;
-        columns = rated.numbers(&rows, margins)?;
     }
-    for (field, column) in rated.model.columns(&rows, rated.threads)? {
+    for (field, column) in more {
         fields.push(field);
         columns.push(column);
     }
@@ -161,18 +157,15 @@ pub(crate) fn answers<M: Scorer>(rated: &Rated<'_, M>, explain: bool) -> Result<
     )?)
 }
 
-impl<M: Scorer> Rated<'_, M> {
-    /// Score, margin and base of some rows.
-    fn numbers(&self, rows: &Rows<'_>, margins: Vec<f64>) -> Result<Vec<ArrayRef>> {
-        let scores = self.model.scores(rows, &margins)?;
-        let bases = vec![self.model.base(); margins.len()];
-        Ok(vec![
-            Arc::new(Float64Array::from(scores)),
-            Arc::new(Float64Array::from(margins)),
-            Arc::new(Float64Array::from(bases)),
-        ])
-    }
+/// Score, margin and base, and what the model alone says.
+fn split(rating: Rating) -> (Vec<ArrayRef>, Vec<(Field, ArrayRef)>) {
+    let numbers = [rating.scores, rating.margins, rating.bases];
+    let numbers = numbers.into_iter();
+    let numbers = numbers.map(|numbers| -> ArrayRef { Arc::new(Float64Array::from(numbers)) });
+    (numbers.collect(), rating.more)
+}
 
+impl<M: Scorer> Rated<'_, M> {
     /// The reasons of rows that begin at `first` of the frame: largest absolute value first,
     /// ties in the order of the features.
     fn reasons(&self, first: usize, parts: &[f64], rows: &Rows<'_>, limit: usize) -> ArrayRef {

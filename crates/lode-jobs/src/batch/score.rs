@@ -210,7 +210,12 @@ impl<'a> Scoring<'a> {
         let fields = match self.details.take() {
             Some(fields) => fields,
             None => {
-                let fields = answer::details(answer)
+                // Which of several it is, where it is that.
+                let label = answer.schema_ref().field_with_name("label").ok();
+                let label = label.filter(|field| *field.data_type() == DataType::Utf8);
+                let fields = label
+                    .into_iter()
+                    .chain(answer::details(answer))
                     .filter(|field| self.schema.index_of(field.name()).is_err())
                     .filter(|field| !super::tables::OWN.contains(&field.name().as_str()))
                     .map(|field| field.clone().with_nullable(true))

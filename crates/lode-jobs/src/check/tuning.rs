@@ -67,7 +67,9 @@ impl Checker<'_> {
                  leave the model or the tuning out",
             ));
         }
-        let measure = judge::measure_of(outcome, &tuning.measure)?;
+        let params = params::resolve(&own.spec.id, &own.spec.params_schema, &spec.params)?;
+        let alpha = judge::alpha_of(&serde_json::from_str(&params)?);
+        let measure = judge::measure_of(outcome, alpha, &tuning.measure)?;
         let unused = unused(&own.spec, inputs);
         let mut candidates = vec![candidate(own, &spec.params, unused)?];
         if tuning.algorithms.len() > MAX_ALGORITHMS {

@@ -20,6 +20,7 @@ use lode_store::Store;
 use lode_types::Class;
 use lode_types::ModelId;
 
+use super::classes;
 use super::measures;
 use super::measures::Part;
 use super::measures::bug;
@@ -183,6 +184,7 @@ pub(crate) fn compare(
 enum Kind {
     Binary,
     Amount,
+    Class,
     Survival,
     Offers,
 }
@@ -204,6 +206,7 @@ impl Kind {
             () if has("evaluated_customers") => Ok(Self::Offers),
             () if has("concordance") => Ok(Self::Survival),
             () if has("rmse") => Ok(Self::Amount),
+            () if has("macro_f1") => Ok(Self::Class),
             () => Ok(Self::Binary),
         }
     }
@@ -212,6 +215,7 @@ impl Kind {
         match self {
             Self::Binary => "a yes or no",
             Self::Amount => "an amount",
+            Self::Class => "one of several",
             Self::Survival => "a time",
             Self::Offers => "offers",
         }
@@ -222,6 +226,7 @@ impl Kind {
         match self {
             Self::Binary => &measures::BINARY,
             Self::Amount => &measures::AMOUNT,
+            Self::Class => &classes::NAMES,
             Self::Survival => &survival::NAMES,
             Self::Offers => &[],
         }
@@ -238,6 +243,7 @@ impl Kind {
                 "lift_top_decile",
             ],
             Self::Amount => &["rmse", "mae", "spearman"],
+            Self::Class => &classes::NAMES,
             Self::Survival => &["concordance"],
             Self::Offers => &super::offers::COMPARED,
         }
@@ -256,6 +262,7 @@ struct Judged {
     fold: Vec<i64>,
     duration: Option<Vec<f64>>,
     weight: Option<Vec<f64>>,
+    classes: Option<classes::Kept>,
 }
 
 impl Judged {
@@ -289,10 +296,16 @@ impl Judged {
             Ok(Some(column.as_primitive::<Int64Type>().values().to_vec()))
         };
         let as_of = whole("as_of")?;
+        let classes = classes::Kept::of(&rows);
         Ok(Self {
             keys: keys(&rows, as_of.as_deref())?,
             has_dates: as_of.is_some(),
-            label: needed("label")?,
+            label: match &classes {
+                // Words: they are compared as such.
+                Some(_) => vec![0.0; rows.num_rows()],
+                None => needed("label")?,
+            },
+            classes,
             score: needed("score")?,
             raw: needed("score_raw")?,
             margin: needed("margin")?,
@@ -354,7 +367,12 @@ impl Common {
             let same = |of: fn(&Judged, usize) -> Option<f64>| {
                 of(a, row).map(f64::to_bits) == of(b, other).map(f64::to_bits)
             };
-            let equal = same(|judged, row| Some(judged.label[row]))
+            let word = |judged: &Judged, row: usize| {
+                let kept = judged.classes.as_ref()?;
+                Some(kept.label[row].clone())
+            };
+            let equal = word(a, row) == word(b, other)
+                && same(|judged, row| Some(judged.label[row]))
                 && same(|judged, row| Some(judged.duration.as_ref()?[row]));
             if equal {
                 pairs.push((row, other));
@@ -385,7 +403,7 @@ impl Common {
                  judged on, found {rows}"
             )));
         }
-        if kind == Kind::Amount {
+        if matches!(kind, Kind::Amount | Kind::Class) {
             return Ok(());
         }
         let labels = self.parts.iter().flatten().map(|(row, _)| a.label[*row]);
@@ -420,7 +438,11 @@ impl Common {
                     let (score, raw) = (of(&judged.score), of(&judged.raw));
                     Part::binary(of(&judged.margin), &score, &raw, yes(), 0.1)
                 }
-                Kind::Amount => Part::amount(of(&judged.score), of(&judged.label), 0.1),
+                Kind::Amount => Part::amount(of(&judged.score), of(&judged.label), 0.1, None),
+                Kind::Class => match &judged.classes {
+                    Some(kept) => Ok(Part::Class(kept.part(&rows))),
+                    None => Err(Error::bug("classes that were not kept are compared")),
+                },
                 Kind::Offers => Err(Error::bug("lists of offers have no parts")),
                 Kind::Survival => Ok(Part::Survival(survival::Part {
                     times: of(judged.duration.as_deref().unwrap_or_default()),

@@ -15,9 +15,11 @@ use lode_numeric::metrics::Economics;
 use lode_numeric::metrics::Ranking;
 use lode_types::Outcome;
 
+use super::classes;
 use super::groups::Group;
 use super::plan::Plan;
 use super::predict::Held;
+use super::quantile;
 use super::rows::Sample;
 use super::rows::Truth;
 use super::survival;
@@ -49,7 +51,7 @@ pub(super) const BINARY: [&str; 11] = [
     "brier_raw",
 ];
 /// Measures of an amount that are means over parts.
-pub(super) const AMOUNT: [&str; 9] = [
+pub(super) const AMOUNT: [&str; 11] = [
     "rmse",
     "mae",
     "r2",
@@ -59,9 +61,11 @@ pub(super) const AMOUNT: [&str; 9] = [
     "normalized_gini",
     "value_top_decile",
     "value_at_budget",
+    quantile::PINBALL,
+    quantile::BELOW,
 ];
 /// Measures whose spread over folds or dates is told.
-const SPREAD: [&str; 9] = [
+const SPREAD: [&str; 12] = [
     "auc",
     "log_loss",
     "brier",
@@ -71,6 +75,9 @@ const SPREAD: [&str; 9] = [
     "mae",
     "spearman",
     "concordance",
+    "accuracy",
+    "macro_f1",
+    quantile::PINBALL,
 ];
 
 /// One number.
@@ -88,6 +95,8 @@ pub(super) struct Settings {
     pub(super) threshold: f64,
     budget: f64,
     pub(super) economics: Option<Economics>,
+    /// Of a quantile: the share of the amounts that is to be below.
+    pub(super) alpha: Option<f64>,
     /// Of a time: when the predicted chance is due, in the unit of durations.
     pub(super) horizon: Option<f64>,
     seed: u64,
@@ -112,6 +121,7 @@ impl Settings {
                 cost_per_contact: asked.cost_per_contact,
                 value_per_positive: asked.value_per_positive,
             }),
+            alpha: quantile::alpha_of(&params).filter(|_| outcome == Outcome::Amount),
             horizon: params.get("horizon").and_then(serde_json::Value::as_f64),
             seed: spec.seed,
             threads: threads as usize,
@@ -122,7 +132,9 @@ impl Settings {
     pub(super) fn is_main(&self, name: &str) -> bool {
         let main = match self.outcome {
             Outcome::Binary => "auc",
+            Outcome::Amount if self.alpha.is_some() => quantile::PINBALL,
             Outcome::Amount => "rmse",
+            Outcome::Class => "log_loss",
             Outcome::Survival => "concordance",
         };
         name == main
@@ -140,6 +152,7 @@ impl Settings {
         match self.outcome {
             Outcome::Binary => &BINARY,
             Outcome::Amount => &AMOUNT,
+            Outcome::Class => &classes::NAMES,
             Outcome::Survival => &survival::NAMES,
         }
     }
@@ -207,6 +220,7 @@ pub(super) fn of_group(
     let more = match settings.outcome {
         Outcome::Binary => whole.binary(sample, held, settings)?,
         Outcome::Amount => whole.amount(sample, held),
+        Outcome::Class => whole.class(sample),
         Outcome::Survival => survival::of_whole(sample, held, whole.positions, weights, settings)?,
     };
     measures.extend(more.into_iter().map(|(name, value)| Measure {
@@ -262,7 +276,9 @@ pub(super) enum Part {
         actual: Vec<f64>,
         order: AmountOrder,
         share: f64,
+        alpha: Option<f64>,
     },
+    Class(classes::Part),
     Survival(survival::Part),
 }
 
@@ -284,7 +300,16 @@ fn parts(
             }
             Truth::Amount(truth) => {
                 let actual = positions.iter().map(|at| truth[held.rows[*at]]);
-                Part::amount(of(&held.raw), actual.collect(), share)?
+                Part::amount(of(&held.raw), actual.collect(), share, settings.alpha)?
+            }
+            Truth::Class { of, names } => {
+                let n = names.len();
+                let shares = positions
+                    .iter()
+                    .flat_map(|at| &held.shares[at * n..(at + 1) * n]);
+                let shares: Vec<f64> = shares.copied().collect();
+                let actual = positions.iter().map(|at| of[held.rows[*at]]).collect();
+                Part::Class(classes::Part::new(&shares, actual, n)?)
             }
             Truth::Survival { events, durations } => Part::Survival(survival::Part {
                 times: positions
@@ -328,12 +353,18 @@ impl Part {
     }
 
     /// Rows with an amount.
-    pub(super) fn amount(predicted: Vec<f64>, actual: Vec<f64>, share: f64) -> Result<Self> {
+    pub(super) fn amount(
+        predicted: Vec<f64>,
+        actual: Vec<f64>,
+        share: f64,
+        alpha: Option<f64>,
+    ) -> Result<Self> {
         Ok(Self::Amount {
             order: AmountOrder::new(&predicted, &actual).map_err(bug)?,
             predicted,
             actual,
             share,
+            alpha,
         })
     }
 
@@ -341,6 +372,7 @@ impl Part {
         match self {
             Self::Binary { labels, .. } => labels.len(),
             Self::Amount { actual, .. } => actual.len(),
+            Self::Class(part) => part.actual.len(),
             Self::Survival(part) => part.times.len(),
         }
     }
@@ -381,6 +413,7 @@ impl Part {
                 actual,
                 order,
                 share,
+                alpha,
             } => {
                 let amount = Amount::ordered(predicted, actual, weights, order);
                 let Ok(amount) = amount else {
@@ -396,8 +429,11 @@ impl Part {
                     amount.normalized_gini(),
                     amount.value_reached(0.1),
                     amount.value_reached(*share),
+                    alpha.and_then(|a| metrics::pinball_loss(predicted, actual, weights, a).ok()),
+                    alpha.and_then(|_| metrics::share_below(predicted, actual, weights).ok()),
                 ]
             }
+            Self::Class(part) => part.numbers(weights),
             Self::Survival(part) => part.numbers(weights),
         }
     }
@@ -500,6 +536,14 @@ impl Whole<'_> {
             found.push(("best_profit", best.profit));
         }
         Ok(found)
+    }
+
+    fn class(&self, sample: &Sample) -> Vec<(&'static str, f64)> {
+        let Truth::Class { of, names } = &sample.truth else {
+            return Vec::new();
+        };
+        let actual: Vec<u32> = self.rows.iter().map(|row| of[*row]).collect();
+        classes::of_whole(&actual, names.len(), self.weights)
     }
 
     /// Deviances, of the families that have such amounts.

@@ -161,6 +161,7 @@ fn by_dates(
 fn k_folds(sample: &Sample, n_folds: u32, seed: u64) -> Result<Plan> {
     let k = n_folds as usize;
     let n_rows = sample.n_rows();
+    let mut notes = Vec::new();
     if let Truth::Binary(labels) = &sample.truth {
         let of = |wanted: bool| (0..n_rows).filter(move |row| labels[*row] == wanted);
         let counted = |wanted: bool| of(wanted).filter(|row| sample.counts(*row)).count();
@@ -170,6 +171,30 @@ fn k_folds(sample: &Sample, n_folds: u32, seed: u64) -> Result<Plan> {
                 &format!("rows of each label for {k} folds"),
                 k,
                 least,
+            ));
+        }
+    }
+    if let Truth::Class { of, names } = &sample.truth {
+        let mut counts = vec![0_usize; names.len()];
+        for row in (0..n_rows).filter(|row| sample.counts(*row)) {
+            counts[of[row] as usize] += 1;
+        }
+        let enough = counts.iter().filter(|count| **count >= k).count();
+        if enough < 2 {
+            return Err(too_few(
+                &format!("values of the label with {k} rows or more for {k} folds"),
+                2,
+                enough,
+            ));
+        }
+        let rare = counts
+            .iter()
+            .filter(|count| (1..k).contains(*count))
+            .count();
+        if rare > 0 {
+            notes.push(format!(
+                "{rare} values of the label have fewer than {k} rows: a fold that holds out all of \
+                 one learns nothing of it, and its rows are judged as held impossible"
             ));
         }
     }
@@ -184,7 +209,11 @@ fn k_folds(sample: &Sample, n_folds: u32, seed: u64) -> Result<Plan> {
     let all: Vec<usize> = (0..n_rows).collect();
     let clusters = sample.as_of.as_ref().and_then(|_| sample.clusters(&all));
     let fold_of = match &clusters {
-        None => deal(sample.classes(), n_rows, k, seed)?,
+        None => match &sample.truth {
+            Truth::Class { of, .. } => folds::by_class(of, k, seed)
+                .map_err(|error| too_few(&error.to_string(), k, n_rows))?,
+            _ => deal(sample.classes(), n_rows, k, seed)?,
+        },
         Some(clusters) => folds::grouped(sample.classes(), clusters, k, seed)
             .map_err(|error| too_few(&error.to_string(), k, n_rows))?,
     };
@@ -199,7 +228,7 @@ fn k_folds(sample: &Sample, n_folds: u32, seed: u64) -> Result<Plan> {
     Ok(Plan {
         splits: splits.collect(),
         out_of_time: false,
-        notes: Vec::new(),
+        notes,
     })
 }
 
@@ -218,6 +247,10 @@ fn deal(classes: Option<&[bool]>, n: usize, k: usize, seed: u64) -> Result<Vec<u
 /// Whether there is something to learn from or to measure.
 fn both(sample: &Sample, rows: &[usize]) -> bool {
     let mut counted = rows.iter().filter(|row| sample.counts(**row));
+    if let Truth::Class { of, .. } = &sample.truth {
+        let first = counted.next().map(|row| of[*row]);
+        return counted.any(|row| Some(of[*row]) != first);
+    }
     let Some(classes) = sample.classes() else {
         return counted.nth(1).is_some();
     };

@@ -22,6 +22,7 @@ use lode_types::role_of;
 
 use super::calibration::CalibrationInput;
 use super::calibration::logit;
+use super::classes;
 use super::measures::BINS;
 use super::plan::Plan;
 use super::plan::Split;
@@ -55,6 +56,8 @@ pub(super) struct Held {
     pub(super) margin: Vec<f64>,
     /// Which of the two.
     pub(super) margin_is: CalibrationInput,
+    /// Of one of several, the probability of each class: row by row in the order of the classes.
+    pub(super) shares: Vec<f64>,
     /// The score, made a probability by other rows than this one.
     pub(super) score: Vec<f64>,
     /// How far the scores of held-out rows lie from those of the rows of their fit: the population
@@ -86,15 +89,21 @@ pub(super) fn hold_out(
         let learned = some_of(&split.train);
         let rows = (split, &learned[..]);
         let mut answers = learn_and_score(bench, job, checked, bounds, sample, rows, stage)?;
-        let of_learned = answers.split_off(split.test.len());
-        indices.extend(stability(&of_learned, &answers));
-        for (&row, (score, margin)) in split.test.iter().zip(answers) {
-            predicted.push((row, at as u32, score, margin));
+        let of_learned = answers.rows.split_off(split.test.len());
+        indices.extend(stability(&of_learned, &answers.rows));
+        let n_classes = sample.n_classes();
+        for (i, (&row, answer)) in split.test.iter().zip(answers.rows).enumerate() {
+            let own = i * n_classes..(i + 1) * n_classes;
+            predicted.push((row, at as u32, answer, answers.shares[own].to_vec()));
         }
     }
     predicted.sort_unstable_by_key(|(row, ..)| *row);
-    let raw: Vec<f64> = predicted.iter().map(|(_, _, score, _)| *score).collect();
-    let margins: Option<Vec<f64>> = predicted.iter().map(|(.., margin)| *margin).collect();
+    let raw: Vec<f64> = predicted
+        .iter()
+        .map(|(_, _, (score, _), _)| *score)
+        .collect();
+    let margins = predicted.iter().map(|(_, _, (_, margin), _)| *margin);
+    let margins: Option<Vec<f64>> = margins.collect();
     let is_binary = matches!(sample.truth, Truth::Binary(_));
     let (margin, margin_is) = match margins {
         // A margin that does not order rows as the score does is something else.
@@ -110,6 +119,10 @@ pub(super) fn hold_out(
     Ok(Held {
         rows: predicted.iter().map(|(row, ..)| *row).collect(),
         split: predicted.iter().map(|(_, split, ..)| *split).collect(),
+        shares: predicted
+            .into_iter()
+            .flat_map(|(.., shares)| shares)
+            .collect(),
         score: raw.clone(),
         raw,
         margin,
@@ -150,6 +163,13 @@ pub(super) struct Stage {
 /// A score, and the margin if the plugin gives one.
 pub(super) type Answer = (f64, Option<f64>);
 
+/// What a scorer said of rows.
+pub(super) struct Answers {
+    pub(super) rows: Vec<Answer>,
+    /// As of [`Held`].
+    pub(super) shares: Vec<f64>,
+}
+
 /// Fits on the rows of a split and scores those that it holds out, then the others that are named.
 pub(super) fn learn_and_score(
     bench: &Bench<'_>,
@@ -159,7 +179,7 @@ pub(super) fn learn_and_score(
     sample: &Sample,
     (split, others): (&Split, &[usize]),
     stage: Stage,
-) -> Result<Vec<Answer>> {
+) -> Result<Answers> {
     let bound = &checked.inputs[0];
     let train = take(&sample.batch, &split.train)?;
     let file = lode_parts::memfd("train", &train.schema(), [train])?;
@@ -190,12 +210,20 @@ pub(super) fn learn_and_score(
     };
     let mut scorer = bench.host.open_scorer_with(&checked.algorithm, call)?;
     let outcome = checked.algorithm.spec.outcome();
-    let mut answers = Vec::with_capacity(split.test.len() + others.len());
+    let mut answers = Answers {
+        rows: Vec::with_capacity(split.test.len() + others.len()),
+        shares: Vec::new(),
+    };
     for rows in split.test.chunks(CALL_ROWS).chain(others.chunks(CALL_ROWS)) {
         bench.check_cancelled()?;
         let asked = unlabeled(&take(&sample.batch, rows)?, outcome)?;
         let scored = scorer.score(vec![(bound.name.clone(), asked.into())], bounds.deadline)?;
-        answers.extend(answers_of(&scored, rows.len(), outcome)?);
+        answers
+            .rows
+            .extend(answers_of(&scored, rows.len(), outcome)?);
+        if let Truth::Class { names, .. } = &sample.truth {
+            answers.shares.extend(classes::shares_of(&scored, names)?);
+        }
     }
     Ok(answers)
 }

@@ -26,6 +26,7 @@ use lode_types::role_of;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::classes;
 use crate::Error;
 use crate::Result;
 use crate::check::BoundInput;
@@ -50,6 +51,11 @@ pub(super) struct Sample {
 pub(super) enum Truth {
     Binary(Vec<bool>),
     Amount(Vec<f64>),
+    Class {
+        /// The number of each row's class.
+        of: Vec<u32>,
+        names: Vec<String>,
+    },
     Survival {
         events: Vec<bool>,
         durations: Vec<f64>,
@@ -98,6 +104,12 @@ impl Sample {
                 let amounts = amounts.into_iter().flatten().collect();
                 (Truth::Amount(amounts), known)
             }
+            Outcome::Class => {
+                let (found, names) = class_labels(&labels, name, &field)?;
+                let known = known(&found);
+                let of = found.into_iter().flatten().collect();
+                (Truth::Class { of, names }, known)
+            }
             Outcome::Survival => {
                 let durations = with_role(&batch, Role::Duration)
                     .ok_or_else(|| Error::bug("an algorithm of times has no duration"))?;
@@ -143,7 +155,7 @@ impl Sample {
         match &self.truth {
             Truth::Binary(labels) => Some(labels),
             Truth::Survival { events, .. } => Some(events),
-            Truth::Amount(_) => None,
+            Truth::Amount(_) | Truth::Class { .. } => None,
         }
     }
 
@@ -165,6 +177,14 @@ impl Sample {
         ((next as usize) < rows.len()).then_some(clusters)
     }
 
+    /// How many classes there are; 0 where the answer is none of several.
+    pub(super) fn n_classes(&self) -> usize {
+        match &self.truth {
+            Truth::Class { names, .. } => names.len(),
+            _ => 0,
+        }
+    }
+
     /// Some of the rows.
     pub(super) fn subset(&self, rows: &[usize]) -> Result<Self> {
         let index = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
@@ -177,6 +197,10 @@ impl Sample {
         let truth = match &self.truth {
             Truth::Binary(labels) => Truth::Binary(pick(labels, rows)),
             Truth::Amount(amounts) => Truth::Amount(pick(amounts, rows)),
+            Truth::Class { of, names } => Truth::Class {
+                of: pick(of, rows),
+                names: names.clone(),
+            },
             Truth::Survival { events, durations } => Truth::Survival {
                 events: pick(events, rows),
                 durations: pick(durations, rows),
@@ -243,6 +267,10 @@ pub(super) fn sha256(sample: &Sample, rows: &[usize]) -> String {
         let [label, duration] = match &sample.truth {
             Truth::Binary(labels) => [f64::from(u8::from(labels[row])), 0.0],
             Truth::Amount(amounts) => [amounts[row], 0.0],
+            Truth::Class { of, names } => {
+                hasher.update(names[of[row] as usize].as_bytes());
+                [f64::from(of[row]), 0.0]
+            }
             Truth::Survival { events, durations } => {
                 [f64::from(u8::from(events[row])), durations[row]]
             }
@@ -293,6 +321,25 @@ fn binary_labels(
         let words = format!("label column {name:?}: {error}");
         Error::invalid("LABEL_INVALID", field, words)
     })
+}
+
+/// The class of each row and the classes by name.
+fn class_labels(
+    column: &ArrayRef,
+    name: &str,
+    field: &str,
+) -> Result<(Vec<Option<u32>>, Vec<String>)> {
+    let words = arrow_cast::cast(column, &DataType::Utf8)?;
+    let (found, names) = label::classes(words.as_string::<i32>().iter());
+    if !(2..=classes::MOST).contains(&names.len()) {
+        let words = format!(
+            "label column {name:?}: expected 2 to {} different values, found {}",
+            classes::MOST,
+            names.len()
+        );
+        return Err(Error::invalid("LABEL_INVALID", field, words));
+    }
+    Ok((found, names))
 }
 
 /// The numbers of a column; none where it is null or NaN.

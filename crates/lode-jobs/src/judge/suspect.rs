@@ -19,6 +19,7 @@ use super::FAR;
 use super::FEW;
 use super::TOO_GOOD;
 use super::predict::Held;
+use super::quantile;
 use super::rows::Sample;
 use super::rows::Truth;
 
@@ -134,6 +135,7 @@ pub(super) fn results(
     sample: &Sample,
     held: &Held,
     metrics: &BTreeMap<String, f64>,
+    alpha: Option<f64>,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(auc) = metrics.get("auc").filter(|auc| **auc > TOO_GOOD) {
@@ -142,7 +144,12 @@ pub(super) fn results(
              was known only after it?"
         ));
     }
-    warnings.extend(useless(metrics));
+    match alpha {
+        // A quantile is no expected amount: its sums and squares say nothing against it.
+        Some(alpha) => warnings.extend(quantile::off(metrics, alpha)),
+        None => warnings.extend(useless(metrics)),
+    }
+    warnings.extend(no_better(metrics));
     if let Some(auc) = metrics.get("auc") {
         warnings.extend(leader(sample, held, *auc));
     }
@@ -155,7 +162,12 @@ pub(super) fn results(
             };
             (least, "rows of the rarer outcome")
         }
-        None => (held.rows.len(), "rows"),
+        None => match &sample.truth {
+            Truth::Class { of, names } => {
+                (rarest(of, names.len(), held), "rows of the rarest class")
+            }
+            _ => (held.rows.len(), "rows"),
+        },
     };
     if few < FEW {
         warnings.push(format!(
@@ -166,10 +178,30 @@ pub(super) fn results(
     warnings
 }
 
+/// Held-out rows of the class that has the fewest.
+fn rarest(of: &[u32], n_classes: usize, held: &Held) -> usize {
+    let mut counts = vec![0_usize; n_classes];
+    for row in &held.rows {
+        counts[of[*row] as usize] += 1;
+    }
+    counts.into_iter().min().unwrap_or(0)
+}
+
+/// A warning on classes that the columns say nothing of.
+fn no_better(metrics: &BTreeMap<String, f64>) -> Option<String> {
+    let (own, base) = (metrics.get("log_loss")?, metrics.get("base_log_loss")?);
+    (own >= base).then(|| {
+        format!(
+            "a log loss of {own:.4} is no less than that of the shares of the values alone, \
+             {base:.4}: the columns tell nothing of the label"
+        )
+    })
+}
+
 /// Warnings on amounts that nobody should plan with.
 pub(super) fn useless(metrics: &BTreeMap<String, f64>) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(r2) = metrics.get("r2").filter(|r2| **r2 < 0.0) {
+    if let Some(r2) = metrics.get("r2").filter(|r2| **r2 < -0.0005) {
         warnings.push(format!(
             "an r2 of {r2:.3} is below 0: the mean of all is nearer to the amounts than this \
              model, whose ranks alone may be of use (see spearman and value_top_decile)"

@@ -26,6 +26,7 @@ use lode_types::ROLE_KEY;
 use lode_types::Role;
 
 use super::Report;
+use super::classes;
 use super::groups::Group;
 use super::measures::BINS;
 use super::measures::Measure;
@@ -84,6 +85,14 @@ pub(super) fn reports(sample: &Sample, held: &Held, settings: &Settings) -> Resu
             let amount = Amount::new(&held.raw, &actual, weights).map_err(bug)?;
             push("evaluation", "bar", amount_deciles(&amount))?;
             push("evaluation_gains", "line", amount_gains(&amount))?;
+        }
+        Truth::Class { of, names } => {
+            let actual = rows.iter().map(|row| of[*row]).collect();
+            let part = classes::Part::new(&held.shares, actual, names.len())?;
+            let each = classes::of_each(&part, names, &held.shares, weights)?;
+            push("evaluation", "bar", each)?;
+            let confusion = classes::confusion(&part, names, weights)?;
+            push("evaluation_confusion", "heatmap", confusion)?;
         }
         Truth::Survival { .. } => {
             let bins = survival::bins(sample, held, &positions, weights, settings);
@@ -291,6 +300,7 @@ fn scores(sample: &Sample, held: &Held) -> Columns {
             let labels = rows.iter().map(|row| f64::from(u8::from(labels[*row])));
             columns.number("label", labels.collect());
         }
+        Truth::Class { of, names } => classes::scores(&mut columns, held, of, names),
         Truth::Survival { events, durations } => {
             let events = rows.iter().map(|row| f64::from(u8::from(events[*row])));
             columns.number("label", events.collect());

@@ -3,6 +3,7 @@
 
 mod numbers;
 mod plans;
+mod several;
 mod suspicions;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ fn sample(truth: Truth, customers: Option<Vec<String>>) -> Sample {
     let n_rows = match &truth {
         Truth::Binary(labels) => labels.len(),
         Truth::Amount(amounts) => amounts.len(),
+        Truth::Class { of, .. } => of.len(),
         Truth::Survival { events, .. } => events.len(),
     };
     let labels: ArrayRef = Arc::new(Float64Array::from(vec![0.0; n_rows]));
@@ -105,6 +107,7 @@ fn held(sample: &Sample, plan: &Plan, mut margin: impl FnMut(usize) -> f64) -> H
         raw,
         margin,
         margin_is: CalibrationInput::Margin,
+        shares: Vec::new(),
     }
 }
 

@@ -10,12 +10,14 @@ use lode_numeric::metrics::Amount;
 use lode_numeric::metrics::Binary;
 use lode_types::Outcome;
 
+use super::classes;
 use super::offers;
 use super::offers::OfferGrounds;
 use super::plan;
 use super::plan::Split;
 use super::predict;
 use super::predict::Stage;
+use super::quantile;
 use super::rows::Sample;
 use super::rows::Truth;
 use crate::Error;
@@ -30,18 +32,28 @@ use crate::run::Bounds;
 const BINARY: [&str; 4] = ["log_loss", "auc", "average_precision", "brier"];
 /// Of an amount.
 const AMOUNT: [&str; 3] = ["rmse", "mae", "spearman"];
+/// Of a quantile.
+const QUANTILE: [&str; 4] = [quantile::PINBALL, "rmse", "mae", "spearman"];
+/// Of one of several.
+const CLASS: [&str; 3] = ["log_loss", "accuracy", "macro_f1"];
 /// Of a time.
 const SURVIVAL: [&str; 1] = ["concordance"];
 
-/// The measure that is meant; empty means the default of the outcome, or of a recommender, which
-/// has none.
+/// The measure that is meant; empty means the default of the outcome, and of a quantile, whose
+/// `alpha` is given, or of a recommender, which has no outcome.
 ///
 /// # Errors
 /// `OUT_OF_RANGE`, with the measures that there are.
-pub(crate) fn measure_of(outcome: Option<Outcome>, name: &str) -> Result<&'static str> {
+pub(crate) fn measure_of(
+    outcome: Option<Outcome>,
+    alpha: Option<f64>,
+    name: &str,
+) -> Result<&'static str> {
     let known: &[&'static str] = match outcome {
         Some(Outcome::Binary) => &BINARY,
+        Some(Outcome::Amount) if alpha.is_some() => &QUANTILE,
         Some(Outcome::Amount) => &AMOUNT,
+        Some(Outcome::Class) => &CLASS,
         Some(Outcome::Survival) => &SURVIVAL,
         None => &offers::MEASURES,
     };
@@ -67,6 +79,8 @@ pub(crate) enum Grounds {
 pub(crate) struct RowGrounds {
     sample: Sample,
     splits: Vec<Split>,
+    /// Of a quantile, as the job asks for it.
+    alpha: Option<f64>,
 }
 
 impl Grounds {
@@ -105,6 +119,7 @@ impl Grounds {
         Ok(Self::Rows(RowGrounds {
             sample,
             splits: inner.splits,
+            alpha: quantile::alpha_of(&serde_json::from_str(&checked.params_json)?),
         }))
     }
 
@@ -160,7 +175,7 @@ impl RowGrounds {
         let sample = &self.sample;
         let rows = (split, &[][..]);
         let answers = predict::learn_and_score(bench, job, checked, bounds, sample, rows, stage)?;
-        let scores: Vec<f64> = answers.iter().map(|(score, _)| *score).collect();
+        let scores: Vec<f64> = answers.rows.iter().map(|(score, _)| *score).collect();
         let of = |values: &[f64]| {
             split
                 .test
@@ -190,6 +205,10 @@ impl RowGrounds {
             }
             Truth::Amount(truth) => {
                 let actual = of(truth);
+                if let (quantile::PINBALL, Some(alpha)) = (measure, self.alpha) {
+                    let loss = metrics::pinball_loss(&scores, &actual, weights, alpha);
+                    return loss.map_err(unmeasured);
+                }
                 let amount = Amount::new(&scores, &actual, weights).map_err(unmeasured)?;
                 match measure {
                     "rmse" => Ok(amount.rmse()),
@@ -197,6 +216,19 @@ impl RowGrounds {
                     // A constant prediction puts nothing in order.
                     _ => Ok(amount.spearman().unwrap_or(0.0)),
                 }
+            }
+            Truth::Class { of, names } => {
+                let actual = split.test.iter().map(|row| of[*row]).collect();
+                let part = classes::Part::new(&answers.shares, actual, names.len())?;
+                let numbers = part.numbers(weights);
+                let at = classes::NAMES.iter().position(|name| *name == measure);
+                let number = at.and_then(|at| numbers[at]);
+                return number.ok_or_else(|| {
+                    unmeasured(lode_numeric::Error::TooFewRows {
+                        needed: 1,
+                        found: 0,
+                    })
+                });
             }
             Truth::Survival { events, durations } => {
                 metrics::concordance(&of(durations), &flags(events), &scores, weights)

@@ -69,3 +69,23 @@ fn rows_of_a_group_share_a_fold() {
     }
     assert!(super::grouped(Some(&labels[1..]), &groups, 5, 1).is_err());
 }
+
+#[test]
+fn each_fold_has_its_share_of_every_class() {
+    let classes: Vec<u32> = (0..103).map(|row| [0, 0, 1, 2, 0][row % 5]).collect();
+    let folds = super::by_class(&classes, 4, 9).unwrap();
+    for class in 0..3 {
+        let all = classes.iter().filter(|own| **own == class).count();
+        for fold in 0..4 {
+            let both = classes.iter().zip(&folds);
+            let n = both.filter(|both| *both == (&class, &fold)).count();
+            assert!(
+                (all / 4..=all / 4 + 1).contains(&n),
+                "{class} {fold}: {n} of {all}"
+            );
+        }
+    }
+    assert_ne!(folds, super::by_class(&classes, 4, 10).unwrap());
+    assert!(super::by_class(&classes, 1, 9).is_err());
+    assert!(super::by_class(&classes[..3], 4, 9).is_err());
+}

@@ -38,3 +38,20 @@ fn other_labels_are_refused_with_the_values_found() {
     assert!(error.contains("positive"), "{error}");
     assert!(check(&[None], None).is_err());
 }
+
+#[test]
+fn classes_are_numbered_by_name() {
+    let words = [
+        Some("tent"),
+        None,
+        Some(" golf "),
+        Some(""),
+        Some("7.0"),
+        Some("7"),
+        Some("tent"),
+    ];
+    let (classes, names) = super::classes(words.into_iter());
+    assert_eq!(names, ["7", "golf", "tent"]);
+    let expected = [Some(2), None, Some(1), None, Some(0), Some(0), Some(2)];
+    assert_eq!(classes, expected);
+}

@@ -28,12 +28,33 @@ pub trait Target: std::fmt::Debug + Send + Sync + 'static {
     const TYPES: &'static [ColumnType];
     /// Whether it is yes or no.
     const IS_BINARY: bool;
+    /// Whether it is one of several.
+    const HAS_CLASSES: bool = false;
 
-    /// The label of each row, 1 and 0 for yes and no; none where it is not known.
+    /// The labels.
     ///
     /// # Errors
     /// `INPUT_INVALID` for a label that cannot be learned; the message says what was found.
-    fn read(table: &Table, params: &Self::Params) -> Result<Vec<Option<f64>>>;
+    fn read(table: &Table, params: &Self::Params) -> Result<Labels>;
+}
+
+/// What a label says.
+#[derive(Debug)]
+pub struct Labels {
+    /// Of each row: 1 and 0 for yes and no, an amount, or the number of a class; none where it is
+    /// not known.
+    pub values: Vec<Option<f64>>,
+    /// The classes by name, where there are some.
+    pub classes: Vec<String>,
+}
+
+impl Labels {
+    fn numbers(values: Vec<Option<f64>>) -> Self {
+        Self {
+            values,
+            classes: Vec::new(),
+        }
+    }
 }
 
 /// Two values, one of which means yes.
@@ -50,7 +71,7 @@ impl Target for YesNo {
     ];
     const IS_BINARY: bool = true;
 
-    fn read(table: &Table, params: &YesNoParams) -> Result<Vec<Option<f64>>> {
+    fn read(table: &Table, params: &YesNoParams) -> Result<Labels> {
         let values = texts(table)?;
         let words = values
             .codes
@@ -59,7 +80,8 @@ impl Target for YesNo {
         let found = label::binary(words, params.positive.as_deref());
         let found = found.map_err(|error| refused(table, Role::Label, error.to_string()))?;
         let number = |label: bool| f64::from(u8::from(label));
-        Ok(found.into_iter().map(|label| label.map(number)).collect())
+        let found = found.into_iter().map(|label| label.map(number));
+        Ok(Labels::numbers(found.collect()))
     }
 }
 
@@ -72,7 +94,7 @@ impl Target for Amount {
     const TYPES: &'static [ColumnType] = &[ColumnType::Float64, ColumnType::Int64];
     const IS_BINARY: bool = false;
 
-    fn read(table: &Table, _: &NoParams) -> Result<Vec<Option<f64>>> {
+    fn read(table: &Table, _: &NoParams) -> Result<Labels> {
         let numbers = table.numbers(Role::Label)?;
         if let Some(row) = numbers.iter().position(|number| number.abs() > LARGEST) {
             let found = format!(
@@ -87,7 +109,49 @@ impl Target for Amount {
             return Err(refused(table, Role::Label, found));
         }
         let known = |number: f64| (!number.is_nan()).then_some(number);
-        Ok(numbers.into_iter().map(known).collect())
+        Ok(Labels::numbers(numbers.into_iter().map(known).collect()))
+    }
+}
+
+/// One of several values.
+#[derive(Debug)]
+pub struct OneOf;
+
+/// Most values of a label that is one of several.
+const MAX_CLASSES: usize = 100;
+
+impl Target for OneOf {
+    type Params = NoParams;
+    const TYPES: &'static [ColumnType] = &[ColumnType::String, ColumnType::Int64, ColumnType::Bool];
+    const IS_BINARY: bool = false;
+    const HAS_CLASSES: bool = true;
+
+    fn read(table: &Table, _: &NoParams) -> Result<Labels> {
+        let values = texts(table)?;
+        let words = values
+            .codes
+            .iter()
+            .map(|&code| values.names.get(code as usize).map(String::as_str));
+        let (found, classes) = label::classes(words);
+        if !(2..=MAX_CLASSES).contains(&classes.len()) {
+            let shown: Vec<String> = classes
+                .iter()
+                .take(5)
+                .map(|name| format!("{name:?}"))
+                .collect();
+            let more = if classes.len() > 5 { ", ..." } else { "" };
+            let message = format!(
+                "expected a label with 2 to {MAX_CLASSES} values, found {}: {}{more}",
+                classes.len(),
+                shown.join(", ")
+            );
+            return Err(refused(table, Role::Label, message));
+        }
+        let values = found.into_iter().map(|class| class.map(f64::from));
+        Ok(Labels {
+            values: values.collect(),
+            classes,
+        })
     }
 }
 

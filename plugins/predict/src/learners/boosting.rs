@@ -21,6 +21,7 @@ use super::constraints;
 use super::constraints::Direction;
 use super::forest;
 use super::forest::Grown;
+use crate::frame::Plan;
 use crate::learner::Training;
 use crate::params::Part;
 use crate::params::within;
@@ -162,6 +163,48 @@ impl Part for BoostParams {
     }
 }
 
+impl BoostParams {
+    /// The parameters of a fit; with `large` those of a large table, whatever its rows.
+    pub(super) fn asked(
+        &self,
+        objective: Objective,
+        plan: &Plan,
+        large: bool,
+        cx: &Context<'_>,
+    ) -> Result<GbdtParams> {
+        Ok(GbdtParams {
+            objective,
+            learning_rate: match large && self.learning_rate <= 0.0 {
+                true => 0.1,
+                false => self.learning_rate,
+            },
+            max_rounds: self.max_rounds,
+            members: self.members,
+            repeats: self.repeats,
+            patience: match large && self.patience == 0 {
+                true => 20,
+                false => self.patience,
+            },
+            max_depth: self.max_depth,
+            max_leaves: self.max_leaves,
+            min_rows: self.min_rows,
+            min_child_weight: self.min_child_weight,
+            l1: self.l1,
+            l2: self.l2,
+            min_gain: self.min_gain,
+            leaf_smoothing: self.leaf_smoothing,
+            row_share: self.row_share,
+            column_share: self.column_share,
+            max_bins: self.max_bins,
+            category_smoothing: self.category_smoothing,
+            category_rows: self.category_rows,
+            constraints: constraints::constraints(&self.monotone, &self.interactions, plan)?,
+            seed: cx.seed(),
+            threads: cx.threads(),
+        })
+    }
+}
+
 /// What was boosted.
 pub(super) struct Boosted {
     pub(super) model: Grown,
@@ -187,36 +230,7 @@ pub(super) fn boost(
     let large = thinned
         .as_ref()
         .is_some_and(|sample| sample.of > sample::ENOUGH && params.members > 1);
-    let asked = GbdtParams {
-        objective,
-        learning_rate: match large && params.learning_rate <= 0.0 {
-            true => 0.1,
-            false => params.learning_rate,
-        },
-        max_rounds: params.max_rounds,
-        members: params.members,
-        repeats: params.repeats,
-        patience: match large && params.patience == 0 {
-            true => 20,
-            false => params.patience,
-        },
-        max_depth: params.max_depth,
-        max_leaves: params.max_leaves,
-        min_rows: params.min_rows,
-        min_child_weight: params.min_child_weight,
-        l1: params.l1,
-        l2: params.l2,
-        min_gain: params.min_gain,
-        leaf_smoothing: params.leaf_smoothing,
-        row_share: params.row_share,
-        column_share: params.column_share,
-        max_bins: params.max_bins,
-        category_smoothing: params.category_smoothing,
-        category_rows: params.category_rows,
-        constraints: constraints::constraints(&params.monotone, &params.interactions, known.plan)?,
-        seed: cx.seed(),
-        threads: cx.threads(),
-    };
+    let asked = params.asked(objective, known.plan, large, cx)?;
     let weights = thinned
         .as_ref()
         .map_or(weights, |sample| Some(sample.weights.as_slice()));
@@ -239,7 +253,7 @@ pub(super) fn boost(
 }
 
 /// What is wrong with the rows or the loss, where that is what keeps trees from growing.
-fn refused(error: lode_numeric::Error, known: &Training<'_>) -> Error {
+pub(super) fn refused(error: lode_numeric::Error, known: &Training<'_>) -> Error {
     match error {
         lode_numeric::Error::TooFewRows { needed, found } => Error::invalid(
             known.label.as_str(),

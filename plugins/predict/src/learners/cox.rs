@@ -25,9 +25,9 @@ use super::survival;
 use super::survival::Ratios;
 use crate::frame::Plan;
 use crate::frame::Rows;
+use crate::learner::Additive;
 use crate::learner::Learned;
 use crate::learner::Learner;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::params::Part;
@@ -235,7 +235,7 @@ impl Learner for Cox {
     }
 }
 
-impl Scorer for CoxModel {
+impl Additive for CoxModel {
     fn base(&self) -> f64 {
         self.regression.base()
     }

@@ -23,7 +23,7 @@ use lode_plugin::arrow_schema::Schema;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::View;
-use crate::learner::Scorer;
+use crate::learner::Additive;
 use crate::learner::numeric;
 
 /// A forest as a scorer.
@@ -101,7 +101,7 @@ pub(super) fn failed(error: lode_numeric::Error) -> Error {
     numeric("the trees", error)
 }
 
-impl Scorer for Grown {
+impl Additive for Grown {
     fn base(&self) -> f64 {
         self.base
     }

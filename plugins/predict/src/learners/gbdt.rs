@@ -15,6 +15,8 @@ use super::boosting::BoostParams;
 use super::boosting::boost;
 use super::forest;
 use super::forest::Grown;
+use super::pairs;
+use super::pairs::PairParams;
 use crate::frame::Plan;
 use crate::learner::Learned;
 use crate::learner::Learner;
@@ -35,10 +37,11 @@ use crate::params::within;
 ///
 /// # Output
 /// `scores` as of [`super::Logistic`]. `importance`: `feature`, `share` and `gain` of all
-/// splits on it, the largest first.
+/// splits on it, the largest first. `interactions`: pairs of columns and how strongly they act
+/// together, where [`PairParams`] ask for it.
 ///
 /// # Parameters
-/// [`BoostParams`], [`crate::YesNoParams`], [`crate::Common`].
+/// [`BoostParams`], [`PairParams`], [`crate::YesNoParams`], [`crate::Common`].
 ///
 /// # Method
 /// `lode_numeric::trees::gbdt` with the log loss: an inner cross-validation finds the number
@@ -89,35 +92,49 @@ impl Learner for Gbdt {
         numbers, text and missing values are taken as they come.";
     const MEMORY: (u64, u64) = super::FOREST_MEMORY;
     const WARM_START: bool = true;
-    type Params = BoostParams;
+    type Params = Both<BoostParams, PairParams>;
     type Model = Grown;
 
     fn outputs() -> Vec<Output> {
-        vec![forest::importance_output()]
+        vec![forest::importance_output(), pairs::output()]
     }
 
     fn learn(
-        params: &BoostParams,
+        params: &Self::Params,
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        learned(params, Objective::Logistic, rows, None, cx)
+        learned(
+            &params.one,
+            params.other,
+            Objective::Logistic,
+            rows,
+            None,
+            cx,
+        )
     }
 
     fn learn_from(
-        params: &BoostParams,
+        params: &Self::Params,
         base: &Grown,
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        learned(params, Objective::Logistic, rows, Some(base), cx)
+        learned(
+            &params.one,
+            params.other,
+            Objective::Logistic,
+            rows,
+            Some(base),
+            cx,
+        )
     }
 
     fn write(model: &Grown) -> Result<Vec<u8>> {
         Ok(model.write())
     }
 
-    fn read(_: &BoostParams, bytes: &[u8], plan: &Plan) -> Result<Grown> {
+    fn read(_: &Self::Params, bytes: &[u8], plan: &Plan) -> Result<Grown> {
         Grown::read(bytes, plan)
     }
 }
@@ -130,7 +147,7 @@ impl Learner for Gbdt {
 /// The label is a number of 0 or more; a row without one is scored but not learned from.
 ///
 /// # Parameters
-/// [`BoostParams`], [`AmountLoss`], [`crate::Common`].
+/// [`BoostParams`], [`AmountLoss`], [`PairParams`], [`crate::Common`].
 ///
 /// # Method
 /// With the losses `squared`, `quantile` and `huber` the margin is the amount; with the others
@@ -240,7 +257,7 @@ impl Learner for GbdtAmount {
     const ABOUT: &'static str = Gbdt::ABOUT;
     const MEMORY: (u64, u64) = Gbdt::MEMORY;
     const WARM_START: bool = true;
-    type Params = Both<BoostParams, AmountLoss>;
+    type Params = Both<BoostParams, Both<AmountLoss, PairParams>>;
     type Model = Grown;
 
     fn outputs() -> Vec<Output> {
@@ -252,8 +269,8 @@ impl Learner for GbdtAmount {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        let objective = params.other.objective(rows, None)?;
-        learned(&params.one, objective, rows, None, cx)
+        let objective = params.other.one.objective(rows, None)?;
+        learned(&params.one, params.other.other, objective, rows, None, cx)
     }
 
     fn learn_from(
@@ -262,8 +279,15 @@ impl Learner for GbdtAmount {
         rows: &Training<'_>,
         cx: &Context<'_>,
     ) -> Result<Learned<Grown>> {
-        let objective = params.other.objective(rows, Some(base))?;
-        learned(&params.one, objective, rows, Some(base), cx)
+        let objective = params.other.one.objective(rows, Some(base))?;
+        learned(
+            &params.one,
+            params.other.other,
+            objective,
+            rows,
+            Some(base),
+            cx,
+        )
     }
 
     fn write(model: &Grown) -> Result<Vec<u8>> {
@@ -277,6 +301,7 @@ impl Learner for GbdtAmount {
 
 fn learned(
     params: &BoostParams,
+    told: PairParams,
     objective: Objective,
     rows: &Training<'_>,
     base: Option<&Grown>,
@@ -284,11 +309,17 @@ fn learned(
 ) -> Result<Learned<Grown>> {
     let go_on = learning(cx, "boosting trees");
     let boosted = boost(params, objective, rows, base, cx, &go_on)?;
+    let together = pairs::table(told, rows, |table| {
+        boosted.model.forest().interactions(table, cx.threads())
+    })?;
     Ok(Learned {
-        tables: vec![(
-            "importance",
-            forest::importance(rows.plan, &boosted.fit.gains)?,
-        )],
+        tables: vec![
+            (
+                "importance",
+                forest::importance(rows.plan, &boosted.fit.gains)?,
+            ),
+            ("interactions", together),
+        ],
         metrics: boosted.metrics(),
         model: boosted.model,
     })

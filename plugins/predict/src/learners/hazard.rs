@@ -30,9 +30,9 @@ use crate::frame::Kind;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::View;
+use crate::learner::Additive;
 use crate::learner::Learned;
 use crate::learner::Learner;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::params::Part;
@@ -369,7 +369,7 @@ impl HazardModel {
     }
 }
 
-impl Scorer for HazardModel {
+impl Additive for HazardModel {
     fn base(&self) -> f64 {
         let center = self.contract.map_or(0.0, |contract| contract.center);
         self.regression.base() + center

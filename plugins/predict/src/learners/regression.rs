@@ -26,8 +26,8 @@ use crate::frame::MISSING;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::View;
+use crate::learner::Additive;
 use crate::learner::Learned;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::learner::numeric;
@@ -295,7 +295,7 @@ impl Regression {
     }
 }
 
-impl Scorer for Regression {
+impl Additive for Regression {
     fn base(&self) -> f64 {
         self.base
     }

@@ -30,9 +30,9 @@ use crate::frame::OTHER;
 use crate::frame::Plan;
 use crate::frame::Rows;
 use crate::frame::View;
+use crate::learner::Additive;
 use crate::learner::Learned;
 use crate::learner::Learner;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::learner::numeric;
@@ -327,7 +327,7 @@ impl Learner for Scorecard {
     }
 }
 
-impl Scorer for ScorecardModel {
+impl Additive for ScorecardModel {
     fn base(&self) -> f64 {
         self.base
     }

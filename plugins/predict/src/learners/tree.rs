@@ -29,9 +29,9 @@ use super::forest;
 use super::forest::Grown;
 use crate::frame::Plan;
 use crate::frame::Rows;
+use crate::learner::Additive;
 use crate::learner::Learned;
 use crate::learner::Learner;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::params::Part;
@@ -239,7 +239,7 @@ fn rules_table(model: &Grown, plan: &Plan) -> Result<(RecordBatch, usize)> {
     Ok((RecordBatch::try_new(Arc::new(schema), columns)?, n_rules))
 }
 
-impl Scorer for Ruled {
+impl Additive for Ruled {
     fn base(&self) -> f64 {
         self.0.base()
     }

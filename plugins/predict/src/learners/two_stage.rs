@@ -26,9 +26,9 @@ use super::forest::Grain;
 use crate::frame::Frame;
 use crate::frame::Plan;
 use crate::frame::Rows;
+use crate::learner::Additive;
 use crate::learner::Learned;
 use crate::learner::Learner;
-use crate::learner::Scorer;
 use crate::learner::Training;
 use crate::params::Both;
 use crate::params::Part;
@@ -219,6 +219,7 @@ impl Learner for TwoStage {
             .map(|amount| f64::from(u8::from(*amount > 0.0)))
             .collect();
         let whole = Training {
+            classes: &[],
             rows: rows.rows.clone(),
             targets: &bought,
             plan: rows.plan,
@@ -233,6 +234,7 @@ impl Learner for TwoStage {
             .weights
             .map(|all| -> Vec<f64> { buyers.iter().map(|row| all[*row]).collect() });
         let part = Training {
+            classes: &[],
             rows: frame.rows(),
             targets: &amounts,
             plan: rows.plan,
@@ -333,7 +335,7 @@ impl Stages {
     }
 }
 
-impl Scorer for Stages {
+impl Additive for Stages {
     fn base(&self) -> f64 {
         self.base
     }

@@ -10,7 +10,7 @@ use crate::output::List;
 use crate::output::number;
 
 /// What measures a prediction first; all others come after, by name.
-const FIRST: [&str; 24] = [
+const FIRST: [&str; 27] = [
     "ndcg_10",
     "hit_rate_10",
     "recall_10",
@@ -19,9 +19,12 @@ const FIRST: [&str; 24] = [
     "mrr",
     "auc",
     "concordance",
+    "pinball",
     "rmse",
     "average_precision",
     "log_loss",
+    "accuracy",
+    "macro_f1",
     "brier",
     "brier_at_horizon",
     "calibration_error",

@@ -27,6 +27,14 @@ pub(super) fn check(batch: &BatchScore, outcome: Outcome) -> Result<()> {
     let Some(list) = &batch.contacts else {
         return Ok(());
     };
+    if outcome == Outcome::Class {
+        return Err(Error::invalid(
+            "WRONG_TASK",
+            "spec.batch_score.contacts",
+            "expected a model of a yes or no or of an amount to list contacts by, found one of \
+             several answers: score all, and take those of a label",
+        ));
+    }
     let share = |share: f64| (0.0..=1.0).contains(&share);
     if !share(list.max_share) {
         let found = list.max_share.to_string();

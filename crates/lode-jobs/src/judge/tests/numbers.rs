@@ -45,6 +45,7 @@ fn all(sample: &Sample, held: &Held, plan: &Plan, spec: &JobSpec) -> Vec<Measure
     let outcome = match sample.truth {
         Truth::Binary(_) => Outcome::Binary,
         Truth::Amount(_) => Outcome::Amount,
+        Truth::Class { .. } => Outcome::Class,
         Truth::Survival { .. } => Outcome::Survival,
     };
     let groups = groups(sample, held, plan);

@@ -134,6 +134,7 @@ fn a_column_that_makes_most_of_a_model_is_asked_after() {
         margin_is: CalibrationInput::Margin,
         score: Vec::new(),
         psi: None,
+        shares: Vec::new(),
     };
     let asked = |rows: &Sample, auc: f64| suspect::leader(rows, &all_judge, auc);
     let words = asked(&of(&all, true), 0.9).unwrap();

@@ -25,12 +25,15 @@ use crate::Result;
 use crate::parallel;
 use crate::trees::Contributions;
 use crate::trees::Forest;
+use crate::trees::Interactions;
 use crate::trees::Objective;
+use crate::trees::Pair;
 use crate::trees::Table;
 use crate::trees::bins::Levels;
 use crate::trees::bins::Numbers;
 use crate::trees::objective::Targets;
 use crate::trees::objective::softmax;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most classes.
@@ -61,6 +64,19 @@ impl Classes {
         self.forests.iter().map(Forest::n_trees).sum()
     }
 
+    /// Margin of one class before any column is known, which its contributions come on top of.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for no class of the model.
+    pub fn base(&self, class: usize) -> Result<f64> {
+        self.forest(class).map(Forest::base)
+    }
+
+    /// Whether a table with these numbers of levels (none: of numbers) is of its columns.
+    pub fn fits(&self, levels: &[Option<u32>]) -> bool {
+        self.forests[0].kinds == levels
+    }
+
     /// Margins of shape `(n_rows, n_classes)`, row by row.
     ///
     /// # Errors
@@ -83,10 +99,8 @@ impl Classes {
     /// # Errors
     /// As [`Forest::margins`].
     pub fn probabilities(&self, table: &Table<'_>, threads: usize) -> Result<Vec<f64>> {
-        let mut all = self.margins(table, threads)?;
-        all.chunks_mut(self.n_classes())
-            .for_each(softmax::probabilities);
-        Ok(all)
+        let all = self.margins(table, threads)?;
+        Ok(shares(&all, self.n_classes()))
     }
 
     /// What each column adds to the margin of one class.
@@ -99,15 +113,53 @@ impl Classes {
         table: &Table<'_>,
         threads: usize,
     ) -> Result<Contributions> {
-        let Some(forest) = self.forests.get(class) else {
-            return Err(Error::OutOfRange {
-                what: "class",
-                expected: "below the number of classes",
-                found: class as f64,
-            });
-        };
-        forest.contributions(table, threads)
+        self.forest(class)?.contributions(table, threads)
     }
+
+    /// How strongly columns act alone and in pairs on the margins of all classes: the sums of
+    /// those of each.
+    ///
+    /// # Errors
+    /// As [`Forest::interactions`].
+    pub fn interactions(&self, table: &Table<'_>, threads: usize) -> Result<Interactions> {
+        let mut own = vec![0.0; self.n_cols()];
+        let mut pairs: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        for forest in &self.forests {
+            let found = forest.interactions(table, threads)?;
+            for (sum, more) in own.iter_mut().zip(&found.own) {
+                *sum += more;
+            }
+            for pair in &found.pairs {
+                *pairs.entry((pair.first, pair.second)).or_default() += pair.strength;
+            }
+        }
+        let mut pairs: Vec<Pair> = pairs
+            .into_iter()
+            .map(|((first, second), strength)| Pair {
+                first,
+                second,
+                strength,
+            })
+            .collect();
+        pairs.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        Ok(Interactions { own, pairs })
+    }
+
+    fn forest(&self, class: usize) -> Result<&Forest> {
+        self.forests.get(class).ok_or(Error::OutOfRange {
+            what: "class",
+            expected: "below the number of classes",
+            found: class as f64,
+        })
+    }
+}
+
+/// The probabilities that belong to margins of shape `(n_rows, n_classes)`, row by row.
+pub fn shares(margins: &[f64], n_classes: usize) -> Vec<f64> {
+    let mut all = margins.to_vec();
+    let rows = all.chunks_mut(n_classes.max(1));
+    rows.for_each(softmax::probabilities);
+    all
 }
 
 /// What [`fit`] gives.

@@ -199,6 +199,34 @@ fn columns_that_may_not_meet_cannot_tell_a_crossing() {
 }
 
 #[test]
+fn pairs_that_act_together_are_told_when_asked_for() {
+    let batch = crossed(800);
+    let made = fit::<Gbdt>(r#"{"repeats": 1}"#, &batch).unwrap();
+    assert_eq!(made.table("interactions").num_rows(), 0);
+    let asked = r#"{"repeats": 1, "interaction_rows": 300}"#;
+    let made = fit::<Gbdt>(asked, &batch).unwrap();
+    let table = made.table("interactions");
+    let words = |name: &str| table[name].as_string::<i32>().value(0).to_owned();
+    assert_eq!(
+        (words("first"), words("second")),
+        ("a".to_owned(), "b".to_owned())
+    );
+    let (share, strength) = (floats(table, "share"), floats(table, "strength"));
+    // Who leaves hangs on a and b together, and on nothing else.
+    assert!(share[0] > 0.5 && share[0] < 1.0, "{share:?}");
+    assert!(strength.is_sorted_by(|a, b| a >= b) && strength[0] > 10.0 * strength[1]);
+    let apart = r#"{"repeats": 1, "interaction_rows": 300, "interactions": [["a"], ["b"]]}"#;
+    let made = fit::<Gbdt>(apart, &batch).unwrap();
+    let table = made.table("interactions");
+    assert_eq!(table.num_rows(), 0);
+    let found = message(fit::<Gbdt>(r#"{"interaction_rows": 10001}"#, &batch));
+    assert_eq!(
+        found,
+        "params.interaction_rows: expected 0 to 10000, found 10001"
+    );
+}
+
+#[test]
 fn a_fit_goes_on_from_a_model() {
     let batch = spenders(1_000);
     let params = r#"{"members": 1, "max_rounds": 15, "category_rows": 0}"#;

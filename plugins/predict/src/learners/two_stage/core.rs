@@ -25,7 +25,7 @@ use lode_plugin::serde::Serialize;
 use super::TwoStageParams;
 use crate::frame::Plan;
 use crate::frame::Rows;
-use crate::learner::Scorer;
+use crate::learner::Additive;
 use crate::learner::Training;
 use crate::learner::learning;
 use crate::learners::boosting::BoostParams;
@@ -173,6 +173,7 @@ pub(super) fn regressor(
         Kind::Regression => {
             let logarithms: Vec<f64> = rows.targets.iter().map(|amount| amount.ln()).collect();
             let on_logarithms = Training {
+                classes: &[],
                 rows: rows.rows.clone(),
                 targets: &logarithms,
                 plan: rows.plan,

@@ -292,7 +292,6 @@ async fn the_last_visit_and_a_given_holdout_are_to_be_found() -> Result<()> {
     let request = v1::CompareModelsRequest {
         champion: model(&last),
         challenger: model(&given_job),
-        ..v1::CompareModelsRequest::default()
     };
     let compared = client.compare_models(request).await?;
     assert_eq!(compared.rows, of_last.len() as u64);

@@ -319,7 +319,7 @@ async fn calls_that_wait_together_are_answered_as_alone() -> Result<()> {
         model: job.models[0].clone(),
         customers: (n..n + n % 4).map(|n| format!("p{n}")).collect(),
         // Calls with and without reasons have tables of two kinds.
-        explain: n % 3 == 0,
+        explain: n.is_multiple_of(3),
         ..v1::ScoreRequest::default()
     };
     let numbers = || (1..300).filter(|n| n % 4 > 0);

@@ -1,6 +1,6 @@
 //! Offers items to customers, from what customers bought or looked at before.
 //!
-//! An algorithm is a [`method`]: one file in `methods` with its parameters, its doc and its
+//! An algorithm is a `method`: one file in `methods` with its parameters, its doc and its
 //! arithmetic. What they share is written once: `events` reads rows into weighted pairs,
 //! `model` keeps names, histories and popularity, `serve` answers requests with reasons. An
 //! item that a customer already has is never offered unless the request allows it.

@@ -416,11 +416,11 @@ fn suspicions(metrics: &std::collections::BTreeMap<String, f64>, plan: &Plan) ->
     let low = of(&format!("over_popularity_{main}_low"));
     let both = (of(main), of(&format!("popularity_{main}")));
     if let (Some(over), (Some(own), Some(popular))) = (over, both) {
-        if !(over > 0.0) {
+        if over.is_nan() || over <= 0.0 {
             said.push(format!(
                 "not better than popularity: {main} {own:.4}, that of the most popular items {popular:.4}"
             ));
-        } else if !(low > Some(0.0)) {
+        } else if low.is_none_or(|low| low.is_nan() || low <= 0.0) {
             said.push(format!(
                 "not surely better than popularity: {main} {own:.4} against {popular:.4}, which may \
                  be chance"
@@ -428,7 +428,7 @@ fn suspicions(metrics: &std::collections::BTreeMap<String, f64>, plan: &Plan) ->
         }
     }
     if let (Some(own), Some(over)) = (of(main), of(&format!("over_order_{main}")))
-        && !(over > 0.0)
+        && (over.is_nan() || over <= 0.0)
     {
         said.push(format!(
             "not better than the order that is given: {main} {own:.4} against {:.4}",

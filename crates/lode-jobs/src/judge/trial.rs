@@ -71,7 +71,7 @@ pub(crate) fn measure_of(
 
 /// The rows of a search and their splits.
 pub(crate) enum Grounds {
-    Rows(RowGrounds),
+    Rows(Box<RowGrounds>),
     Offers(Box<OfferGrounds>),
 }
 
@@ -116,11 +116,12 @@ impl Grounds {
                 message: format!("search: {note}"),
             });
         }
-        Ok(Self::Rows(RowGrounds {
+        let alpha = quantile::alpha_of(&serde_json::from_str(&checked.params_json)?);
+        Ok(Self::Rows(Box::new(RowGrounds {
             sample,
             splits: inner.splits,
-            alpha: quantile::alpha_of(&serde_json::from_str(&checked.params_json)?),
-        }))
+            alpha,
+        })))
     }
 
     pub(crate) fn n_splits(&self) -> usize {

@@ -47,14 +47,15 @@ fn random(n_people: u32, n_items: u32) -> Sparse {
 
 /// Weights as `weigh(weight, person, item)` makes them, column by column.
 fn dense(people: &Sparse, weigh: impl Fn(f64, usize, usize) -> f64) -> Vec<Vec<f64>> {
-    let mut dense = vec![vec![0.0; people.n_rows()]; people.n_cols()];
+    let mut columns = vec![vec![0.0; people.n_rows()]; people.n_cols()];
     for person in 0..people.n_rows() {
         let (items, weights) = people.row(person);
         for (item, weight) in items.iter().zip(weights) {
-            dense[*item as usize][person] = weigh(*weight, person, *item as usize);
+            let column = &mut columns[*item as usize];
+            column[person] = weigh(*weight, person, *item as usize);
         }
     }
-    dense
+    columns
 }
 
 fn product(a: &[f64], b: &[f64]) -> f64 {

@@ -59,7 +59,7 @@ pub(super) fn task(args: &Args, known: &[AlgorithmInfo]) -> Result<(Task, Vec<St
     let mut found: Vec<&AlgorithmInfo> = known.iter().filter(usable).collect();
     found.sort_by(|a, b| a.algorithm.cmp(&b.algorithm));
     // The one that the job is of must take all that is given; popularity, where it does.
-    let all = |algorithm: &&&AlgorithmInfo| given.iter().all(|name| takes(*algorithm, name));
+    let all = |algorithm: &&&AlgorithmInfo| given.iter().all(|name| takes(algorithm, name));
     let own = found
         .iter()
         .filter(all)

@@ -212,7 +212,7 @@ impl Reader {
         if let Some(at) = roles.quantity {
             let quantities = numbers(at)?;
             for (liked, quantity) in liked.iter_mut().zip(&quantities) {
-                *liked &= quantity.is_none_or(|quantity| !(quantity <= 0.0));
+                *liked &= quantity.is_none_or(|quantity| quantity > 0.0 || quantity.is_nan());
             }
         }
         if let Some(at) = roles.kind.filter(|_| !taste.kinds.is_empty()) {

@@ -54,6 +54,9 @@ pub(super) enum Way {
     Hidden,
 }
 
+/// Whether visits can be told apart in a way, the word for it, and the visit of a row.
+type Visits<'a> = (bool, &'a str, &'a dyn Fn(u32) -> i64);
+
 impl Way {
     /// None where it is not said.
     pub(super) fn of(protocol: OfferProtocol) -> Option<Self> {
@@ -253,7 +256,7 @@ impl Planner<'_> {
         let by_order = |row: u32| i64::from(events.order[row as usize]);
         let by_day = |row: u32| events.time[row as usize].div_euclid(DAY);
         let by_moment = |row: u32| events.time[row as usize];
-        let ways: [(bool, &str, &dyn Fn(u32) -> i64); 3] = [
+        let ways: [Visits<'_>; 3] = [
             (events.has_orders(), "order", &by_order),
             (true, "day", &by_day),
             (true, "moment", &by_moment),

@@ -1,3 +1,6 @@
+//! Measures of lists against the figures of independent programs and a plain reading of their
+//! definitions.
+
 use super::*;
 use crate::Rng;
 use crate::golden;

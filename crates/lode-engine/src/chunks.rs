@@ -47,17 +47,17 @@ pub(crate) fn chunks(batch: &RecordBatch) -> Result<Vec<v1::Chunk>, Fault> {
 }
 
 /// The checksum of a chunk's bytes, refused where the chunk, which the request has at `field`, says
-/// another.
+/// another. `words` come before what was expected, such as "chunk 3: ".
 ///
 /// # Errors
 /// `CHECKSUM_MISMATCH`.
-pub(crate) fn check_sum(chunk: &v1::Chunk, field: &str) -> Result<u32, Fault> {
+pub(crate) fn check_sum(chunk: &v1::Chunk, field: &str, words: &str) -> Result<u32, Fault> {
     let found = crc32c::crc32c(&chunk.data);
     match chunk.crc32c.filter(|&expected| expected != found) {
         Some(expected) => Err(Fault::new(
             Class::Corrupt,
             "CHECKSUM_MISMATCH",
-            format!("expected CRC-32C {expected:08x}, found {found:08x}"),
+            format!("{words}expected CRC-32C {expected:08x}, found {found:08x}"),
         )
         .at(format!("{field}.crc32c"))),
         None => Ok(found),

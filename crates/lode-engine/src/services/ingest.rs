@@ -314,7 +314,7 @@ fn prepare(load: &Load, seq: u64, chunk: &v1::Chunk) -> Result<Prepared, Fault> 
         )
         .at("chunk.data"));
     }
-    let found = chunks::check_sum(chunk, "chunk")?;
+    let found = chunks::check_sum(chunk, "chunk", &format!("chunk {seq}: "))?;
     let decoded = load.decoder.decode(format_of(chunk)?, &chunk.data)?;
     if load.bad_rows == BadRows::Fail
         && let Some(first) = decoded.rejected.first()

@@ -272,7 +272,7 @@ fn check_table(table: &v1::Chunk) -> Result<(), Fault> {
             ),
         ));
     }
-    chunks::check_sum(table, "table")?;
+    chunks::check_sum(table, "table", "")?;
     Ok(())
 }
 

@@ -147,6 +147,11 @@ impl Target for OneOf {
             );
             return Err(refused(table, Role::Label, message));
         }
+        // Each is a column of the answer.
+        if let Some(name) = classes.iter().find(|name| name.contains('\0')) {
+            let message = format!("expected values without a zero byte, found {name:?}");
+            return Err(refused(table, Role::Label, message));
+        }
         let values = found.into_iter().map(|class| class.map(f64::from));
         Ok(Labels {
             values: values.collect(),

@@ -15,6 +15,7 @@ use lode_plugin::Context;
 use lode_plugin::Result;
 use lode_plugin::schemars::JsonSchema;
 use lode_plugin::serde::Deserialize;
+use lode_plugin::serde::Serialize;
 
 use super::alike::Alike;
 use super::alike::ONE_BY_ONE;
@@ -68,7 +69,7 @@ pub struct BprParams {
 }
 
 /// What the order of items is judged by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(crate = "lode_plugin::serde", rename_all = "snake_case")]
 #[schemars(crate = "lode_plugin::schemars")]
 pub enum BprLoss {

@@ -75,7 +75,7 @@ fn decode(decoder: &Decoder, chunk: &v1::Chunk, policy: BadRows) -> Result<Decod
         );
         return Err(Fault::new(Class::Limit, "CHUNK_TOO_LARGE", message).at("rows.data"));
     }
-    chunks::check_sum(chunk, "rows")?;
+    chunks::check_sum(chunk, "rows", "")?;
     let decoded = decoder.decode(format_of(chunk)?, &chunk.data)?;
     match (policy, decoded.rejected.first()) {
         (BadRows::Fail, Some(first)) => {

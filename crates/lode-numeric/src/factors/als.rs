@@ -43,7 +43,7 @@ pub struct Als {
 /// # Input
 /// `people`: shape `(n_people, n_items)`, weights above 0 where a person has an item, the more
 /// the surer; below 0 where a person has it and did not like it; 0 says no more than that
-/// [`Form::Elsewhere`] does not count the pair among those not seen.
+/// [`Form::Elsewhere`](super::Form::Elsewhere) does not count the pair among those not seen.
 ///
 /// # Output
 /// One row of factors a person and an item; zeros for who has nothing. The axes are the principal
@@ -60,7 +60,7 @@ pub struct Als {
 /// still and each row `x` of the other solves `A x = b`,
 /// `A = alpha_0 Y^T Y + sum_h w_h y_h y_h^T + ridge`, `b = sum_h w_h y_h` over its entries `h`.
 ///
-/// [`Solver::Gradient`] first turns both sides to the axes of `Y^T Y`, which changes no product of
+/// [`Solver::Gradient`](super::Solver::Gradient) first turns both sides to the axes of `Y^T Y`, which changes no product of
 /// a person and an item: there what all pairs add is a diagonal, so that a step costs only the
 /// entries of the row, and the diagonal of `A` is a preconditioner that suffices for two steps.
 ///
@@ -75,7 +75,7 @@ pub struct Als {
 ///
 /// # Source
 /// Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM
-/// 2008, doi:10.1109/ICDM.2008.22 ([`Form::Elsewhere`]); S. Rendle, W. Krichene, L. Zhang, Y.
+/// 2008, doi:10.1109/ICDM.2008.22 ([`Form::Elsewhere`](super::Form::Elsewhere)); S. Rendle, W. Krichene, L. Zhang, Y.
 /// Koren, "Revisiting the performance of iALS on item recommendation benchmarks", RecSys 2022,
 /// arXiv:2110.14037, equations 1 to 4; conjugate gradients: G. Takacs, I. Pilaszy, D. Tikk,
 /// "Applications of the conjugate gradient method for implicit feedback collaborative
